@@ -1,0 +1,29 @@
+package ledger
+
+// Bounds on everything that comes from outside. A value over its bound is refused, never cut.
+const (
+	maxNameBytes = 32 // one half of an agency id
+
+	// MaxLeafBytes keeps a leaf within a C2SP entry bundle (uint16 length).
+	MaxLeafBytes = 65535
+	// MaxPayloadBytes bounds a stored payload: 1 MiB of plaintext, its padding, recipients and framing.
+	MaxPayloadBytes = 1<<20 + 256<<10
+	// MaxPlaintextBytes bounds what is inside a sealed payload, padding included.
+	MaxPlaintextBytes = 1<<20 + 128<<10
+	// MaxEvents and MaxEntryLeaves bound the events of one entry and the rows of all of them together.
+	MaxEvents      = 10_000
+	MaxEntryLeaves = 10_000
+	maxEventType   = 64
+	// MaxAudiences bounds the audiences one entry is sealed to.
+	MaxAudiences = 16
+	// MaxAgencies bounds a roster; MaxNamedAudiences its named audiences; MaxPartners the linked jurisdictions.
+	MaxAgencies       = 256
+	MaxNamedAudiences = 64
+	MaxPartners       = 64
+	// MaxMirrorBytes and MaxMirrorItems bound one mirror batch.
+	MaxMirrorBytes = 4 << 20
+	MaxMirrorItems = 16_384
+	// MaxCheckpointBytes and maxSignatureLines bound a signed checkpoint.
+	MaxCheckpointBytes = 128 << 10
+	maxSignatureLines  = 512
+)

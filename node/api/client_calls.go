@@ -1,0 +1,172 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// Status returns the node at a glance.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return ask[Status](ctx, c, call{method: http.MethodGet, path: "/v1/status"})
+}
+
+// Raise commits one alert. The same key gives the first answer again.
+func (c *Client) Raise(ctx context.Context, key string, a RaiseAlert) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/alerts", body: a, key: key})
+}
+
+// RaiseList commits up to 10,000 alerts that share everything but their signals.
+func (c *Client) RaiseList(ctx context.Context, key string, l RaiseList) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/alerts/batch", body: l, key: key})
+}
+
+// ListQuery filters and pages alerts; zero values do not filter.
+type ListQuery struct {
+	Standing, Author, Urgency, Text, Sort, Cursor string
+	Exercise                                      bool
+	Limit                                         int
+}
+
+func (q ListQuery) values() url.Values {
+	v := url.Values{}
+	for name, value := range map[string]string{
+		"standing": q.Standing, "author": q.Author, "urgency": q.Urgency, "q": q.Text, "sort": q.Sort, "cursor": q.Cursor,
+	} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	if q.Exercise {
+		v.Set("exercise", "true")
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	return v
+}
+
+// Alerts returns one page.
+func (c *Client) Alerts(ctx context.Context, q ListQuery) (AlertPage, error) {
+	return ask[AlertPage](ctx, c, call{method: http.MethodGet, path: "/v1/alerts", query: q.values()})
+}
+
+// Alert returns one alert with its time line; a unique prefix of at least 8 digits will do.
+func (c *Client) Alert(ctx context.Context, id string) (Alert, error) {
+	return ask[Alert](ctx, c, call{method: http.MethodGet, path: "/v1/alerts/" + url.PathEscape(id)})
+}
+
+// Assess commits this agency's assessment of another's alert.
+func (c *Client) Assess(ctx context.Context, key, id string, a Assess) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/alerts/" + url.PathEscape(id) + "/assessments", body: a, key: key})
+}
+
+// Retract takes this agency's alert back.
+func (c *Client) Retract(ctx context.Context, key, id string, r Retract) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/alerts/" + url.PathEscape(id) + "/retraction", body: r, key: key})
+}
+
+// Bundle returns the evidence bundle of an alert.
+func (c *Client) Bundle(ctx context.Context, id string) ([]byte, error) {
+	return c.bytes(ctx, call{method: http.MethodGet, path: "/v1/alerts/" + url.PathEscape(id) + "/bundle"})
+}
+
+// LookUp answers which alerts carry each signal, exactly.
+func (c *Client) LookUp(ctx context.Context, q LookUp) (LookUpAnswer, error) {
+	return ask[LookUpAnswer](ctx, c, call{method: http.MethodPost, path: "/v1/lookup", body: q})
+}
+
+// Agencies returns the roster with open proposals.
+func (c *Client) Agencies(ctx context.Context) (Agencies, error) {
+	return ask[Agencies](ctx, c, call{method: http.MethodGet, path: "/v1/agencies"})
+}
+
+// Invite makes an invitation for one agency.
+func (c *Client) Invite(ctx context.Context, i Invite) (Invitation, error) {
+	return ask[Invitation](ctx, c, call{method: http.MethodPost, path: "/v1/invitations", body: i})
+}
+
+// Approve approves an open proposal by its id.
+func (c *Client) Approve(ctx context.Context, proposal string) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/proposals/" + url.PathEscape(proposal) + "/approval"})
+}
+
+// Partners returns the linked jurisdictions.
+func (c *Client) Partners(ctx context.Context) ([]PartnerStatus, error) {
+	return ask[[]PartnerStatus](ctx, c, call{method: http.MethodGet, path: "/v1/partners"})
+}
+
+// Card returns our own partner card.
+func (c *Client) Card(ctx context.Context) (Card, error) {
+	return ask[Card](ctx, c, call{method: http.MethodGet, path: "/v1/partners/card"})
+}
+
+// Link proposes to link the jurisdiction of a partner card.
+func (c *Client) Link(ctx context.Context, l Link) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/partners", body: l})
+}
+
+// CreateToken makes an API token; its secret is in this answer only.
+func (c *Client) CreateToken(ctx context.Context, t NewToken) (Token, error) {
+	return ask[Token](ctx, c, call{method: http.MethodPost, path: "/v1/tokens", body: t})
+}
+
+// Tokens lists tokens without secrets.
+func (c *Client) Tokens(ctx context.Context) ([]Token, error) {
+	return ask[[]Token](ctx, c, call{method: http.MethodGet, path: "/v1/tokens"})
+}
+
+// RevokeToken ends a token at once.
+func (c *Client) RevokeToken(ctx context.Context, id string) error {
+	_, err := ask[struct{}](ctx, c, call{method: http.MethodDelete, path: "/v1/tokens/" + url.PathEscape(id)})
+	return err
+}
+
+// Entry shows one entry; an empty origin is our own ledger.
+func (c *Client) Entry(ctx context.Context, origin string, index uint64) (Entry, error) {
+	q := url.Values{}
+	if origin != "" {
+		q.Set("origin", origin)
+	}
+	return ask[Entry](ctx, c, call{method: http.MethodGet, path: "/v1/ledger/entries/" + strconv.FormatUint(index, 10), query: q})
+}
+
+// Proof returns the inclusion proof of one entry of our ledger in the newest checkpoint.
+func (c *Client) Proof(ctx context.Context, index uint64) (Proof, error) {
+	return ask[Proof](ctx, c, call{method: http.MethodGet, path: "/v1/ledger/proofs/" + strconv.FormatUint(index, 10)})
+}
+
+// Checkpoint returns the newest signed checkpoint of a ledger, a C2SP signed note.
+func (c *Client) Checkpoint(ctx context.Context, origin string) ([]byte, error) {
+	q := url.Values{}
+	if origin != "" {
+		q.Set("origin", origin)
+	}
+	return c.bytes(ctx, call{method: http.MethodGet, path: "/v1/ledger/checkpoint", query: q})
+}
+
+// Trust returns the trust file for vigil-verify.
+func (c *Client) Trust(ctx context.Context) ([]byte, error) {
+	return c.bytes(ctx, call{method: http.MethodGet, path: "/v1/ledger/trust"})
+}
+
+// Verify re-checks every leaf, signature and cosignature on the node's disk and tells of the progress.
+func (c *Client) Verify(ctx context.Context, line func(VerifyLine)) error {
+	resp, err := c.do(ctx, call{method: http.MethodPost, path: "/v1/ledger/verify"})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	in := bufio.NewScanner(resp.Body)
+	for in.Scan() {
+		var l VerifyLine
+		if err := json.Unmarshal(in.Bytes(), &l); err != nil {
+			return err
+		}
+		line(l)
+	}
+	return in.Err()
+}

@@ -1,0 +1,339 @@
+package api
+
+import "time"
+
+// The shapes on the wire, shared by server and client. Times are RFC 3339 UTC; hashes and ids are lower-case hex unless said
+// otherwise; an alert id is "al_<32 hex>" or, for a row of a list, "al_<32 hex>.<row>".
+
+// Signal is one fingerprint: the algorithm's name and its value as text (hex; base64 for photodna).
+type Signal struct {
+	Algorithm string `json:"alg" enum:"md5,sha1,sha256,pdq,photodna,tmk" doc:"Hash algorithm"`
+	Value     string `json:"value" maxLength:"512" doc:"The hash: hex, base64 for photodna"`
+	Quality   *int   `json:"quality,omitempty" minimum:"0" maximum:"100" doc:"PDQ quality"`
+}
+
+// Classification is a value under a named scheme, with its national context where the scheme needs one.
+type Classification struct {
+	Scheme string `json:"scheme" maxLength:"64" doc:"inhope, interpol-baseline, iwf, ncmec, vics-us, vics-uk, …"`
+	Value  string `json:"value" maxLength:"64"`
+}
+
+// Handling says who may do what with an alert.
+type Handling struct {
+	TLP      string   `json:"tlp" enum:"clear,green,amber,amber+strict,red"`
+	Releases []string `json:"releases,omitempty" maxItems:"16" doc:"Jurisdictions or agencies it may be released to"`
+	Caveats  []string `json:"caveats,omitempty" maxItems:"16"`
+}
+
+// AlertFacts is what an author states about one alert, signals apart.
+type AlertFacts struct {
+	Title           string           `json:"title,omitempty" maxLength:"256"`
+	Media           string           `json:"media,omitempty" enum:"image,video,audio,text,other,unknown"`
+	Classifications []Classification `json:"classifications,omitempty" maxItems:"16"`
+	AIGenerated     string           `json:"ai_generated,omitempty" enum:"no,partly,fully,unknown"`
+	Victim          string           `json:"victim,omitempty" enum:"identified,unidentified,unknown"`
+	Urgency         string           `json:"urgency,omitempty" enum:"routine,priority,child-at-immediate-risk"`
+	Handling        *Handling        `json:"handling,omitempty"`
+	Basis           string           `json:"basis,omitempty" maxLength:"256" doc:"Why: seized media, platform report, …"`
+	Source          string           `json:"source,omitempty" maxLength:"256" doc:"The author's own reference"`
+	Notes           string           `json:"notes,omitempty" maxLength:"4096"`
+	Exercise        bool             `json:"exercise,omitempty"`
+}
+
+// RaiseAlert is the body of POST /v1/alerts.
+type RaiseAlert struct {
+	AlertFacts
+	Signals []Signal `json:"signals" minItems:"1" maxItems:"16"`
+	// Audience names who can open it: "in/*" by default, "uk/*", an agency id.
+	Audience []string `json:"audience,omitempty" maxItems:"16"`
+}
+
+// RaiseList is the body of POST /v1/alerts/batch: many alerts that share everything but their signals.
+type RaiseList struct {
+	AlertFacts
+	Audience []string `json:"audience,omitempty" maxItems:"16"`
+	// Rows hold the signals of one alert each.
+	Rows [][]Signal `json:"rows" minItems:"1" maxItems:"10000"`
+	// Atomic refuses the whole batch when one row is bad; otherwise the good rows are committed.
+	Atomic bool `json:"atomic,omitempty"`
+}
+
+// RowVerdict says what became of one row of a batch.
+type RowVerdict struct {
+	Row   int    `json:"row" doc:"0-based"`
+	Alert string `json:"alert,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// Written is the answer to a write: where it was committed. Sealed is set once a checkpoint with enough cosignatures covers it.
+type Written struct {
+	ID        string        `json:"id" doc:"Alert or event id"`
+	Ledger    string        `json:"ledger" doc:"Origin"`
+	Index     uint64        `json:"index"`
+	Leaf      string        `json:"leaf" doc:"RFC 6962 leaf hash, base64"`
+	State     string        `json:"state" enum:"committed,sealed"`
+	Committed time.Time     `json:"committed"`
+	Repeated  bool          `json:"repeated,omitempty" doc:"This is the first answer again"`
+	Receipt   []byte        `json:"receipt,omitempty" doc:"Signed receipt, CBOR"`
+	Rows      []RowVerdict  `json:"rows,omitempty" doc:"Bad rows of a batch; all rows when asked for"`
+	Accepted  int           `json:"accepted,omitempty" doc:"Rows committed"`
+	Refused   int           `json:"refused,omitempty" doc:"Rows refused"`
+	Took      time.Duration `json:"-"`
+}
+
+// Alert is one alert as this agency sees it.
+type Alert struct {
+	ID       string    `json:"id"`
+	Author   string    `json:"author"`
+	Ledger   string    `json:"ledger"`
+	Index    uint64    `json:"index"`
+	Position uint32    `json:"position"`
+	Authored time.Time `json:"authored" doc:"The author's word"`
+	// NoLaterThan is when enough members had signed a checkpoint that covers it.
+	NoLaterThan *time.Time `json:"no_later_than,omitempty"`
+	Sealed      bool       `json:"sealed"`
+	Standing    string     `json:"standing" enum:"asserted,corroborated,disputed,retracted"`
+	Signals     []Signal   `json:"signals"`
+	Audience    []string   `json:"audience,omitempty"`
+	AlertFacts
+	Timeline []AlertEvent `json:"timeline,omitempty" doc:"Only on a single alert"`
+}
+
+// AlertEvent is one event of an alert's time line.
+type AlertEvent struct {
+	Type     string    `json:"type" doc:"alert.raised, alert.listed, alert.assessed, alert.retracted"`
+	Author   string    `json:"author"`
+	Ledger   string    `json:"ledger"`
+	Index    uint64    `json:"index"`
+	Authored time.Time `json:"authored"`
+	Verdict  string    `json:"verdict,omitempty" doc:"confirms, disputes, withdraws"`
+	Reason   string    `json:"reason,omitempty"`
+	Effect   string    `json:"effect,omitempty" doc:"Empty, or why it has none"`
+}
+
+// AlertPage is one page of alerts.
+type AlertPage struct {
+	Alerts []Alert `json:"alerts"`
+	Next   string  `json:"next_cursor,omitempty"`
+	// StaleFor is how long this node has had no leader, in seconds; 0 when current.
+	StaleFor float64 `json:"stale_for,omitempty"`
+}
+
+// Assess is the body of POST /v1/alerts/{id}/assessments.
+type Assess struct {
+	Verdict         string           `json:"verdict" enum:"confirms,disputes,withdraws"`
+	Classifications []Classification `json:"classifications,omitempty" maxItems:"16"`
+	Reason          string           `json:"reason,omitempty" maxLength:"1024"`
+}
+
+// Retract is the body of POST /v1/alerts/{id}/retraction.
+type Retract struct {
+	Reason string `json:"reason" minLength:"1" maxLength:"1024"`
+}
+
+// LookUp is the body of POST /v1/lookup.
+type LookUp struct {
+	Signals []Signal `json:"signals" minItems:"1" maxItems:"1000"`
+}
+
+// LookUpAnswer answers each signal in order.
+type LookUpAnswer struct {
+	Results []LookUpResult `json:"results"`
+}
+
+// LookUpResult holds the alerts that carry the signal.
+type LookUpResult struct {
+	Signal Signal  `json:"signal"`
+	Alerts []Alert `json:"alerts"`
+}
+
+// Change is one event of GET /v1/events: something on the board changed. Its id is the board's sequence.
+type Change struct {
+	Sequence uint64    `json:"seq"`
+	Kind     string    `json:"kind" doc:"alert.raised, alert.assessed, …"`
+	Object   string    `json:"object"`
+	Ledger   string    `json:"ledger"`
+	Index    uint64    `json:"index"`
+	At       time.Time `json:"at" doc:"When this node had it"`
+}
+
+// Status is the node at a glance, problems first.
+type Status struct {
+	Problems []Problem       `json:"problems"`
+	Agency   string          `json:"agency"`
+	Node     string          `json:"node"`
+	Version  string          `json:"version"`
+	Ready    bool            `json:"ready"`
+	Role     string          `json:"role" doc:"leader, voter, non-voter, waiting to be admitted"`
+	Leader   string          `json:"leader,omitempty" doc:"Agency whose node leads"`
+	Ledgers  []LedgerStatus  `json:"ledgers"`
+	Nodes    []NodeStatus    `json:"nodes"`
+	Partners []PartnerStatus `json:"partners"`
+}
+
+// Problem is something wrong and the command that mends it.
+type Problem struct {
+	Severity string `json:"severity" enum:"warning,failure"`
+	What     string `json:"what"`
+	Fix      string `json:"fix,omitempty"`
+}
+
+// LedgerStatus is our own ledger or the mirror of a partner's.
+type LedgerStatus struct {
+	Origin      string     `json:"origin"`
+	Own         bool       `json:"own"`
+	Size        uint64     `json:"size"`
+	Root        string     `json:"root" doc:"base64"`
+	Sealed      uint64     `json:"sealed" doc:"Size of the newest checkpoint that counts"`
+	SealedAt    *time.Time `json:"sealed_at,omitempty"`
+	Cosigners   []string   `json:"cosigners" doc:"Agencies that cosigned it"`
+	Board       uint64     `json:"board" doc:"Entries the board has followed"`
+	Format      uint64     `json:"format"`
+	RosterEpoch uint64     `json:"roster_version"`
+}
+
+// NodeStatus is one node of the jurisdiction as this node last heard it.
+type NodeStatus struct {
+	Agency  string  `json:"agency"`
+	Node    string  `json:"node"`
+	Address string  `json:"address"`
+	Voter   bool    `json:"voter"`
+	Leader  bool    `json:"leader"`
+	Heard   float64 `json:"heard" doc:"Seconds since it was last heard; -1 never"`
+	Size    uint64  `json:"size"`
+	Clock   float64 `json:"clock" doc:"Seconds its clock is ahead of ours"`
+}
+
+// PartnerStatus is a linked jurisdiction.
+type PartnerStatus struct {
+	Origin    string     `json:"origin"`
+	Suspended bool       `json:"suspended,omitempty"`
+	Mirrored  uint64     `json:"mirrored" doc:"Entries of theirs verified and committed here"`
+	Known     uint64     `json:"known" doc:"Their size as last announced"`
+	Released  uint64     `json:"released" doc:"Entries of ours released to them"`
+	Gateway   string     `json:"gateway,omitempty" doc:"The gateway we follow"`
+	Progress  *time.Time `json:"progress,omitempty"`
+	Error     string     `json:"error,omitempty"`
+	Agencies  []string   `json:"agencies,omitempty"`
+	Audiences []string   `json:"audiences,omitempty"`
+}
+
+// Agency is one member.
+type Agency struct {
+	ID          string   `json:"id"`
+	Name        string   `json:"name"`
+	Fingerprint string   `json:"fingerprint"`
+	Node        string   `json:"node"`
+	Address     string   `json:"address"`
+	Voter       bool     `json:"voter"`
+	Audiences   []string `json:"audiences"`
+	Joined      uint64   `json:"joined" doc:"Index of the entry that admitted it"`
+}
+
+// Agencies is the roster.
+type Agencies struct {
+	Origin    string     `json:"origin"`
+	Version   uint64     `json:"version"`
+	Threshold int        `json:"threshold" doc:"Approvals a change needs"`
+	Agencies  []Agency   `json:"agencies"`
+	Proposals []Proposal `json:"proposals"`
+	Audiences []Audience `json:"audiences"`
+}
+
+// Audience is a named set with its epoch.
+type Audience struct {
+	Name    string   `json:"name"`
+	Epoch   uint64   `json:"epoch"`
+	Stale   bool     `json:"stale,omitempty"`
+	Members []string `json:"members"`
+}
+
+// Proposal is an open change of the roster.
+type Proposal struct {
+	ID          string   `json:"id" doc:"Leaf hash of the proposal, hex"`
+	Author      string   `json:"author"`
+	Change      string   `json:"change" doc:"admit, remove, link, …"`
+	Subject     string   `json:"subject"`
+	Fingerprint string   `json:"fingerprint,omitempty" doc:"Of the key that is to be trusted: compare it by telephone"`
+	Approvals   []string `json:"approvals"`
+	Needs       int      `json:"needs"`
+	Text        string   `json:"text" doc:"What approving it does, in a sentence"`
+}
+
+// Invite is the body of POST /v1/invitations.
+type Invite struct {
+	Agency string `json:"agency" doc:"Id of the agency that is to join, such as in/mh-cyber"`
+	Hours  int    `json:"hours,omitempty" minimum:"1" maximum:"720" doc:"How long the invitation is valid; 24"`
+}
+
+// Invitation is shown once.
+type Invitation struct {
+	Token   string    `json:"token"`
+	Expires time.Time `json:"expires"`
+}
+
+// Link is the body of POST /v1/partners: a partner's card as its file holds it.
+type Link struct {
+	Card []byte `json:"card" doc:"The partner's card, base64"`
+}
+
+// Card is our own card.
+type Card struct {
+	Card        []byte `json:"card"`
+	Origin      string `json:"origin"`
+	Fingerprint string `json:"fingerprint" doc:"SHA-256 of the card, hex: compare it by telephone"`
+}
+
+// NewToken is the body of POST /v1/tokens.
+type NewToken struct {
+	Name string `json:"name" minLength:"1" maxLength:"64"`
+	Role string `json:"role" enum:"analyst,lab,coordinator,auditor,operator,platform"`
+	Days int    `json:"days,omitempty" minimum:"1" maximum:"730" doc:"90"`
+}
+
+// Token is an API token; Secret is shown once.
+type Token struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Role    string    `json:"role"`
+	Expires time.Time `json:"expires"`
+	Revoked bool      `json:"revoked,omitempty"`
+	Secret  string    `json:"secret,omitempty"`
+}
+
+// Entry is one entry of a ledger as this agency can see it.
+type Entry struct {
+	Ledger   string    `json:"ledger"`
+	Index    uint64    `json:"index"`
+	Bare     bool      `json:"bare,omitempty" doc:"Only its hash is here"`
+	Leaf     string    `json:"leaf" doc:"RFC 6962 leaf hash, base64"`
+	Kind     string    `json:"kind,omitempty" doc:"sealed, governance, expungement, release"`
+	Author   string    `json:"author,omitempty"`
+	Writer   string    `json:"writer,omitempty"`
+	Sequence uint64    `json:"sequence,omitempty"`
+	Authored time.Time `json:"authored,omitzero"`
+	Audience []string  `json:"audience,omitempty"`
+	Bytes    uint64    `json:"bytes,omitempty"`
+	Events   []any     `json:"events,omitempty" doc:"Opened events, for roles that read content"`
+	Note     string    `json:"note,omitempty" doc:"Why nothing is shown"`
+}
+
+// Proof is an inclusion proof of one entry in a signed checkpoint.
+type Proof struct {
+	Index      uint64   `json:"index"`
+	Size       uint64   `json:"size"`
+	Leaf       string   `json:"leaf" doc:"base64"`
+	Path       []string `json:"path" doc:"base64, RFC 6962 order"`
+	Checkpoint string   `json:"checkpoint" doc:"Signed checkpoint (C2SP)"`
+}
+
+// VerifyLine is one line of POST /v1/ledger/verify (NDJSON): progress, a finding, or the result (the last).
+type VerifyLine struct {
+	Ledger   string `json:"ledger"`
+	Done     uint64 `json:"done"`
+	Size     uint64 `json:"size"`
+	Finding  string `json:"finding,omitempty"`
+	Index    uint64 `json:"index,omitempty"`
+	Finished bool   `json:"finished,omitempty"`
+	OK       bool   `json:"ok,omitempty"`
+}

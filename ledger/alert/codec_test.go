@@ -1,0 +1,190 @@
+package alert
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"vigil/ledger"
+)
+
+func samples(t testing.TB) []ledger.Event {
+	key := Key{Home: originIN, Author: "in/ncrb", Event: eventID(1)}
+	assessed, err := (&Assessed{Target: key, Rows: RowSet{0, 7}, Verdict: Disputes, Basis: Examined, Reason: "flag\nof a state"}).Encode(eventID(3))
+	must(t, assessed, err)
+	retracted, err := (&Retracted{Target: key, Rows: AllRows(), Reason: "wrong exhibit"}).Encode(eventID(4))
+	must(t, retracted, err)
+	return []ledger.Event{raised(t), listed(t, 3), assessed, retracted}
+}
+
+func TestEventsRoundTrip(t *testing.T) {
+	for _, e := range samples(t) {
+		fact := must(t, first2(Decode(&e)), nil)
+		again, err := fact.Encode(e.ID)
+		if err != nil || !reflect.DeepEqual(again, e) {
+			t.Errorf("%s: encodes to something else (%v)", e.Type, err)
+		}
+	}
+}
+
+func first2(f Fact, err error) Fact {
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
+// The bytes of version 1 never change.
+func TestEventBytesArePinned(t *testing.T) {
+	e := raised(t)
+	const shared = "8c01828271696e746572706f6c2d626173656c696e6568626173656c696e658263697766616100000083038264696e2f2a" +
+		"64756b2f2a816d6e6f7420666f7220636f75727401" + "60606d5365697a656420736574203132" + "60f4"
+	if got := hex.EncodeToString(e.Shared); got != shared {
+		t.Errorf("shared\n got %s\nwant %s", got, shared)
+	}
+	row := "82828303" + "5820fe" + strings.Repeat("01", 31) + "00" + "8304" + "5820fe" + strings.Repeat("01", 31) + "00" + "02"
+	if got := hex.EncodeToString(e.Rows); got != row {
+		t.Errorf("row\n got %s\nwant %s", got, row)
+	}
+}
+
+func TestListedUnpacks(t *testing.T) {
+	e := listed(t, 300)
+	l := first2(Decode(&e)).(*Listed)
+	if l.Rows() != 300 || e.Width != 16+33+8 {
+		t.Fatalf("%d rows of %d bytes", l.Rows(), e.Width)
+	}
+	f := l.File(257)
+	if f.Signals[0].Value[1] != 1 || f.Signals[0].Value[2] != 1 || f.MediaSize != 10 || f.Signals[1].Quality != 257%102 {
+		t.Fatalf("row 257 is %v", f.MediaSize)
+	}
+	if err := f.Validate(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	events := samples(t)
+	change := func(i int, f func(*ledger.Event)) *ledger.Event {
+		e := events[i]
+		e.Shared, e.Rows = bytes.Clone(e.Shared), bytes.Clone(e.Rows)
+		f(&e)
+		return &e
+	}
+	reshare := func(i int, f func(*Details)) *ledger.Event {
+		return change(i, func(e *ledger.Event) {
+			var d Details
+			if err := ledger.Unmarshal(e.Shared, &d, maxSharedBytes); err != nil {
+				t.Fatal(err)
+			}
+			f(&d)
+			e.Shared = ledger.Marshal(d)
+		})
+	}
+	for name, c := range map[string]struct {
+		event *ledger.Event
+		want  error
+	}{
+		"another noun":         {change(0, func(e *ledger.Event) { e.Type = "referral.opened" }), ErrNotAlert},
+		"unknown type":         {change(0, func(e *ledger.Event) { e.Type = "alert.sighted" }), ErrNewer},
+		"later version":        {change(0, func(e *ledger.Event) { e.Version = 2 }), ErrNewer},
+		"version 0":            {change(0, func(e *ledger.Event) { e.Version = 0 }), ErrMalformed},
+		"trailing byte":        {change(0, func(e *ledger.Event) { e.Shared = append(e.Shared, 0) }), ErrMalformed},
+		"no shared part":       {change(0, func(e *ledger.Event) { e.Shared = nil }), ErrMalformed},
+		"two rows raised":      {change(0, func(e *ledger.Event) { e.Rows = append(e.Rows, e.Rows...) }), ErrMalformed},
+		"null list":            {reshare(0, func(d *Details) { d.Classifications = nil }), ErrNotDeterminate},
+		"null release":         {reshare(0, func(d *Details) { d.Handling.Release = nil }), ErrNotDeterminate},
+		"unsorted":             {reshare(0, func(d *Details) { d.Handling.Release = []ledger.AudienceName{"uk/*", "in/*"} }), ErrNotSorted},
+		"no audience":          {reshare(0, func(d *Details) { d.Handling.Release = []ledger.AudienceName{"UK"} }), ledger.ErrAudience},
+		"unknown media kind":   {reshare(0, func(d *Details) { d.Media = 9 }), ErrUnknownValue},
+		"no basis":             {reshare(0, func(d *Details) { d.Basis = 0 }), ErrRequired},
+		"no TLP":               {reshare(0, func(d *Details) { d.Handling.TLP = 0 }), ErrRequired},
+		"title on two lines":   {reshare(0, func(d *Details) { d.Title = "a\nb" }), ErrText},
+		"title turned around":  {reshare(0, func(d *Details) { d.Title = "a\u202eb" }), ErrText},
+		"notes over the bound": {reshare(0, func(d *Details) { d.Notes = strings.Repeat("n", MaxNotesBytes+1) }), ErrTooLong},
+		"list width":           {change(1, func(e *ledger.Event) { e.Width++ }), ErrMalformed},
+		"list cut":             {change(1, func(e *ledger.Event) { e.Rows = e.Rows[:len(e.Rows)-1] }), ErrMalformed},
+		"empty list":           {change(1, func(e *ledger.Event) { e.Rows = nil }), ErrCount},
+		"list quality":         {change(1, func(e *ledger.Event) { e.Rows[16+32] = 102 }), ErrQuality},
+		"list size":            {change(1, func(e *ledger.Event) { e.Rows[16+33] = 0xff }), ErrSize},
+		"row set width":        {change(2, func(e *ledger.Event) { e.Width = 8 }), ErrMalformed},
+		"row set unsorted":     {change(2, func(e *ledger.Event) { e.Rows[3] = 9 }), ErrNotSorted},
+		"row set empty":        {change(2, func(e *ledger.Event) { e.Rows = nil }), ErrCount},
+		"row over the bound":   {change(2, func(e *ledger.Event) { e.Rows[4] = 1 }), ErrNoSuchRow},
+		"all and more":         {change(3, func(e *ledger.Event) { e.Rows = append([]byte{0, 0, 0, 1}, e.Rows...) }), ErrNoSuchRow},
+	} {
+		if _, err := Decode(c.event); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func TestNewListedRefuses(t *testing.T) {
+	good := file(1, MD5, SHA1)
+	for name, c := range map[string]struct {
+		files []File
+		want  error
+	}{
+		"none":              {nil, ErrCount},
+		"other algorithms":  {[]File{good, file(2, MD5)}, ErrColumns},
+		"other algorithm":   {[]File{good, file(2, MD5, SHA256)}, ErrColumns},
+		"one twice":         {[]File{{Signals: []Signal{signal(MD5, 1), signal(MD5, 2)}}}, ErrNotSorted},
+		"wrong length":      {[]File{{Signals: []Signal{{Algorithm: MD5, Value: make([]byte, 15)}}}}, ErrValueLength},
+		"too many in bytes": {repeat(file(1, TMK), 1000), ErrListTooLarge},
+		"too many rows":     {repeat(file(1, MD5), MaxRows+1), ErrCount},
+	} {
+		if _, err := NewListed(details(), c.files); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func repeat(f File, n int) []File {
+	files := make([]File, n)
+	for i := range files {
+		files[i] = f
+	}
+	return files
+}
+
+func TestSplitFiles(t *testing.T) {
+	files := []File{
+		file(1, MD5), file(2, MD5, SHA1), file(3, MD5),
+		{Signals: []Signal{signal(MD5, 1), signal(MD5, 2)}}, file(4, MD5, SHA1),
+	}
+	groups, alone := SplitFiles(files)
+	if !reflect.DeepEqual(groups, [][]int{{0, 2}, {1, 4}}) || !reflect.DeepEqual(alone, []int{3}) {
+		t.Fatal(groups, alone)
+	}
+	big, _ := SplitFiles(repeat(file(1, MD5, SHA1, PhotoDNA), 10_000))
+	for _, g := range big {
+		chosen := repeat(file(1, MD5, SHA1, PhotoDNA), len(g))
+		if _, err := NewListed(details(), chosen); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, e := range samples(f) {
+		f.Add(e.Type, e.Version, e.Shared, e.Width, e.Rows)
+	}
+	f.Fuzz(func(t *testing.T, typ string, version uint64, shared []byte, width uint32, rows []byte) {
+		e := ledger.Event{ID: eventID(1), Type: typ, Version: version, Shared: shared, Width: width, Rows: rows}
+		fact, err := Decode(&e)
+		if err != nil {
+			return
+		}
+		again, err := fact.Encode(e.ID)
+		if err != nil {
+			t.Fatalf("accepted, and does not encode: %v", err)
+		}
+		if again.Type != typ || again.Version != version || again.Width != width ||
+			!bytes.Equal(again.Shared, shared) || !bytes.Equal(again.Rows, rows) {
+			t.Fatal("accepted, and encodes to something else")
+		}
+	})
+}

@@ -1,0 +1,33 @@
+package alert
+
+import "vigil/ledger"
+
+// Bounds, in bytes where a text is meant. What is over is refused, never cut.
+const (
+	// MaxRows bounds the rows of one list.
+	MaxRows = ledger.MaxEntryLeaves
+	// MaxListBytes bounds the rows of one list together, so that it fits one sealed entry with its shared part.
+	MaxListBytes = 960 << 10
+	// MaxSignals bounds the fingerprints of one file: a video has one per sampled frame.
+	MaxSignals = 1024
+	// MaxTitleBytes, MaxNotesBytes, MaxReasonBytes, MaxSourceBytes and MaxSeriesBytes bound the free texts.
+	MaxTitleBytes  = 200
+	MaxNotesBytes  = 4096
+	MaxReasonBytes = 2048
+	MaxSourceBytes = 256
+	MaxSeriesBytes = 128
+	// MaxClassifications bounds the schemes' values one alert carries.
+	MaxClassifications = 16
+	maxSchemeBytes     = 64
+	maxValueBytes      = 128
+	// MaxCaveats bounds the caveats of a handling, MaxCaveatBytes each of them.
+	MaxCaveats     = 8
+	MaxCaveatBytes = 256
+
+	maxSharedBytes   = 24 << 10 // every shared part at its bounds
+	maxRaisedRow     = MaxSignals*(1024+8) + 64
+	maxQuality       = 100
+	maxColumns       = 8
+	maxMediaBytes    = 1 << 50 // a petabyte: an absurd size is refused
+	minPrefixNibbles = 4
+)

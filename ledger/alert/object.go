@@ -1,0 +1,195 @@
+package alert
+
+import (
+	"slices"
+
+	"vigil/ledger"
+)
+
+// Object is the fold of all events of one alert event, a single alert or a list, in canonical order. It has one
+// writer. Before its cause has arrived it is an orphan: "refers to something you cannot read".
+type Object struct {
+	Key     Key
+	cause   *Placed
+	marks   []mark
+	everyOf []int            // marks about all rows, ascending
+	rowOf   map[uint32][]int // marks about single rows, ascending
+	seen    map[identity]*seen
+	flags   []Flag
+	last    *Placed
+}
+
+// mark is an assessment or a retraction that may have effect; row numbers and exercise flag are judged when read,
+// because the cause may come later.
+type mark struct {
+	placed   Placed
+	retracts bool
+	verdict  Verdict
+	exercise bool
+}
+
+// identity names an event: of an author's events with one id the first by order stands.
+type identity struct {
+	author ledger.AgencyID
+	event  ledger.EventID
+}
+
+type seen struct{ digest [32]byte }
+
+// Flag is an event that has no effect, and why; a board shows it as such.
+type Flag struct {
+	Placed Placed
+	Why    Why
+}
+
+// Why says why an event has no effect.
+type Why uint8
+
+// The reasons. They are derived, never stored.
+const (
+	Repeated      Why = 1 // the same event again
+	Contradicting Why = 2 // another content under an event id already used by its author
+	NotTheAuthor  Why = 3 // a retraction by another agency
+	ItsOwnAlert   Why = 4 // an agency assessing its own alert
+	NoSuchRow     Why = 5 // about rows the alert does not have
+	WrongExercise Why = 6 // an exercise event on casework, or the reverse
+)
+
+// NewObject returns the fold of no events.
+func NewObject(k Key) *Object {
+	return &Object{Key: k, rowOf: map[uint32][]int{}, seen: map[identity]*seen{}}
+}
+
+// Fold folds all events of one object, given in any order and perhaps several times.
+func Fold(k Key, events []Placed) *Object {
+	sorted := slices.Clone(events)
+	slices.SortStableFunc(sorted, func(a, b Placed) int { return Compare(k.Home, &a, &b) })
+	o := NewObject(k)
+	for i := range sorted {
+		o.Extend(sorted[i])
+	}
+	return o
+}
+
+// Extend folds one more event, and says false where the event is older than one already folded: nothing has changed
+// then, and the caller folds all events of the object again. An event at the place of the last one is that one.
+// It panics on an event of another object.
+func (o *Object) Extend(p Placed) bool {
+	if p.Key() != o.Key {
+		panic("alert: event folded into another object")
+	}
+	if o.last != nil {
+		switch c := Compare(o.Key.Home, &p, o.last); {
+		case c < 0:
+			return false
+		case c == 0:
+			return true
+		}
+	}
+	o.last = &p
+	o.fold(p)
+	return true
+}
+
+func (o *Object) fold(p Placed) {
+	id := identity{p.Author, p.Event}
+	if earlier, ok := o.seen[id]; ok {
+		why := Repeated
+		if earlier.digest != p.digest {
+			why = Contradicting
+		}
+		o.flags = append(o.flags, Flag{p, why})
+		return
+	}
+	o.seen[id] = &seen{p.digest}
+
+	switch f := p.Fact.(type) {
+	case *Raised, *Listed:
+		o.cause = &p
+	case *Assessed:
+		o.assess(p, f)
+	case *Retracted:
+		o.retract(p, f)
+	}
+}
+
+func (o *Object) assess(p Placed, f *Assessed) {
+	if p.Author == o.Key.Author {
+		o.flags = append(o.flags, Flag{p, ItsOwnAlert})
+		return
+	}
+	o.mark(mark{placed: p, verdict: f.Verdict, exercise: f.Exercise}, f.Rows)
+}
+
+func (o *Object) retract(p Placed, f *Retracted) {
+	if p.Author != o.Key.Author {
+		o.flags = append(o.flags, Flag{p, NotTheAuthor})
+		return
+	}
+	o.mark(mark{placed: p, retracts: true, exercise: f.Exercise}, f.Rows)
+}
+
+func (o *Object) mark(m mark, rows RowSet) {
+	n := len(o.marks)
+	o.marks = append(o.marks, m)
+	if rows.IsAll() {
+		o.everyOf = append(o.everyOf, n)
+		return
+	}
+	for _, row := range rows {
+		o.rowOf[row] = append(o.rowOf[row], n)
+	}
+}
+
+// Cause returns what founded the alert, false for an orphan.
+func (o *Object) Cause() (Cause, bool) {
+	if o.cause == nil {
+		return nil, false
+	}
+	return o.cause.Fact.(Cause), true
+}
+
+// Founded returns the founding event with its place, nil for an orphan.
+func (o *Object) Founded() *Placed { return o.cause }
+
+// Rows returns the number of alerts, 0 for an orphan.
+func (o *Object) Rows() int {
+	if c, ok := o.Cause(); ok {
+		return c.Rows()
+	}
+	return 0
+}
+
+// Flags returns the events that have no effect, in canonical order, as far as is known before the cause arrives.
+func (o *Object) Flags() []Flag {
+	flags := slices.Clone(o.flags)
+	for _, m := range o.marks {
+		if why := o.ineffective(m); why != 0 {
+			flags = append(flags, Flag{m.placed, why})
+		}
+	}
+	slices.SortStableFunc(flags, func(a, b Flag) int { return Compare(o.Key.Home, &a.Placed, &b.Placed) })
+	return flags
+}
+
+// ineffective judges a mark against the cause: 0 where it has, or may yet have, effect.
+func (o *Object) ineffective(m mark) Why {
+	c, ok := o.Cause()
+	if !ok {
+		return 0
+	}
+	if m.exercise != DetailsOf(c).Exercise {
+		return WrongExercise
+	}
+	if rows := m.rows(); !rows.IsAll() && int(rows[len(rows)-1]) >= c.Rows() {
+		return NoSuchRow
+	}
+	return 0
+}
+
+func (m mark) rows() RowSet {
+	if f, ok := m.placed.Fact.(*Retracted); ok {
+		return f.Rows
+	}
+	return m.placed.Fact.(*Assessed).Rows
+}

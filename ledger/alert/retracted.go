@@ -1,0 +1,52 @@
+package alert
+
+import "vigil/ledger"
+
+// TypeRetracted is the type of the event Retracted.
+const TypeRetracted = "alert.retracted"
+
+// Retracted is an author's word that rows of its own alert no longer stand. There is no way back: what turns out
+// right after all is raised again.
+type Retracted struct {
+	Target   Key
+	Rows     RowSet
+	Reason   string // optional
+	Exercise bool   // as the target's, or without effect
+}
+
+type retractedShared struct {
+	_        struct{} `cbor:",toarray"`
+	Target   Key
+	Reason   string
+	Exercise bool
+}
+
+// Validate accepts what can be encoded.
+func (r *Retracted) Validate() error {
+	return first(at("target", r.Target.Validate()), r.Rows.Validate(), at("reason", prose(r.Reason, MaxReasonBytes)))
+}
+
+// Encode returns the event, or why it has none.
+func (r *Retracted) Encode(id ledger.EventID) (ledger.Event, error) {
+	if err := r.Validate(); err != nil {
+		return ledger.Event{}, err
+	}
+	return ledger.Event{
+		ID: id, Type: TypeRetracted, Version: 1,
+		Shared: ledger.Marshal(retractedShared{Target: r.Target, Reason: r.Reason, Exercise: r.Exercise}),
+		Width:  rowNumberBytes, Rows: r.Rows.encode(),
+	}, nil
+}
+
+func decodeRetracted(e *ledger.Event) (Fact, error) {
+	var s retractedShared
+	if err := ledger.Unmarshal(e.Shared, &s, maxSharedBytes); err != nil {
+		return nil, at("shared", err)
+	}
+	rows, err := decodeRowSet(e.Width, e.Rows)
+	if err != nil {
+		return nil, err
+	}
+	r := &Retracted{Target: s.Target, Rows: rows, Reason: s.Reason, Exercise: s.Exercise}
+	return r, r.Validate()
+}

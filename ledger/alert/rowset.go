@@ -1,0 +1,76 @@
+package alert
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+)
+
+// allRows stands alone in a RowSet and means every row of the target, however many it has.
+const allRows uint32 = math.MaxUint32
+
+const rowNumberBytes = 4
+
+// RowSet is which rows of an alert event an assessment or retraction is about: row numbers in ascending order, or
+// AllRows. Each row is one leaf of the events tree, so each can be proved alone.
+type RowSet []uint32
+
+// AllRows is the set of every row of the target.
+func AllRows() RowSet { return RowSet{allRows} }
+
+// IsAll says that the set is AllRows.
+func (s RowSet) IsAll() bool { return len(s) == 1 && s[0] == allRows }
+
+// Has says that row is in the set.
+func (s RowSet) Has(row uint32) bool {
+	if s.IsAll() {
+		return true
+	}
+	_, ok := slices.BinarySearch(s, row)
+	return ok
+}
+
+// Normal returns the set in ascending order, each row once.
+func (s RowSet) Normal() RowSet {
+	out := slices.Clone(s)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Validate accepts AllRows or 1 to MaxRows ascending numbers under MaxRows.
+func (s RowSet) Validate() error {
+	if s.IsAll() {
+		return nil
+	}
+	if len(s) == 0 || len(s) > MaxRows {
+		return at("rows", ErrCount)
+	}
+	for i, row := range s {
+		if row >= MaxRows {
+			return at(item("rows", i), ErrNoSuchRow)
+		}
+		if i > 0 && s[i-1] >= row {
+			return at(item("rows", i), ErrNotSorted)
+		}
+	}
+	return nil
+}
+
+func (s RowSet) encode() []byte {
+	b := make([]byte, 0, rowNumberBytes*len(s))
+	for _, row := range s {
+		b = binary.BigEndian.AppendUint32(b, row)
+	}
+	return b
+}
+
+func decodeRowSet(width uint32, rows []byte) (RowSet, error) {
+	if width != rowNumberBytes || len(rows)%rowNumberBytes != 0 || len(rows) > rowNumberBytes*MaxRows {
+		return nil, at("rows", ErrNotDeterminate)
+	}
+	s := make(RowSet, 0, len(rows)/rowNumberBytes)
+	for ; len(rows) > 0; rows = rows[rowNumberBytes:] {
+		s = append(s, binary.BigEndian.Uint32(rows))
+	}
+	return s, s.Validate()
+}

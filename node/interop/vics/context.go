@@ -1,0 +1,52 @@
+package vics
+
+import (
+	"strings"
+
+	"vigil/ledger/alert"
+	"vigil/node/interop/row"
+)
+
+// context is what a file's first member says.
+type context struct {
+	scheme string // of its categories: "vics-1.3", "vics-2.0-us"
+	cases  bool   // "value" holds cases rather than media
+}
+
+// parseContext reads the text of odata.metadata (1.x) or @odata.context (2.0).
+func parseContext(name, text string) (context, bool) {
+	head, kind, _ := strings.Cut(text, "#")
+	if kind != "Media" && kind != "Cases" {
+		return context{}, false
+	}
+	_, rest, ok := strings.Cut(head, "ProjectVic/DataModels/")
+	version, nation, found := strings.Cut(rest, ".xml")
+	if !ok || !found {
+		return context{}, false
+	}
+	c := context{scheme: "vics-" + version, cases: kind == "Cases"}
+	switch {
+	case name == "odata.metadata" && (version == "1.2" || version == "1.3") && nation == "":
+		return c, true
+	case name == "@odata.context" && version == "2.0":
+		nation = strings.ToLower(strings.Trim(strings.TrimSuffix(nation, "$metadata"), "/"))
+		c.scheme += "-" + nation
+		return c, nation != "" && (alert.Classification{Scheme: c.scheme, Value: "0"}).Validate() == nil
+	}
+	return context{}, false
+}
+
+// pertinence knows the United States categories of 2.0 only: 0 non-pertinent, 1 and 2 abusive or exploitive, 3
+// drawn or generated, 4 comparison pictures. Earlier versions and other nations number differently.
+func pertinence(scheme, category string) row.Pertinence {
+	if scheme != "vics-2.0-us" {
+		return row.UnknownPertinence
+	}
+	switch category {
+	case "1", "2", "3":
+		return row.Pertinent
+	case "0", "4":
+		return row.NotPertinent
+	}
+	return row.UnknownPertinence
+}

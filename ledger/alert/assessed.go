@@ -19,21 +19,23 @@ var verdictNames = []string{"", "confirms", "disputes", "withdraws"}
 
 // Assessed is one agency's judgement of rows of another agency's alert.
 type Assessed struct {
-	Target   Key
-	Rows     RowSet
-	Verdict  Verdict
-	Basis    Basis
-	Reason   string // optional
-	Exercise bool   // as the target's, or without effect
+	Target          Key
+	Rows            RowSet
+	Verdict         Verdict
+	Basis           Basis
+	Classifications []Classification // optional: what this agency holds it to be; as in Details
+	Reason          string           // optional
+	Exercise        bool             // as the target's, or without effect
 }
 
 type assessedShared struct {
-	_        struct{} `cbor:",toarray"`
-	Target   Key
-	Verdict  Verdict
-	Basis    Basis
-	Reason   string
-	Exercise bool
+	_               struct{} `cbor:",toarray"`
+	Target          Key
+	Verdict         Verdict
+	Basis           Basis
+	Classifications []Classification
+	Reason          string
+	Exercise        bool
 }
 
 // Validate accepts what can be encoded.
@@ -43,6 +45,7 @@ func (a *Assessed) Validate() error {
 		a.Rows.Validate(),
 		at("verdict", defined(verdictNames, a.Verdict)),
 		at("basis", defined(basisNames, a.Basis)),
+		validClassifications(a.Classifications),
 		at("reason", prose(a.Reason, MaxReasonBytes)),
 	)
 }
@@ -52,7 +55,10 @@ func (a *Assessed) Encode(id ledger.EventID) (ledger.Event, error) {
 	if err := a.Validate(); err != nil {
 		return ledger.Event{}, err
 	}
-	shared := assessedShared{Target: a.Target, Verdict: a.Verdict, Basis: a.Basis, Reason: a.Reason, Exercise: a.Exercise}
+	shared := assessedShared{
+		Target: a.Target, Verdict: a.Verdict, Basis: a.Basis,
+		Classifications: sortedSet(a.Classifications, compareClassifications), Reason: a.Reason, Exercise: a.Exercise,
+	}
 	return ledger.Event{
 		ID: id, Type: TypeAssessed, Version: 1,
 		Shared: ledger.Marshal(shared), Width: rowNumberBytes, Rows: a.Rows.encode(),
@@ -68,6 +74,9 @@ func decodeAssessed(e *ledger.Event) (Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Assessed{Target: s.Target, Rows: rows, Verdict: s.Verdict, Basis: s.Basis, Reason: s.Reason, Exercise: s.Exercise}
+	a := &Assessed{
+		Target: s.Target, Rows: rows, Verdict: s.Verdict, Basis: s.Basis,
+		Classifications: s.Classifications, Reason: s.Reason, Exercise: s.Exercise,
+	}
 	return a, a.Validate()
 }

@@ -51,6 +51,26 @@ func TestEventBytesArePinned(t *testing.T) {
 	}
 }
 
+func TestOtherEventBytesArePinned(t *testing.T) {
+	all := samples(t)
+	l := listed(t, 1)
+	for name, c := range map[string]struct {
+		got  []byte
+		want string
+	}{
+		"listed shared":    {l.Shared, "838c01828271696e746572706f6c2d626173656c696e6568626173656c696e658263697766616100000083038264696e2f2a64756b2f2a816d6e6f7420666f7220636f7572740160606d5365697a65642073657420313260f4828201f48204f4f5"},
+		"listed rows":      {l.Rows, "f6000009090909090909090909090909f609090909090909090909090909090909090909090909090909090909090909000000000000000a"},
+		"assessed shared":  {all[2].Shared, "8683781d696e2f616561616161616161616161616161616161616161616161616167696e2f6e63726250010000000000000000000000000000000201806f666c61670a6f662061207374617465f4"},
+		"assessed rows":    {all[2].Rows, "0000000000000007"},
+		"retracted shared": {all[3].Shared, "8383781d696e2f616561616161616161616161616161616161616161616161616167696e2f6e63726250010000000000000000000000000000006d77726f6e672065786869626974f4"},
+		"retracted rows":   {all[3].Rows, "ffffffff"},
+	} {
+		if got := hex.EncodeToString(c.got); got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", name, got, c.want)
+		}
+	}
+}
+
 func TestListedUnpacks(t *testing.T) {
 	e := listed(t, 300)
 	l := first2(Decode(&e)).(*Listed)
@@ -84,6 +104,18 @@ func TestDecodeRefuses(t *testing.T) {
 			e.Shared = ledger.Marshal(d)
 		})
 	}
+	// null writes null for an empty list, in an event whose lists are all empty.
+	null := func(list, instead string) *ledger.Event {
+		e := reshare(0, func(d *Details) {
+			*d = Details{Media: Image, Handling: Handling{TLP: Amber}}.Normal()
+		})
+		text := hex.EncodeToString(e.Shared)
+		if !strings.Contains(text, list) {
+			t.Fatal(text)
+		}
+		e.Shared, _ = hex.DecodeString(strings.Replace(text, list, instead, 1))
+		return e
+	}
 	for name, c := range map[string]struct {
 		event *ledger.Event
 		want  error
@@ -95,12 +127,12 @@ func TestDecodeRefuses(t *testing.T) {
 		"trailing byte":        {change(0, func(e *ledger.Event) { e.Shared = append(e.Shared, 0) }), ErrMalformed},
 		"no shared part":       {change(0, func(e *ledger.Event) { e.Shared = nil }), ErrMalformed},
 		"two rows raised":      {change(0, func(e *ledger.Event) { e.Rows = append(e.Rows, e.Rows...) }), ErrMalformed},
-		"null list":            {reshare(0, func(d *Details) { d.Classifications = nil }), ErrNotDeterminate},
-		"null release":         {reshare(0, func(d *Details) { d.Handling.Release = nil }), ErrNotDeterminate},
+		"null list":            {null("8c0180", "8c01f6"), ErrMalformed},
+		"null caveats":         {null("038080", "0380f6"), ErrMalformed},
 		"unsorted":             {reshare(0, func(d *Details) { d.Handling.Release = []ledger.AudienceName{"uk/*", "in/*"} }), ErrNotSorted},
 		"no audience":          {reshare(0, func(d *Details) { d.Handling.Release = []ledger.AudienceName{"UK"} }), ledger.ErrAudience},
 		"unknown media kind":   {reshare(0, func(d *Details) { d.Media = 9 }), ErrUnknownValue},
-		"no basis":             {reshare(0, func(d *Details) { d.Basis = 0 }), ErrRequired},
+		"unknown basis":        {reshare(0, func(d *Details) { d.Basis = 7 }), ErrUnknownValue},
 		"no TLP":               {reshare(0, func(d *Details) { d.Handling.TLP = 0 }), ErrRequired},
 		"title on two lines":   {reshare(0, func(d *Details) { d.Title = "a\nb" }), ErrText},
 		"title turned around":  {reshare(0, func(d *Details) { d.Title = "a\u202eb" }), ErrText},

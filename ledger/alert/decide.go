@@ -28,12 +28,13 @@ type List struct {
 
 // Assess asks for a judgement of rows of another agency's alert.
 type Assess struct {
-	Event   ledger.EventID
-	Target  Key
-	Rows    RowSet
-	Verdict Verdict
-	Basis   Basis
-	Reason  string
+	Event           ledger.EventID
+	Target          Key
+	Rows            RowSet
+	Verdict         Verdict
+	Basis           Basis
+	Classifications []Classification
+	Reason          string
 }
 
 // Retract asks to take back rows of one's own alert.
@@ -111,8 +112,9 @@ func (c Assess) Decide(v View) (ledger.Event, error) {
 		return ledger.Event{}, ErrOwnAlert
 	}
 	a := &Assessed{
-		Target: c.Target, Rows: rows, Verdict: c.Verdict, Basis: c.Basis, Reason: c.Reason,
-		Exercise: DetailsOf(cause).Exercise,
+		Target: c.Target, Rows: rows, Verdict: c.Verdict, Basis: c.Basis,
+		Classifications: sortedSet(c.Classifications, compareClassifications),
+		Reason:          c.Reason, Exercise: DetailsOf(cause).Exercise,
 	}
 	if err := first(a.Validate(), v.assessable(a)); err != nil {
 		return ledger.Event{}, err

@@ -32,7 +32,8 @@ func TestRaiseRefuses(t *testing.T) {
 		"md5 quality":   {func(r *Raise) { r.File.Signals[0].Quality = 1 }, "signals[0].quality", ErrQuality},
 		"empty file":    {func(r *Raise) { r.File.Signals[0] = nothing }, "signals[0].value", ErrWorthless},
 		"absurd size":   {func(r *Raise) { r.File.MediaSize = 1 << 60 }, "media_size", ErrSize},
-		"no basis":      {func(r *Raise) { r.Details.Basis = 0 }, "basis", ErrRequired},
+		"many bytes":    {func(r *Raise) { r.File.Signals = tmk(97) }, "signals", ErrTooLong},
+		"basis":         {func(r *Raise) { r.Details.Basis = 99 }, "basis", ErrUnknownValue},
 		"no marking":    {func(r *Raise) { r.Details.Handling.TLP = 0 }, "handling.tlp", ErrRequired},
 		"red to all":    {func(r *Raise) { r.Details.Handling.TLP = Red }, "handling.release[0]", ErrRedNeedsNames},
 		"red to no one": {func(r *Raise) { r.Details.Handling = Handling{TLP: Red} }, "handling.release", ErrRedNeedsNames},
@@ -54,6 +55,14 @@ func TestRaiseRefuses(t *testing.T) {
 	if _, err := good.Decide(View{Agency: "in/ncrb", Object: object(t, raised(t))}); !errors.Is(err, ErrExists) {
 		t.Error(err)
 	}
+}
+
+func tmk(n int) []Signal {
+	signals := make([]Signal, n)
+	for i := range signals {
+		signals[i] = signal(TMK, byte(i))
+	}
+	return signals
 }
 
 func vpdq(n int) File {

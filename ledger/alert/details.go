@@ -8,7 +8,9 @@ const (
 	UnknownMedia MediaKind = 0
 	Image        MediaKind = 1
 	Video        MediaKind = 2
-	OtherMedia   MediaKind = 3
+	Audio        MediaKind = 3
+	Text         MediaKind = 4
+	OtherMedia   MediaKind = 5
 )
 
 // AIGenerated says whether the material was made by a machine. It never lowers an alert's standing.
@@ -45,8 +47,9 @@ const (
 // Basis says what an alert or an assessment rests on.
 type Basis uint8
 
-// The bases. There is no default: who speaks says why.
+// The bases.
 const (
+	NotStated      Basis = 0
 	Examined       Basis = 1 // a trained examiner of this agency has judged the material
 	Investigation  Basis = 2 // found in an investigation, not yet examined
 	PlatformReport Basis = 3
@@ -56,11 +59,11 @@ const (
 )
 
 var (
-	mediaNames   = []string{"unknown", "image", "video", "other"}
+	mediaNames   = []string{"unknown", "image", "video", "audio", "text", "other"}
 	aiNames      = []string{"unknown", "no", "partly", "fully"}
 	victimNames  = []string{"unknown", "identified", "unidentified"}
-	urgencyNames = []string{"routine", "priority", "immediate-risk"}
-	basisNames   = []string{"", "examined", "investigation", "platform-report", "partner-list", "victim-report", "automatic"}
+	urgencyNames = []string{"routine", "priority", "child-at-immediate-risk"}
+	basisNames   = []string{"not-stated", "examined", "investigation", "platform-report", "partner-list", "victim-report", "automatic"}
 )
 
 // Details is everything an alert says beside its fingerprints; the rows of a list share it.

@@ -15,7 +15,7 @@
 //	alert.listed     shared  CBOR [Details, [[algorithm, has quality]…], has sizes]
 //	                 rows    1 to 10,000 of one width; per column the value, then one byte quality where the column
 //	                         has it; last 8 bytes media size, big-endian, where the list has sizes
-//	alert.assessed   shared  CBOR [target, verdict, basis, reason, exercise]
+//	alert.assessed   shared  CBOR [target, verdict, basis, classifications, reason, exercise]
 //	                 rows    4 bytes each: row numbers of the target, big-endian, ascending; or ff ff ff ff alone: all
 //	alert.retracted  shared  CBOR [target, reason, exercise]
 //	                 rows    as above

@@ -11,7 +11,7 @@ const (
 	// MaxSignals bounds the fingerprints of one file: a video has one per sampled frame.
 	MaxSignals = 1024
 	// MaxTitleBytes, MaxNotesBytes, MaxReasonBytes, MaxSourceBytes and MaxSeriesBytes bound the free texts.
-	MaxTitleBytes  = 200
+	MaxTitleBytes  = 256
 	MaxNotesBytes  = 4096
 	MaxReasonBytes = 2048
 	MaxSourceBytes = 256
@@ -21,11 +21,14 @@ const (
 	maxSchemeBytes     = 64
 	maxValueBytes      = 128
 	// MaxCaveats bounds the caveats of a handling, MaxCaveatBytes each of them.
-	MaxCaveats     = 8
+	MaxCaveats     = 16
 	MaxCaveatBytes = 256
 
+	// MaxFileBytes bounds the values of one file together.
+	MaxFileBytes = 96 << 10
+
 	maxSharedBytes   = 24 << 10 // every shared part at its bounds
-	maxRaisedRow     = MaxSignals*(1024+8) + 64
+	maxRaisedRow     = MaxFileBytes + MaxSignals*8
 	maxQuality       = 100
 	maxColumns       = 8
 	maxMediaBytes    = 1 << 50 // a petabyte: an absurd size is refused

@@ -220,7 +220,7 @@ func decodeListed(e *ledger.Event) (Fact, error) {
 		return nil, at("shared", err)
 	}
 	l := &Listed{Details: shared.Details, Columns: shared.Columns, Sizes: shared.Sizes, packed: e.Rows}
-	if err := first(shared.Details.present(), l.Validate()); err != nil {
+	if err := l.Validate(); err != nil {
 		return nil, err
 	}
 	if int(e.Width) != l.width() {

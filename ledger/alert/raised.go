@@ -41,13 +41,5 @@ func decodeRaised(e *ledger.Event) (Fact, error) {
 	if err := ledger.Unmarshal(e.Rows, &r.File, maxRaisedRow); err != nil {
 		return nil, at("rows", err)
 	}
-	return r, first(r.Details.present(), r.Validate())
-}
-
-// present refuses null where an empty list is meant: one value, one encoding.
-func (d Details) present() error {
-	if d.Classifications == nil || d.Handling.Release == nil || d.Handling.Caveats == nil {
-		return ErrNotDeterminate
-	}
-	return nil
+	return r, r.Validate()
 }

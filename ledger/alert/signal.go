@@ -176,7 +176,9 @@ func (f File) Validate() error {
 	if len(f.Signals) > MaxSignals {
 		return at("signals", ErrCount)
 	}
+	total := 0
 	for i, s := range f.Signals {
+		total += len(s.Value)
 		err := s.Validate()
 		if err == nil && i > 0 && compareSignals(f.Signals[i-1], s) >= 0 {
 			err = ErrNotSorted
@@ -184,6 +186,9 @@ func (f File) Validate() error {
 		if err != nil {
 			return at(item("signals", i), err)
 		}
+	}
+	if total > MaxFileBytes {
+		return at("signals", ErrTooLong)
 	}
 	return validSize(f.MediaSize)
 }

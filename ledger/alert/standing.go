@@ -29,12 +29,13 @@ type Standing struct {
 
 // Opinion is what one agency says of one alert now.
 type Opinion struct {
-	Agency     ledger.AgencyID
-	Verdict    Verdict // Confirms or Disputes
-	Basis      Basis
-	Reason     string
-	AuthoredAt int64 // ms; the agency's word
-	Event      ledger.EventID
+	Agency          ledger.AgencyID
+	Verdict         Verdict // Confirms or Disputes
+	Basis           Basis
+	Classifications []Classification
+	Reason          string
+	AuthoredAt      int64 // ms; the agency's word
+	Event           ledger.EventID
 }
 
 // Opinions returns what agencies say of a row now, by agency; what was withdrawn is left out.
@@ -68,7 +69,8 @@ func compareAgencies(a, b ledger.AgencyID) int {
 func (m mark) opinion() Opinion {
 	f := m.placed.Fact.(*Assessed)
 	return Opinion{
-		Agency: m.placed.Author, Verdict: f.Verdict, Basis: f.Basis, Reason: f.Reason,
+		Agency: m.placed.Author, Verdict: f.Verdict, Basis: f.Basis,
+		Classifications: f.Classifications, Reason: f.Reason,
 		AuthoredAt: m.placed.AuthoredAt, Event: m.placed.Event,
 	}
 }

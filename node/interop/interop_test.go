@@ -83,3 +83,25 @@ func TestDetectRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestBatches(t *testing.T) {
+	var rows []interop.Row
+	for r := range synthetic.Rows("batches", 300) {
+		rows = append(rows, r)
+	}
+	base := alert.Details{Media: alert.Image, Classifications: []alert.Classification{{Scheme: "x", Value: "1"}}, Victim: alert.UnidentifiedVictim}
+	total := 0
+	for _, b := range interop.Batches(base, rows) {
+		total += len(b.Rows)
+		for _, r := range b.Rows {
+			c := b.Details.Classifications
+			if len(c) != 2 || c[0] != r.Classifications[0] || b.Details.Media != alert.Image || b.Details.Series != r.Series ||
+				(r.Victim != alert.UnknownVictim && b.Details.Victim != r.Victim) {
+				t.Fatalf("%+v under %+v", r, b.Details)
+			}
+		}
+	}
+	if total != 300 {
+		t.Error(total)
+	}
+}

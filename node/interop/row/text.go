@@ -26,6 +26,10 @@ func KindOf(text string) alert.MediaKind {
 		return alert.Image
 	case "video", "movie":
 		return alert.Video
+	case "audio", "sound":
+		return alert.Audio
+	case "text":
+		return alert.Text
 	}
 	return alert.OtherMedia
 }

@@ -12,7 +12,7 @@ import (
 var ErrEncoding = errors.New("ledger: not the deterministic encoding")
 
 var (
-	encMode = must(cbor.CoreDetEncOptions().EncMode())
+	encMode = must(encOptions().EncMode())
 	decMode = must(cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 		IndefLength:       cbor.IndefLengthForbidden,
@@ -24,6 +24,13 @@ var (
 		UTF8:              cbor.UTF8RejectInvalid,
 	}.DecMode())
 )
+
+// encOptions are RFC 8949 §4.2 core deterministic encoding; a nil list is an empty one, so that null never appears.
+func encOptions() cbor.EncOptions {
+	o := cbor.CoreDetEncOptions()
+	o.NilContainers = cbor.NilContainerAsEmpty
+	return o
+}
 
 func must[T any](v T, err error) T {
 	if err != nil {

@@ -1,0 +1,275 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"vigil/crypto"
+)
+
+// ErrAct says that an act of governance is not well-formed, or of a version or kind this binary does not know.
+var ErrAct = errors.New("ledger: act of governance")
+
+// actVersion is the version of acts this binary writes and the highest it accepts.
+const actVersion = 1
+
+// The acts. Each is the payload of one governance entry, in clear: CBOR [version, name, body], body being the CBOR
+// array of the struct.
+type (
+	// Genesis founds a ledger: entry 0.
+	Genesis struct {
+		_           struct{} `cbor:",toarray"`
+		Random      [16]byte // of the origin
+		Founder     Agency
+		Policy      Policy
+		Epoch       Epoch // of "<jurisdiction>/*", with the founder's share
+		Format      uint64
+		Predecessor []byte // the last signed checkpoint of the ledger this one continues; empty for a first one
+	}
+	// Propose proposes a change against a roster version. It is its author's approval too.
+	Propose struct {
+		_      struct{} `cbor:",toarray"`
+		Roster uint64
+		Change Change
+	}
+	// Approve approves an open proposal.
+	Approve struct {
+		_        struct{} `cbor:",toarray"`
+		Proposal tlog.Hash
+	}
+	// NewEpoch gives an audience its next key. Any member may author it.
+	NewEpoch struct {
+		_      struct{} `cbor:",toarray"`
+		Roster uint64
+		Epoch  Epoch
+	}
+	// BadShare says that its author's share of an epoch does not match: the audience is stale again.
+	BadShare struct {
+		_        struct{} `cbor:",toarray"`
+		Audience AudienceName
+		Epoch    uint64
+	}
+	// ReplaceNode puts another node, or other addresses, in place of its author's. It needs no approvals. It is
+	// signed with the agency key and, for another key, is sequence 1 of the new writer.
+	ReplaceNode struct {
+		_    struct{} `cbor:",toarray"`
+		Node Node
+	}
+)
+
+// Epoch is one generation of an audience's key: the public half, and one share sealed to each member.
+type Epoch struct {
+	_           struct{} `cbor:",toarray"`
+	Audience    AudienceName
+	Number      uint64
+	Certificate []byte
+	Shares      []Share // in roster order
+}
+
+// Share is an audience's secret key sealed to one member's certificate.
+type Share struct {
+	_      struct{} `cbor:",toarray"`
+	Agency AgencyID
+	Sealed []byte
+}
+
+// Change is what a proposal proposes: CBOR [name, body].
+type Change struct {
+	_    struct{} `cbor:",toarray"`
+	Name string
+	Body []byte
+}
+
+// The changes.
+type (
+	// Admit admits an agency to named audiences, perhaps none.
+	Admit struct {
+		_         struct{} `cbor:",toarray"`
+		Agency    Agency
+		Audiences []AudienceName
+	}
+	// Remove removes an agency; it does not vote on it.
+	Remove struct {
+		_      struct{} `cbor:",toarray"`
+		Agency AgencyID
+	}
+	// Rekey gives an agency another key; it does not vote on it.
+	Rekey struct {
+		_           struct{} `cbor:",toarray"`
+		Agency      AgencyID
+		Certificate []byte
+	}
+	// Link links the jurisdiction of a card.
+	Link struct {
+		_    struct{} `cbor:",toarray"`
+		Card PartnerCard
+	}
+	// Suspend closes a link to new entries, or opens it again.
+	Suspend struct {
+		_       struct{} `cbor:",toarray"`
+		Origin  Origin
+		Suspend bool
+	}
+	// SetPolicy replaces the policy.
+	SetPolicy struct {
+		_      struct{} `cbor:",toarray"`
+		Policy Policy
+	}
+	// SetAudience makes or changes a further named audience.
+	SetAudience struct {
+		_       struct{} `cbor:",toarray"`
+		Name    AudienceName
+		Members []AgencyID
+	}
+	// RaiseFormat raises the format of the state; older binaries stop there.
+	RaiseFormat struct {
+		_      struct{} `cbor:",toarray"`
+		Format uint64
+	}
+)
+
+type actWire struct {
+	_       struct{} `cbor:",toarray"`
+	Version uint64
+	Name    string
+	Body    []byte
+}
+
+// actNames and changeNames are the stored names; they never change their meaning.
+var actNames = map[string]func() any{
+	"genesis":      func() any { return &Genesis{} },
+	"propose":      func() any { return &Propose{} },
+	"approve":      func() any { return &Approve{} },
+	"new-epoch":    func() any { return &NewEpoch{} },
+	"bad-share":    func() any { return &BadShare{} },
+	"replace-node": func() any { return &ReplaceNode{} },
+}
+
+var changeNames = map[string]func() any{
+	"admit":        func() any { return &Admit{} },
+	"remove":       func() any { return &Remove{} },
+	"rekey":        func() any { return &Rekey{} },
+	"link":         func() any { return &Link{} },
+	"suspend":      func() any { return &Suspend{} },
+	"policy":       func() any { return &SetPolicy{} },
+	"audience":     func() any { return &SetAudience{} },
+	"raise-format": func() any { return &RaiseFormat{} },
+}
+
+func actName(act any) string {
+	switch act.(type) {
+	case *Genesis:
+		return "genesis"
+	case *Propose:
+		return "propose"
+	case *Approve:
+		return "approve"
+	case *NewEpoch:
+		return "new-epoch"
+	case *BadShare:
+		return "bad-share"
+	case *ReplaceNode:
+		return "replace-node"
+	}
+	panic(fmt.Sprintf("ledger: %T is no act", act))
+}
+
+func changeName(change any) string {
+	switch change.(type) {
+	case *Admit:
+		return "admit"
+	case *Remove:
+		return "remove"
+	case *Rekey:
+		return "rekey"
+	case *Link:
+		return "link"
+	case *Suspend:
+		return "suspend"
+	case *SetPolicy:
+		return "policy"
+	case *SetAudience:
+		return "audience"
+	case *RaiseFormat:
+		return "raise-format"
+	}
+	panic(fmt.Sprintf("ledger: %T is no change", change))
+}
+
+// EncodeAct returns the payload of a governance entry. act is a pointer to one of the acts.
+func EncodeAct(act any) []byte {
+	return Marshal(actWire{Version: actVersion, Name: actName(act), Body: Marshal(act)})
+}
+
+// DecodeAct accepts exactly what EncodeAct writes and returns a pointer to one of the acts.
+func DecodeAct(b []byte) (any, error) {
+	var w actWire
+	if err := Unmarshal(b, &w, MaxPayloadBytes); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAct, err)
+	}
+	if w.Version != actVersion {
+		return nil, fmt.Errorf("%w: version %d, this binary knows %d; upgrade", ErrAct, w.Version, actVersion)
+	}
+	return decodeNamed(actNames, w.Name, w.Body)
+}
+
+// NewChange wraps a change for a proposal. change is a pointer to one of the changes.
+func NewChange(change any) Change { return Change{Name: changeName(change), Body: Marshal(change)} }
+
+// Open returns a pointer to one of the changes.
+func (c Change) Open() (any, error) { return decodeNamed(changeNames, c.Name, c.Body) }
+
+func decodeNamed(names map[string]func() any, name string, body []byte) (any, error) {
+	fresh, known := names[name]
+	if !known {
+		return nil, fmt.Errorf("%w: %.40q is not known; upgrade", ErrAct, name)
+	}
+	v := fresh()
+	if err := Unmarshal(body, v, MaxPayloadBytes); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrAct, name, err)
+	}
+	return v, nil
+}
+
+// MakeEpoch makes the next key of an audience: the key itself, and the epoch with a share for every member.
+func MakeEpoch(key *crypto.AgencyKey, name AudienceName, number uint64, members []Agency) (Epoch, error) {
+	e := Epoch{Audience: name, Number: number, Certificate: key.Certificate().Bytes(), Shares: []Share{}}
+	for i := range members {
+		c, err := members[i].certificate()
+		if err != nil {
+			return Epoch{}, err
+		}
+		sealed, err := crypto.Seal(key.Secret(), c)
+		if err != nil {
+			return Epoch{}, err
+		}
+		e.Shares = append(e.Shares, Share{Agency: members[i].ID, Sealed: sealed})
+	}
+	return e, nil
+}
+
+// OpenShare opens an agency's share of an epoch. An error other than crypto.ErrNotForUs means a bad share: one that
+// does not open, or does not hold the key of the epoch's certificate.
+func (e Epoch) OpenShare(agency AgencyID, ring *crypto.Keyring) (*crypto.AgencyKey, error) {
+	for _, s := range e.Shares {
+		if s.Agency != agency {
+			continue
+		}
+		secret, err := ring.Open(s.Sealed)
+		if err != nil {
+			return nil, fmt.Errorf("%w: share: %w", ErrAct, err)
+		}
+		key, err := crypto.ParseAgencyKey(secret)
+		if err != nil {
+			return nil, fmt.Errorf("%w: share: %w", ErrAct, err)
+		}
+		c, err := crypto.ParseCertificate(e.Certificate)
+		if err != nil {
+			return nil, err
+		}
+		return key, crypto.MatchesCertificate(key, c)
+	}
+	return nil, crypto.ErrNotForUs
+}

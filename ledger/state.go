@@ -1,0 +1,473 @@
+package ledger
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"vigil/crypto"
+)
+
+// State is the replicated state: bounded by agencies and partners, not by entries. Values are immutable; Apply and
+// ApplyMirror return new ones. It follows from the entries alone: no clock, no private key, no decryption.
+type State struct {
+	Governance *Governance
+	Tree       *Frontier
+	Writers    map[crypto.NodeID]Writer
+	Partners   map[Origin]*Partner
+	// Open counts the governance entries from genesis on: what every partner gets, and where the count of a new
+	// partner begins.
+	Open Released
+}
+
+// Writer is the last sequence of one node key.
+type Writer struct {
+	Agency   AgencyID
+	Sequence uint64
+}
+
+// Released counts what goes to a partner in full: Hash is a running SHA-256 over the hash before, index and leaf hash.
+type Released struct {
+	_     struct{} `cbor:",toarray"`
+	Count uint64
+	Hash  [32]byte
+}
+
+func (r Released) add(index Index, leaf tlog.Hash) Released {
+	h := sha256.New()
+	h.Write(r.Hash[:])
+	h.Write(be64(index))
+	h.Write(leaf[:])
+	return Released{Count: r.Count + 1, Hash: [32]byte(h.Sum(nil))}
+}
+
+// Partner is what the state holds of a linked jurisdiction.
+type Partner struct {
+	Released Released // of our ledger to them
+	Mirror   Mirror
+}
+
+// Mirror is our verified copy of a partner's ledger, as far as it goes.
+type Mirror struct {
+	Tree       *Frontier
+	Governance *Governance // theirs, folded by us; nil before their genesis
+	Released   Released    // of their ledger to us, as we count it
+	Checkpoint []byte      // the signed checkpoint up to which it is verified
+}
+
+// Size returns how many of the partner's entries are verified.
+func (m Mirror) Size() uint64 { return m.Tree.Size() }
+
+// Size returns the number of entries of our ledger.
+func (s *State) Size() uint64 { return s.Tree.Size() }
+
+// Root returns the RFC 6962 root of our ledger.
+func (s *State) Root() tlog.Hash { return s.Tree.Root() }
+
+// ReleasedTo says whether a partner jurisdiction gets the entry in full.
+func ReleasedTo(r *Record, partner JurisdictionID) bool {
+	return r.Kind == KindGovernance || slices.ContainsFunc(r.Audience, func(a AudienceRef) bool { return a.Name.Jurisdiction() == partner })
+}
+
+// Recipient returns an audience at its current epoch and the certificate to seal to: ours from the roster, a
+// partner's from its mirrored one.
+func (s *State) Recipient(name AudienceName) (AudienceRef, []byte, error) {
+	j := name.Jurisdiction()
+	if j == s.Governance.Origin.Jurisdiction() {
+		return s.Governance.Recipient(name)
+	}
+	link, ok := s.Governance.PartnerOf(j)
+	if !ok || link.Suspended {
+		return AudienceRef{}, nil, fmt.Errorf("%w: %s", ErrNotLinked, name)
+	}
+	mirror := s.Partners[link.Card.Origin].Mirror
+	if mirror.Governance == nil {
+		return AudienceRef{}, nil, fmt.Errorf("%w: %s: their roster has not arrived yet", ErrNoAudience, name)
+	}
+	return mirror.Governance.Recipient(name)
+}
+
+// Verdict is what Apply says of an entry.
+type Verdict uint8
+
+// The verdicts. Only Accepted appends a leaf and moves the writer's sequence.
+const (
+	Accepted Verdict = iota + 1
+	Repeat           // a sequence already taken: the store knows which entry has it
+	Gap              // a sequence after the next one
+	Refused          // see Reason
+)
+
+func (v Verdict) String() string {
+	return [...]string{"unknown", "accepted", "repeat", "gap", "refused"}[v]
+}
+
+// Result is Apply's answer for one entry.
+type Result struct {
+	Verdict Verdict
+	Index   Index     // of an accepted entry, and of a repeat once the store has looked it up
+	Leaf    tlog.Hash // of an accepted entry
+	// NextSequence is the sequence the writer's next entry must have, for a gap.
+	NextSequence uint64
+	Reason       *Reason
+}
+
+// Retryable says that the same events may be accepted when they are signed again.
+func (r Result) Retryable() bool { return r.Reason != nil && r.Reason.Transient }
+
+func refused(err error) Result { return Result{Verdict: Refused, Reason: AsReason(err)} }
+
+// Found returns the first state from entry 0.
+func Found(genesis Entry) (*State, error) {
+	rec, g, err := openGenesis(genesis)
+	if err != nil {
+		return nil, err
+	}
+	s := &State{Tree: &Frontier{}, Partners: map[Origin]*Partner{}, Governance: g}
+	s.Writers = map[crypto.NodeID]Writer{rec.Writer: {Agency: rec.Author, Sequence: 1}}
+	leaf := LeafHash(genesis.Leaf)
+	s.Tree.Append(leaf)
+	s.Open = s.Open.add(0, leaf)
+	return s, nil
+}
+
+func openGenesis(e Entry) (*Record, *Governance, error) {
+	rec, err := e.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	act, err := DecodeAct(e.Payload)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, ok := act.(*Genesis)
+	if !ok || rec.Kind != KindGovernance || rec.Sequence != 1 {
+		return nil, nil, fmt.Errorf("%w: the first entry is not a genesis", ErrAct)
+	}
+	first, err := found(rec, g, LeafHash(e.Leaf))
+	if err != nil {
+		return nil, nil, err
+	}
+	c, _ := first.Certificate(rec.Author)
+	if _, err := VerifyLeaf(e.Leaf, c); err != nil {
+		return nil, nil, fmt.Errorf("ledger: genesis: %w", err)
+	}
+	return rec, first, nil
+}
+
+// Apply checks one entry and folds it. On anything but Accepted the state returned is s itself.
+func (s *State) Apply(e Entry) (*State, Result) {
+	rec, l, err := OpenLeaf(e.Leaf)
+	if err != nil {
+		return s, refused(ErrMalformedEntry)
+	}
+	if r, ok := s.checkWriter(rec, e.Payload); !ok {
+		return s, r
+	}
+	certificate, _ := s.Governance.Certificate(rec.Author)
+	if certificate.Verify(l.Record, l.Signature, rec.SignedAt()) != nil {
+		return s, refused(ErrSignature)
+	}
+	if rec.CheckPayload(e.Payload) != nil {
+		return s, refused(ErrPayloadHash)
+	}
+
+	index, leaf := s.Size(), LeafHash(e.Leaf)
+	governance := s.Governance
+	switch rec.Kind {
+	case KindGovernance:
+		governance, err = governance.Fold(rec, e.Payload, index, leaf)
+	case KindSealed:
+		err = s.checkAudience(rec)
+	default:
+		err = ErrNotInForce
+	}
+	if err != nil {
+		return s, refused(err)
+	}
+	return s.append(rec, governance, index, leaf), Result{Verdict: Accepted, Index: index, Leaf: leaf}
+}
+
+// checkWriter checks ledger, format, author, writer and sequence.
+func (s *State) checkWriter(rec *Record, payload []byte) (Result, bool) {
+	owner, known := s.Governance.NodeOwner(rec.Writer)
+	_, member := s.Governance.Agency(rec.Author)
+	last := s.Writers[rec.Writer].Sequence
+	switch {
+	case rec.Origin != s.Governance.Origin:
+		return refused(ErrOtherLedger), false
+	case s.Governance.Format > StateFormat:
+		return refused(ErrNewerFormat), false
+	case !member:
+		return refused(ErrUnknownAuthor), false
+	case known && owner != rec.Author, !known && !replacesNode(rec, payload):
+		return refused(ErrOtherWriter), false
+	case rec.Sequence <= last:
+		return Result{Verdict: Repeat}, false
+	case rec.Sequence > last+1:
+		return Result{Verdict: Gap, NextSequence: last + 1}, false
+	}
+	return Result{}, true
+}
+
+// replacesNode says whether the entry is the first of a new node's key, put in place by its own agency.
+func replacesNode(rec *Record, payload []byte) bool {
+	if rec.Kind != KindGovernance || rec.Sequence != 1 {
+		return false
+	}
+	act, err := DecodeAct(payload)
+	r, ok := act.(*ReplaceNode)
+	return err == nil && ok && r.Node.Key.ID() == rec.Writer
+}
+
+// checkAudience checks that every audience exists at exactly this epoch, and that the author can open its own entry.
+func (s *State) checkAudience(rec *Record) error {
+	inside := false
+	for _, a := range rec.Audience {
+		current, _, err := s.Recipient(a.Name)
+		switch {
+		case err != nil:
+			return err
+		case current.Epoch != a.Epoch:
+			return ErrStaleEpoch
+		}
+		if a.Name.Jurisdiction() == s.Governance.Origin.Jurisdiction() {
+			inside = inside || slices.Contains(s.Governance.audienceMembers(a.Name), rec.Author)
+		}
+	}
+	if !inside {
+		return ErrAuthorOutside
+	}
+	return nil
+}
+
+// append returns the state with an accepted entry folded in.
+func (s *State) append(rec *Record, g *Governance, index Index, leaf tlog.Hash) *State {
+	next := &State{Governance: g, Tree: s.Tree.Clone(), Writers: maps.Clone(s.Writers), Partners: s.Partners, Open: s.Open}
+	next.Tree.Append(leaf)
+	next.Writers[rec.Writer] = Writer{Agency: rec.Author, Sequence: rec.Sequence}
+	if rec.Kind == KindGovernance {
+		next.Open = next.Open.add(index, leaf)
+	}
+	if len(g.Partners) > 0 {
+		next.Partners = countReleased(s.Partners, g, rec, index, leaf, next.Open)
+	}
+	if g != s.Governance {
+		maps.DeleteFunc(next.Writers, func(id crypto.NodeID, _ Writer) bool { return g.hasLeft(id) })
+	}
+	return next
+}
+
+func countReleased(before map[Origin]*Partner, g *Governance, rec *Record, index Index, leaf tlog.Hash, open Released) map[Origin]*Partner {
+	after := make(map[Origin]*Partner, len(g.Partners))
+	for _, link := range g.Partners {
+		o := link.Card.Origin
+		p := before[o]
+		switch {
+		case p == nil: // linked by this very entry
+			p = &Partner{Released: open, Mirror: Mirror{Tree: &Frontier{}}}
+		case ReleasedTo(rec, o.Jurisdiction()):
+			p = &Partner{Released: p.Released.add(index, leaf), Mirror: p.Mirror}
+		}
+		after[o] = p
+	}
+	return after
+}
+
+// The state line is the RFC 6962 root over three leaves, each a CBOR array of a name and the RFC 6962 root over parts:
+//
+//	["public", root]    what partners fold too: origin, format, roster version, policy, agencies, audiences, partners,
+//	                    removed nodes, open proposals
+//	["released", root]  ["governance", count, hash], then ["released", origin, count, hash] sorted by origin
+//	["writers", root]   ["writer", node id, agency, sequence] sorted by node id
+
+// AgencyPart returns the leaf of the public tree that holds one agency.
+func AgencyPart(a Agency) []byte { return Marshal([]any{"agency", a}) }
+
+// PublicParts returns the leaves of the public tree.
+func (g *Governance) PublicParts() [][]byte {
+	parts := [][]byte{
+		Marshal([]any{"ledger", g.Origin, g.Genesis}), Marshal([]any{"format", g.Format}),
+		Marshal([]any{"roster", g.Version}), Marshal([]any{"policy", g.Policy}),
+	}
+	for _, a := range g.Agencies {
+		parts = append(parts, AgencyPart(a))
+	}
+	for _, a := range g.Audiences {
+		parts = append(parts, Marshal([]any{"audience", a}))
+	}
+	for _, p := range g.Partners {
+		parts = append(parts, Marshal([]any{"partner", p}))
+	}
+	for _, r := range g.Removed {
+		parts = append(parts, Marshal([]any{"removed", r}))
+	}
+	for _, p := range g.Proposals {
+		parts = append(parts, Marshal([]any{"proposal", p}))
+	}
+	return parts
+}
+
+func leafHashes(parts [][]byte) []tlog.Hash {
+	out := make([]tlog.Hash, len(parts))
+	for i, p := range parts {
+		out[i] = LeafHash(p)
+	}
+	return out
+}
+
+// PublicRoot returns the root over PublicParts.
+func (g *Governance) PublicRoot() tlog.Hash { return RootOf(leafHashes(g.PublicParts())) }
+
+// Evidence is what a partner needs beside its own fold to compute the state line: hashes that tell nothing.
+type Evidence struct {
+	_        struct{}    `cbor:",toarray"`
+	Released []tlog.Hash // leaf hashes of the released tree
+	Writers  tlog.Hash   // root of the writers' tree
+}
+
+// Evidence returns it for this state.
+func (s *State) Evidence() Evidence {
+	released := []tlog.Hash{LeafHash(Marshal([]any{"governance", s.Open.Count, s.Open.Hash}))}
+	for _, o := range slices.Sorted(maps.Keys(s.Partners)) {
+		released = append(released, releasedPart(o, s.Partners[o].Released))
+	}
+	ids := slices.SortedFunc(maps.Keys(s.Writers), func(a, b crypto.NodeID) int { return bytes.Compare(a[:], b[:]) })
+	writers := make([]tlog.Hash, len(ids))
+	for i, id := range ids {
+		w := s.Writers[id]
+		writers[i] = LeafHash(Marshal([]any{"writer", id, w.Agency, w.Sequence}))
+	}
+	return Evidence{Released: released, Writers: RootOf(writers)}
+}
+
+func releasedPart(o Origin, r Released) tlog.Hash {
+	return LeafHash(Marshal([]any{"released", o, r.Count, r.Hash}))
+}
+
+// StateLine combines the three roots.
+func StateLine(public tlog.Hash, e Evidence) tlog.Hash {
+	return RootOf([]tlog.Hash{
+		LeafHash(Marshal([]any{"public", public})), LeafHash(Marshal([]any{"released", RootOf(e.Released)})),
+		LeafHash(Marshal([]any{"writers", e.Writers})),
+	})
+}
+
+// Line returns the state line of a checkpoint at this state.
+func (s *State) Line() tlog.Hash { return StateLine(s.Governance.PublicRoot(), s.Evidence()) }
+
+// stateWire is the part of a state that moves with every entry; the rosters are kept apart because they rarely do.
+type stateWire struct {
+	_        struct{} `cbor:",toarray"`
+	Version  uint64
+	Tree     *Frontier
+	Open     Released
+	Writers  []writerWire
+	Partners []partnerWire
+}
+
+type writerWire struct {
+	_        struct{} `cbor:",toarray"`
+	Node     crypto.NodeID
+	Agency   AgencyID
+	Sequence uint64
+}
+
+type partnerWire struct {
+	_          struct{} `cbor:",toarray"`
+	Origin     Origin
+	Released   Released
+	Tree       *Frontier
+	Counted    Released
+	Checkpoint []byte
+}
+
+// rosterWire is our governance and the mirrored ones by origin.
+type rosterWire struct {
+	_       struct{} `cbor:",toarray"`
+	Own     *Governance
+	Mirrors []*Governance
+}
+
+const maxStateBytes = 64 << 20
+
+// SameRosters says that both states have the very same rosters, so that those need not be written again.
+func (s *State) SameRosters(o *State) bool {
+	if o == nil || s.Governance != o.Governance || len(s.Partners) != len(o.Partners) {
+		return false
+	}
+	for origin, p := range s.Partners {
+		if q := o.Partners[origin]; q == nil || q.Mirror.Governance != p.Mirror.Governance {
+			return false
+		}
+	}
+	return true
+}
+
+// EncodeRosters returns the part that rarely changes.
+func (s *State) EncodeRosters() []byte {
+	w := rosterWire{Own: s.Governance}
+	for _, o := range slices.Sorted(maps.Keys(s.Partners)) {
+		if g := s.Partners[o].Mirror.Governance; g != nil {
+			w.Mirrors = append(w.Mirrors, g)
+		}
+	}
+	return Marshal(w)
+}
+
+// EncodeMoving returns the part that moves with every entry.
+func (s *State) EncodeMoving() []byte {
+	w := stateWire{Version: 1, Tree: s.Tree, Open: s.Open}
+	for id, x := range s.Writers {
+		w.Writers = append(w.Writers, writerWire{Node: id, Agency: x.Agency, Sequence: x.Sequence})
+	}
+	slices.SortFunc(w.Writers, func(a, b writerWire) int { return bytes.Compare(a.Node[:], b.Node[:]) })
+	for o, p := range s.Partners {
+		w.Partners = append(w.Partners, partnerWire{Origin: o, Released: p.Released, Tree: p.Mirror.Tree, Counted: p.Mirror.Released, Checkpoint: p.Mirror.Checkpoint})
+	}
+	slices.SortFunc(w.Partners, func(a, b partnerWire) int { return cmp.Compare(a.Origin, b.Origin) })
+	return Marshal(w)
+}
+
+var errState = errors.New("ledger: stored state")
+
+// DecodeState puts a state together again from its two parts.
+func DecodeState(rosters, moving []byte) (*State, error) {
+	var r rosterWire
+	var w stateWire
+	if err := Unmarshal(rosters, &r, maxStateBytes); err != nil {
+		return nil, fmt.Errorf("%w: %w", errState, err)
+	}
+	if err := Unmarshal(moving, &w, maxStateBytes); err != nil {
+		return nil, fmt.Errorf("%w: %w", errState, err)
+	}
+	if w.Version != 1 || r.Own == nil || w.Tree == nil {
+		return nil, fmt.Errorf("%w: version %d", errState, w.Version)
+	}
+	s := &State{Governance: r.Own, Tree: w.Tree, Open: w.Open, Writers: map[crypto.NodeID]Writer{}, Partners: map[Origin]*Partner{}}
+	for _, x := range w.Writers {
+		s.Writers[x.Node] = Writer{Agency: x.Agency, Sequence: x.Sequence}
+	}
+	mirrors := map[Origin]*Governance{}
+	for _, g := range r.Mirrors {
+		mirrors[g.Origin] = g
+	}
+	for _, p := range w.Partners {
+		if p.Tree == nil {
+			return nil, fmt.Errorf("%w: a partner without a tree", errState)
+		}
+		s.Partners[p.Origin] = &Partner{Released: p.Released, Mirror: Mirror{Tree: p.Tree, Governance: mirrors[p.Origin], Released: p.Counted, Checkpoint: p.Checkpoint}}
+	}
+	for _, g := range append(r.Mirrors, r.Own) {
+		if err := g.index(); err != nil {
+			return nil, fmt.Errorf("%w: %w", errState, err)
+		}
+	}
+	return s, nil
+}

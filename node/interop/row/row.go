@@ -6,6 +6,7 @@ package row
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"vigil/ledger/alert"
@@ -107,8 +108,11 @@ func Skip(s Source, n uint64) error {
 			read = bad.Number
 			continue
 		}
+		if errors.Is(err, io.EOF) {
+			return ErrNoMoreRows
+		}
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrNoMoreRows, err)
+			return err
 		}
 		read = r.Number
 	}

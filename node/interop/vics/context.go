@@ -1,6 +1,7 @@
 package vics
 
 import (
+	"cmp"
 	"strings"
 
 	"vigil/ledger/alert"
@@ -13,25 +14,26 @@ type context struct {
 	cases  bool   // "value" holds cases rather than media
 }
 
-// parseContext reads the text of odata.metadata (1.x) or @odata.context (2.0).
+// parseContext reads the text of odata.metadata (1.x) or @odata.context (2.0), in any case: tools differ. A 2.0 context
+// that names no nation is the default one.
 func parseContext(name, text string) (context, bool) {
-	head, kind, _ := strings.Cut(text, "#")
-	if kind != "Media" && kind != "Cases" {
+	head, kind, _ := strings.Cut(strings.ToLower(text), "#")
+	if kind != "media" && kind != "cases" {
 		return context{}, false
 	}
-	_, rest, ok := strings.Cut(head, "ProjectVic/DataModels/")
+	_, rest, ok := strings.Cut(head, "projectvic/datamodels/")
 	version, nation, found := strings.Cut(rest, ".xml")
 	if !ok || !found {
 		return context{}, false
 	}
-	c := context{scheme: "vics-" + version, cases: kind == "Cases"}
+	c := context{scheme: "vics-" + version, cases: kind == "cases"}
 	switch {
 	case name == "odata.metadata" && (version == "1.2" || version == "1.3") && nation == "":
 		return c, true
 	case name == "@odata.context" && version == "2.0":
-		nation = strings.ToLower(strings.Trim(strings.TrimSuffix(nation, "$metadata"), "/"))
-		c.scheme += "-" + nation
-		return c, nation != "" && (alert.Classification{Scheme: c.scheme, Value: "0"}).Validate() == nil
+		nation = strings.Trim(strings.TrimSuffix(nation, "$metadata"), "/")
+		c.scheme += "-" + cmp.Or(nation, "default")
+		return c, (alert.Classification{Scheme: c.scheme, Value: "0"}).Validate() == nil
 	}
 	return context{}, false
 }

@@ -146,7 +146,7 @@ func TestRefusesFiles(t *testing.T) {
 		"context later":      {`{"value":[],"odata.metadata":"http://github.com/ICMEC/ProjectVic/DataModels/1.3.xml#Media"}`, row.ErrNotThis},
 		"version 3":          {strings.Replace(head20, "2.0", "3.0", 1) + "]}", row.ErrNotThis},
 		"neither":            {strings.Replace(head20, "#Media", "#Other", 1) + "]}", row.ErrNotThis},
-		"strange nation":     {strings.Replace(head20, "/US/", "/U%S/", 1) + "]}", row.ErrNotThis},
+		"strange nation":     {strings.Replace(head20, "/US/", "/U S/", 1) + "]}", row.ErrNotThis},
 		"no value":           {strings.TrimSuffix(head20, `,"value":[`) + "}", row.ErrNotThis},
 		"value no array":     {strings.TrimSuffix(head20, "[") + "3}", row.ErrSyntax},
 		"truncated":          {head20 + `{"MD5":"` + md5A, row.ErrTruncated},

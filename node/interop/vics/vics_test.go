@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -312,5 +313,32 @@ func BenchmarkReaderThumbnails(b *testing.B) {
 		if _, _, err := all(b, strings.NewReader(file)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Thumbnails of any number and size pass without being held: what is allocated does not grow with them.
+func TestThumbnailsAreNotHeld(t *testing.T) {
+	const records, thumbnail = 64, 1 << 20
+	parts := []io.Reader{strings.NewReader(head20)}
+	long := strings.Repeat("A", thumbnail)
+	for i := range records {
+		separator := ","
+		if i == 0 {
+			separator = ""
+		}
+		parts = append(parts, strings.NewReader(fmt.Sprintf(`%s{"MD5":"%032x","Miniature":"`, separator, i+1)), strings.NewReader(long), strings.NewReader(`"}`))
+	}
+	parts = append(parts, strings.NewReader("]}"))
+	file := io.MultiReader(parts...)
+
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	rows, bad, err := all(t, file)
+	runtime.ReadMemStats(&after)
+	if err != nil || len(bad) > 0 || len(rows) != records {
+		t.Fatal(len(rows), bad, err)
+	}
+	if held := after.TotalAlloc - before.TotalAlloc; held > 4*thumbnail {
+		t.Errorf("%d bytes allocated for %d of thumbnails", held, records*thumbnail)
 	}
 }

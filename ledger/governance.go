@@ -46,7 +46,8 @@ func found(rec *Record, g *Genesis, leaf tlog.Hash) (*Governance, error) {
 		Audiences: []Audience{{Name: everyone, Members: []AgencyID{f.ID}, Epoch: 1, Certificate: g.Epoch.Certificate, Barred: []AgencyID{}}},
 		Proposals: []Proposal{}, Partners: []PartnerLink{}, Removed: []Removed{},
 	}
-	return first, first.index()
+	err := first.index()
+	return first.settle(), err
 }
 
 // Fold returns the governance after one accepted governance entry. Members and partners fold alike; what the entry's
@@ -74,7 +75,7 @@ func (g *Governance) Fold(rec *Record, payload []byte, index Index, leaf tlog.Ha
 	if err != nil {
 		return nil, err
 	}
-	return next, nil
+	return next.settle(), nil
 }
 
 func (g *Governance) propose(author AgencyID, p *Propose, index Index, leaf tlog.Hash) error {

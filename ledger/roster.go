@@ -205,6 +205,7 @@ type Governance struct {
 
 	members map[AgencyID]*member       // by id, made by index
 	nodes   map[crypto.NodeID]AgencyID // by node, made by index
+	public  tlog.Hash                  // PublicRoot, once settled
 }
 
 // member is what is looked up for every entry: the roster's line and its certificate, parsed once.
@@ -351,5 +352,6 @@ func (g *Governance) clone() *Governance {
 	c := *g
 	c.Agencies, c.Audiences = slices.Clone(g.Agencies), slices.Clone(g.Audiences)
 	c.Proposals, c.Partners, c.Removed = slices.Clone(g.Proposals), slices.Clone(g.Partners), slices.Clone(g.Removed)
+	c.public = tlog.Hash{}
 	return &c
 }

@@ -323,7 +323,18 @@ func leafHashes(parts [][]byte) []tlog.Hash {
 }
 
 // PublicRoot returns the root over PublicParts.
-func (g *Governance) PublicRoot() tlog.Hash { return RootOf(leafHashes(g.PublicParts())) }
+func (g *Governance) PublicRoot() tlog.Hash {
+	if g.public == (tlog.Hash{}) {
+		return RootOf(leafHashes(g.PublicParts()))
+	}
+	return g.public
+}
+
+// settle computes the public root once, before the value is shared.
+func (g *Governance) settle() *Governance {
+	g.public = RootOf(leafHashes(g.PublicParts()))
+	return g
+}
 
 // Evidence is what a partner needs beside its own fold to compute the state line: hashes that tell nothing.
 type Evidence struct {
@@ -468,6 +479,7 @@ func DecodeState(rosters, moving []byte) (*State, error) {
 		if err := g.index(); err != nil {
 			return nil, fmt.Errorf("%w: %w", errState, err)
 		}
+		g.settle()
 	}
 	return s, nil
 }

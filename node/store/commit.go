@@ -1,0 +1,247 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"vigil/crypto"
+	"vigil/ledger"
+)
+
+// Batch is what one or more raft entries changed.
+type Batch struct {
+	Index, Term uint64 // of the last raft entry in it
+	State       *ledger.State
+	Own         []Appended
+	Mirrors     []Mirrored
+}
+
+// Appended is an accepted entry of our ledger.
+type Appended struct {
+	Index    ledger.Index
+	Leaf     tlog.Hash
+	Writer   crypto.NodeID
+	Sequence uint64
+	Kind     ledger.Kind
+	Entry    ledger.Entry
+}
+
+// Mirrored is an applied mirror batch and the size our own ledger had when it was applied.
+type Mirrored struct {
+	Batch *ledger.MirrorBatch
+	At    uint64
+}
+
+// boundary is what is noted about the size after every batch with own entries.
+type boundary struct {
+	_        struct{} `cbor:",toarray"`
+	Line     tlog.Hash
+	Evidence ledger.Evidence
+	Bytes    uint64 // of leaves and payloads from genesis on
+}
+
+// journalMirror is the place of one mirror batch among our own entries: what a follower needs to fold alike.
+type journalMirror struct {
+	_          struct{} `cbor:",toarray"`
+	At         uint64
+	Origin     ledger.Origin
+	From       uint64
+	Count      uint64
+	Checkpoint []byte
+	Evidence   ledger.Evidence
+}
+
+// Commit makes a batch visible at once and durable soon. Batches come from one goroutine, in raft's order. A crash
+// before it is flushed is mended by raft's replay.
+func (s *Store) Commit(b Batch) error {
+	s.mu.Lock()
+	if s.failed != nil {
+		defer s.mu.Unlock()
+		return s.failed
+	}
+	err := s.stage(b)
+	if err != nil {
+		s.failed = fmt.Errorf("%w: %w", ErrFailed, err)
+		s.mu.Unlock()
+		return err
+	}
+	s.state, s.applied = b.State, position{b.Index, b.Term}
+	s.pending.state, s.pending.applied = s.state, s.applied
+	waiting := s.pending.bytes
+	s.wake()
+	s.mu.Unlock()
+
+	if waiting > flushBytes {
+		select {
+		case s.kick <- struct{}{}:
+		default:
+		}
+	}
+	if waiting > waitBytes {
+		return s.Flush()
+	}
+	return nil
+}
+
+// stage puts a batch into the overlay; mu is held.
+func (s *Store) stage(b Batch) error {
+	for _, a := range b.Own {
+		if err := s.stageOwn(b.State.Governance.Origin, a); err != nil {
+			return err
+		}
+	}
+	for _, m := range b.Mirrors {
+		if err := s.stageMirror(m); err != nil {
+			return err
+		}
+	}
+	if len(b.Own) > 0 {
+		size := b.State.Size()
+		s.pending.boundaries[size] = boundary{Line: b.State.Line(), Evidence: b.State.Evidence(), Bytes: s.pending.total}
+	}
+	return nil
+}
+
+func (s *Store) stageOwn(origin ledger.Origin, a Appended) error {
+	l := s.pending.ledger(origin)
+	if err := s.stageHash(l, origin, a.Index, a.Leaf); err != nil {
+		return err
+	}
+	l.leaves[a.Index], l.payloads[a.Index] = a.Entry.Leaf, a.Entry.Payload
+	if a.Kind == ledger.KindGovernance {
+		l.governance = append(l.governance, a.Index)
+	}
+	s.pending.sequences[sequence{a.Writer, a.Sequence}] = a.Index
+	n := len(a.Entry.Leaf) + len(a.Entry.Payload)
+	if s.pending.total == 0 && a.Index > 0 {
+		total, err := s.totalBytes(a.Index)
+		if err != nil {
+			return err
+		}
+		s.pending.total = total
+	}
+	s.pending.total += uint64(n)
+	s.pending.bytes += n
+	return nil
+}
+
+func (s *Store) stageMirror(m Mirrored) error {
+	b := m.Batch
+	l := s.pending.ledger(b.Origin)
+	for i, item := range b.Items {
+		index := b.From + uint64(i)
+		if err := s.stageHash(l, b.Origin, index, item.LeafHash()); err != nil {
+			return err
+		}
+		if item.IsBare() {
+			continue
+		}
+		l.leaves[index] = item.Leaf
+		if len(item.Payload) > 0 {
+			l.payloads[index] = item.Payload
+		}
+		if r, _, err := ledger.OpenLeaf(item.Leaf); err == nil && r.Kind == ledger.KindGovernance {
+			l.governance = append(l.governance, index)
+		}
+		s.pending.bytes += len(item.Leaf) + len(item.Payload)
+	}
+	cp, _, err := ledger.ParseSigned(b.Checkpoint)
+	if err != nil {
+		return err
+	}
+	l.checkpoints[cp.Size] = b.Checkpoint
+	s.pending.journal = append(s.pending.journal, journalMirror{
+		At: m.At, Origin: b.Origin, From: b.From, Count: uint64(len(b.Items)), Checkpoint: b.Checkpoint, Evidence: b.Evidence,
+	})
+	s.pending.bytes += len(b.Checkpoint)
+	return nil
+}
+
+// stageHash adds a leaf hash and the inner nodes it completes.
+func (s *Store) stageHash(l *ledgerOverlay, origin ledger.Origin, index uint64, leaf tlog.Hash) error {
+	hashes, err := tlog.StoredHashesForRecordHash(int64(index), leaf, lockedReader{s, origin})
+	if err != nil {
+		return err
+	}
+	first := tlog.StoredHashIndex(0, int64(index))
+	for i, h := range hashes {
+		l.hashes[first+int64(i)] = h
+	}
+	return nil
+}
+
+func (s *Store) flushLoop() {
+	defer close(s.done)
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+		case <-s.kick:
+		}
+		_ = s.Flush() // latched in failed, where every writer sees it
+	}
+}
+
+// Flush writes what waits, synced. The order is: payloads, sync, then one bbolt transaction that names them together
+// with the state and the raft index. A crash before the transaction leaves bytes that nothing names.
+func (s *Store) Flush() error {
+	s.flushMu.Lock()
+	defer s.flushMu.Unlock()
+	s.mu.Lock()
+	if s.failed != nil || s.pending.empty() {
+		defer s.mu.Unlock()
+		return s.failed
+	}
+	o := s.pending
+	s.pending, s.flushing = newOverlay(), o
+	s.pending.total = o.total
+	db, segs := s.db, s.segments
+	s.mu.Unlock()
+
+	err := write(db, segs, o, s.written)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil { // never retried: after a failed sync the page cache may lie
+		s.failed = fmt.Errorf("%w: %w", ErrFailed, err)
+		return s.failed
+	}
+	s.flushing = nil
+	if o.state != nil {
+		s.written = o.state
+	}
+	return nil
+}
+
+func write(db *bbolt.DB, segs *segments, o *overlay, before *ledger.State) (err error) {
+	defer onFault(&err)
+	places := map[ledger.Origin]map[uint64]place{}
+	for origin, l := range o.ledgers {
+		places[origin] = map[uint64]place{}
+		for _, index := range sortedKeys(l.payloads) {
+			p, err := segs.append(l.payloads[index])
+			if err != nil {
+				return err
+			}
+			places[origin][index] = p
+		}
+	}
+	if err := segs.sync(); err != nil {
+		return err
+	}
+	return db.Update(func(tx *bbolt.Tx) error {
+		for _, origin := range sortedKeys(o.ledgers) {
+			if err := writeLedger(tx, origin, o.ledgers[origin], places[origin]); err != nil {
+				return err
+			}
+		}
+		return errors.Join(writeOwn(tx, o), writeMeta(tx, o, segs.end, before))
+	})
+}

@@ -1,0 +1,73 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"vigil/crypto"
+	"vigil/ledger"
+)
+
+// overlay is what has been committed and is not on disk yet. Readers look here first.
+type overlay struct {
+	ledgers    map[ledger.Origin]*ledgerOverlay
+	sequences  map[sequence]uint64
+	boundaries map[uint64]boundary
+	journal    []journalMirror
+	state      *ledger.State
+	applied    position
+	total      uint64 // bytes of our ledger from genesis on; 0 until the first own entry
+	bytes      int
+}
+
+type sequence struct {
+	writer crypto.NodeID
+	number uint64
+}
+
+type ledgerOverlay struct {
+	leaves      map[uint64][]byte
+	payloads    map[uint64][]byte
+	hashes      map[int64]tlog.Hash
+	checkpoints map[uint64][]byte
+	governance  []uint64
+}
+
+func newOverlay() *overlay {
+	return &overlay{ledgers: map[ledger.Origin]*ledgerOverlay{}, sequences: map[sequence]uint64{}, boundaries: map[uint64]boundary{}}
+}
+
+func (o *overlay) empty() bool { return o.state == nil && len(o.ledgers) == 0 }
+
+func (o *overlay) ledger(origin ledger.Origin) *ledgerOverlay {
+	l := o.ledgers[origin]
+	if l == nil {
+		l = &ledgerOverlay{leaves: map[uint64][]byte{}, payloads: map[uint64][]byte{}, hashes: map[int64]tlog.Hash{}, checkpoints: map[uint64][]byte{}}
+		o.ledgers[origin] = l
+	}
+	return l
+}
+
+// each calls f with the overlays of a ledger, newest first, until f says that it found what it looks for.
+func (s *Store) each(origin ledger.Origin, f func(*ledgerOverlay) bool) bool {
+	for _, o := range []*overlay{s.pending, s.flushing} {
+		if o != nil && o.ledgers[origin] != nil && f(o.ledgers[origin]) {
+			return true
+		}
+	}
+	return false
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// onFault turns a memory fault in the mapped file (an I/O error on a page) into an error. It works for the goroutine
+// that deferred it.
+func onFault(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%w: ledger.db: %v", ErrDamaged, r)
+	}
+}

@@ -1,0 +1,314 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+	"go.etcd.io/bbolt"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"vigil/crypto"
+	"vigil/ledger"
+)
+
+// Errors of the store.
+var (
+	// ErrOther refuses the directory of another node or ledger.
+	ErrOther = errors.New("store: the directory belongs to another node or ledger")
+	// ErrInUse refuses a directory that another process has open.
+	ErrInUse = errors.New("store: the directory is in use by another process")
+	// ErrUnusable says that the directory cannot be written.
+	ErrUnusable = errors.New("store: the directory cannot be used")
+	// ErrDamaged says that what is on disk is not what was written. Nothing of it is ever returned.
+	ErrDamaged = errors.New("store: damaged")
+	// ErrAbsent says that the entry is not here: not yet, only as a hash, or expunged.
+	ErrAbsent = errors.New("store: not here")
+	// ErrFailed says that a write failed: nothing more is written until the node is started again.
+	ErrFailed = errors.New("store: a write to disk failed; reads go on, writes do not")
+	// ErrSigned refuses to sign a smaller size than before, or another root for the same size.
+	ErrSigned = errors.New("store: another checkpoint was signed before")
+)
+
+// Identity is whose store it is.
+type Identity struct {
+	Origin ledger.Origin `json:"origin"`
+	Node   string        `json:"node"`
+}
+
+// Store is safe for concurrent use by many readers and one committer.
+type Store struct {
+	dir  string
+	id   Identity
+	lock *flock.Flock
+
+	mu       sync.RWMutex
+	db       *bbolt.DB     // guarded by mu: swapped by Replace
+	segments *segments     // guarded by mu
+	state    *ledger.State // guarded by mu; what readers see
+	applied  position      // guarded by mu
+	pending  *overlay      // guarded by mu; committed, not yet flushing
+	flushing *overlay      // guarded by mu; being written
+	changed  chan struct{} // guarded by mu; closed and replaced at every change
+	failed   error         // guarded by mu; latched
+	signed   map[ledger.Origin]signedSize
+
+	flushMu sync.Mutex // one flush at a time
+	written *ledger.State
+	kick    chan struct{}
+	stop    chan struct{}
+	done    chan struct{}
+}
+
+type position struct{ Index, Term uint64 }
+
+type signedSize struct {
+	Size uint64 `json:"size"`
+	Root string `json:"root"`
+}
+
+const (
+	currentDir  = "current"
+	incomingDir = "incoming"
+	readyDir    = "ready"
+	identity    = "store.json"
+	signedFile  = "signed.json"
+)
+
+// Open opens or makes the store of one node. Another node's or ledger's directory is refused.
+func Open(dir string, id Identity) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	lock := flock.New(filepath.Join(dir, "lock"))
+	if ok, err := lock.TryLock(); err != nil {
+		return nil, fmt.Errorf("%w: %w; is the file system read-only?", ErrUnusable, err)
+	} else if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
+	}
+	s := &Store{dir: dir, id: id, lock: lock, changed: make(chan struct{}), kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	if err := s.open(); err != nil {
+		_ = lock.Unlock() // the first error is the one to tell
+		return nil, err
+	}
+	go s.flushLoop()
+	return s, nil
+}
+
+func (s *Store) open() error {
+	if err := checkIdentity(s.dir, s.id); err != nil {
+		return err
+	}
+	if err := finishSwap(s.dir); err != nil {
+		return err
+	}
+	if err := s.loadSigned(); err != nil {
+		return err
+	}
+	return s.openCurrent()
+}
+
+func checkIdentity(dir string, id Identity) error {
+	path := filepath.Join(dir, identity)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		b, _ = json.Marshal(id)
+		if err := renameio.WriteFile(path, b, 0o600); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnusable, err)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	var have Identity
+	if err := json.Unmarshal(b, &have); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, identity, err)
+	}
+	if have != id {
+		return fmt.Errorf("%w: %s is of %s, node %.8s; this is %s, node %.8s", ErrOther, dir, have.Origin, have.Node, id.Origin, id.Node)
+	}
+	return nil
+}
+
+func (s *Store) openCurrent() (err error) {
+	dir := filepath.Join(s.dir, currentDir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	db, err := openDB(dir)
+	if err != nil {
+		return err
+	}
+	end := segmentEnd{}
+	err = db.View(func(tx *bbolt.Tx) error {
+		var err error
+		s.state, s.applied, end, err = readMeta(tx)
+		return err
+	})
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	segs, err := openSegments(dir, end)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	s.db, s.segments, s.pending, s.written = db, segs, newOverlay(), s.state
+	return nil
+}
+
+func openDB(dir string) (*bbolt.DB, error) {
+	db, err := bbolt.Open(filepath.Join(dir, "ledger.db"), 0o600, &bbolt.Options{
+		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: ledger.db: %w", ErrUnusable, err)
+	}
+	return db, nil
+}
+
+// Close flushes and closes. A failed store closes without flushing.
+func (s *Store) Close() error {
+	close(s.stop)
+	<-s.done
+	err := s.Flush()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(err, s.segments.close(), s.db.Close(), s.lock.Unlock())
+}
+
+// State returns the state after the last commit; nil before the first.
+func (s *Store) State() *ledger.State {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.state
+}
+
+// Applied returns the raft index and term of the last commit.
+func (s *Store) Applied() (index, term uint64) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.applied.Index, s.applied.Term
+}
+
+// Failed returns the error that stopped writing, nil while all is well.
+func (s *Store) Failed() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.failed
+}
+
+// Size returns how many entries of a ledger are here.
+func (s *Store) Size(origin ledger.Origin) uint64 {
+	return sizeOf(s.State(), origin)
+}
+
+func sizeOf(state *ledger.State, origin ledger.Origin) uint64 {
+	switch {
+	case state == nil:
+		return 0
+	case origin == state.Governance.Origin:
+		return state.Size()
+	case state.Partners[origin] == nil:
+		return 0
+	}
+	return state.Partners[origin].Mirror.Size()
+}
+
+// Origins returns our ledger and every mirror.
+func (s *Store) Origins() []ledger.Origin {
+	state := s.State()
+	if state == nil {
+		return nil
+	}
+	out := []ledger.Origin{state.Governance.Origin}
+	for _, p := range state.Governance.Partners {
+		out = append(out, p.Card.Origin)
+	}
+	return out
+}
+
+// Wait returns when a ledger has size entries. It carries no data: read the log afterwards.
+func (s *Store) Wait(ctx context.Context, origin ledger.Origin, size uint64) error {
+	for {
+		s.mu.RLock()
+		changed, have := s.changed, sizeOf(s.state, origin)
+		s.mu.RUnlock()
+		if have >= size {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// Changed returns a channel that is closed at the next change.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.changed
+}
+
+func (s *Store) wake() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *Store) loadSigned() error {
+	s.signed = map[ledger.Origin]signedSize{}
+	b, err := os.ReadFile(filepath.Join(s.dir, signedFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	if err := json.Unmarshal(b, &s.signed); err != nil {
+		return fmt.Errorf("%w: %s: %w; this node must not sign again: replace it", ErrDamaged, signedFile, err)
+	}
+	return nil
+}
+
+// SetLastSigned notes, synced to disk before it returns, that this node signs size and root of a ledger. A smaller
+// size than before, or another root for the same size, is refused.
+func (s *Store) SetLastSigned(origin ledger.Origin, size uint64, root tlog.Hash) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := s.signed[origin]
+	next := signedSize{Size: size, Root: root.String()}
+	switch {
+	case s.failed != nil:
+		return s.failed
+	case last == next:
+		return nil
+	case size <= last.Size && last.Root != "":
+		return fmt.Errorf("%w: size %d of %s, asked for %d", ErrSigned, last.Size, origin, size)
+	}
+	s.signed[origin] = next
+	b, err := json.Marshal(s.signed)
+	if err == nil {
+		err = renameio.WriteFile(filepath.Join(s.dir, signedFile), b, 0o600)
+	}
+	if err != nil {
+		s.failed = fmt.Errorf("%w: %s: %w", ErrFailed, signedFile, err)
+		return s.failed
+	}
+	return nil
+}
+
+func be64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+func sequenceKey(writer crypto.NodeID, sequence uint64) []byte {
+	return append(append([]byte{}, writer[:]...), be64(sequence)...)
+}

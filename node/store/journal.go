@@ -23,7 +23,7 @@ import (
 //	M  CBOR mirror batch
 //	B  the size of our ledger here is a boundary (8 bytes)
 //	C  signed checkpoint of our ledger
-//	Z  size (8 bytes) and state line (32 bytes) at the end
+//	Z  size (8 bytes) and state line (32 bytes) at the end, raft index and term again
 //
 // State never comes over the wire: the receiver applies every frame and compares the state line.
 const journalMagic = "vigil journal 1"
@@ -163,7 +163,8 @@ func (j *Journal) frames(to sink) error {
 			return err
 		}
 	}
-	n, body = fixed(append(be64(j.size), j.line[:]...))
+	end := append(append(be64(j.size), j.line[:]...), be64(j.applied.Index)...)
+	n, body = fixed(append(end, be64(j.applied.Term)...))
 	return to.frame('Z', n, body)
 }
 
@@ -457,10 +458,13 @@ func (b *builder) commit(mirrors []Mirrored) error {
 
 // end compares the folded state with the sender's.
 func (b *builder) end(body []byte) error {
-	if b.state == nil || len(body) != 8+tlog.HashSize {
+	if b.state == nil || len(body) != 8+tlog.HashSize+16 {
 		return fmt.Errorf("%w: no end", errJournal)
 	}
-	if fromBE(body[:8]) != b.state.Size() || tlog.Hash(body[8:]) != b.state.Line() {
+	if (position{fromBE(body[40:48]), fromBE(body[48:])}) != b.applied {
+		return fmt.Errorf("%w: header and end name different raft entries", errJournal)
+	}
+	if fromBE(body[:8]) != b.state.Size() || tlog.Hash(body[8:40]) != b.state.Line() {
 		return fmt.Errorf("%w: it folds to another state than the sender's", errJournal)
 	}
 	b.checked = true

@@ -149,12 +149,7 @@ func (s *Store) openCurrent() (err error) {
 		return err
 	}
 	end := segmentEnd{}
-	err = db.View(func(tx *bbolt.Tx) error {
-		var err error
-		s.state, s.applied, end, err = readMeta(tx)
-		return err
-	})
-	if err != nil {
+	if err := s.readState(db, &end); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	segs, err := openSegments(dir, end)
@@ -165,9 +160,21 @@ func (s *Store) openCurrent() (err error) {
 	return nil
 }
 
-func openDB(dir string) (*bbolt.DB, error) {
-	db, err := bbolt.Open(filepath.Join(dir, "ledger.db"), 0o600, &bbolt.Options{
-		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true,
+func (s *Store) readState(db *bbolt.DB, end *segmentEnd) (err error) {
+	defer onFault(&err)
+	return db.View(func(tx *bbolt.Tx) error {
+		var err error
+		s.state, s.applied, *end, err = readMeta(tx)
+		return err
+	})
+}
+
+// openDB keeps the free list in the file: without it bbolt walks every page at each start, in a goroutine whose panic
+// over a damaged page nobody can catch.
+func openDB(dir string) (db *bbolt.DB, err error) {
+	defer onFault(&err)
+	db, err = bbolt.Open(filepath.Join(dir, "ledger.db"), 0o600, &bbolt.Options{
+		Timeout: lockWait, FreelistType: bbolt.FreelistMapType,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: ledger.db: %w", ErrUnusable, err)

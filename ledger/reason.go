@@ -53,3 +53,24 @@ func AsReason(err error) *Reason {
 	}
 	return ErrMalformedEntry
 }
+
+var reasons = func() map[string]*Reason {
+	out := map[string]*Reason{}
+	for _, r := range []*Reason{
+		ErrMalformedEntry, ErrOtherLedger, ErrNewerFormat, ErrUnknownAuthor, ErrOtherWriter, ErrSignature, ErrPayloadHash,
+		ErrNoAudience, ErrStaleEpoch, ErrAuthorOutside, ErrNotLinked, ErrNotInForce, ErrConflict, ErrVoided, ErrNoProposal,
+		ErrTwice, ErrOneProposal, ErrTarget, ErrExists, ErrNotThere, ErrBounds, ErrEpoch, ErrBarred, ErrGenesisTwice,
+		ErrNodeReturned, ErrVotersPolicy, ErrLast,
+	} {
+		out[r.Code] = r
+	}
+	return out
+}()
+
+// ReasonByCode returns the reason of a code that another node sent; an unknown one becomes a reason of its own.
+func ReasonByCode(code string) *Reason {
+	if r := reasons[code]; r != nil {
+		return r
+	}
+	return &Reason{Code: "unknown", text: "refused for a reason this binary does not know; upgrade"}
+}

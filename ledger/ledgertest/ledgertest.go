@@ -17,13 +17,14 @@ type Member struct {
 	Key        *crypto.AgencyKey
 	Node       *crypto.NodeKey
 	Checkpoint *crypto.NodeKey
+	Address    string
 }
 
 // Agency returns the member's line of the roster.
 func (m Member) Agency() ledger.Agency {
 	return ledger.Agency{
 		ID: m.ID, Name: string(m.ID), Certificate: m.Key.Certificate().Bytes(), Generation: 1,
-		Node: ledger.Node{Key: m.Node.Public(), Checkpoint: m.Checkpoint.Public(), Address: "127.0.0.1:1", Peers: []string{"/ip4/127.0.0.1/tcp/1"}},
+		Node: ledger.Node{Key: m.Node.Public(), Checkpoint: m.Checkpoint.Public(), Address: m.Address, Peers: []string{"/ip4/127.0.0.1/tcp/1"}},
 	}
 }
 
@@ -46,14 +47,24 @@ func NewMember(t testing.TB, id ledger.AgencyID) Member {
 	if err != nil || err1 != nil || err2 != nil {
 		t.Fatal(err, err1, err2)
 	}
-	return Member{ID: id, Key: key, Node: node, Checkpoint: cp}
+	return Member{ID: id, Key: key, Node: node, Checkpoint: cp, Address: "127.0.0.1:1"}
 }
 
 // Found founds a jurisdiction of n agencies a0, a1, … with a threshold of two.
 func Found(t testing.TB, name ledger.JurisdictionID, n int) *Jurisdiction {
 	t.Helper()
+	members := make([]Member, n)
+	for i := range members {
+		members[i] = NewMember(t, ledger.AgencyID(fmt.Sprintf("%s/a%d", name, i)))
+	}
+	return FoundBy(t, name, members...)
+}
+
+// FoundBy founds a jurisdiction of the members given, the first being the founder.
+func FoundBy(t testing.TB, name ledger.JurisdictionID, members ...Member) *Jurisdiction {
+	t.Helper()
 	j := &Jurisdiction{Now: time.Unix(1_700_000_000, 0)}
-	founder := NewMember(t, ledger.AgencyID(name)+"/a0")
+	founder := members[0]
 	j.Members = []Member{founder}
 	key, epoch := j.epoch(t, ledger.Everyone(name), 1, []ledger.Agency{founder.Agency()})
 	random := [16]byte(founder.Node.Seed())
@@ -70,8 +81,8 @@ func Found(t testing.TB, name ledger.JurisdictionID, n int) *Jurisdiction {
 		t.Fatal(err)
 	}
 	j.Entries, j.Epochs = []ledger.Entry{entry}, []*crypto.AgencyKey{key}
-	for i := 1; i < n; i++ {
-		j.Admit(t, NewMember(t, ledger.AgencyID(fmt.Sprintf("%s/a%d", name, i))))
+	for _, m := range members[1:] {
+		j.Admit(t, m)
 	}
 	return j
 }

@@ -1,0 +1,344 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"vigil/crypto"
+	"vigil/ledger"
+	"vigil/node/store"
+)
+
+// Errors of proposing.
+var (
+	// ErrNoLeader says that nobody leads now; nothing was written.
+	ErrNoLeader = errors.New("cluster: no leader; nothing was written")
+	// ErrUnknown says that the outcome is not known: propose the same bytes again.
+	ErrUnknown = errors.New("cluster: the outcome is not known; propose the same again")
+	// ErrFounded refuses to found where something is already.
+	ErrFounded = errors.New("cluster: there is a raft log already")
+)
+
+// Config names what a Cluster works with.
+type Config struct {
+	Dir    string
+	Agency ledger.AgencyID
+	Key    *crypto.NodeKey
+	Store  *store.Store
+	// Listener takes the connections of the jurisdiction's other nodes.
+	Listener net.Listener
+	// Pins are the nodes that count as members, with their addresses, until the own roster is there.
+	Pins map[crypto.NodeID]string
+	Log  *slog.Logger
+	// Alarm is told what an honest peer never does. Fatal is told what the node must not survive. Neither may block.
+	Alarm func(peer crypto.NodeID, reason string)
+	Fatal func(error)
+
+	// Heartbeat is raft's heartbeat and election timeout; the lease is five sixths of it. Zero is 1.2 s.
+	Heartbeat time.Duration
+	// HungDisk is how long a write to the raft log may take; zero is 20 s.
+	HungDisk time.Duration
+}
+
+// Cluster is safe for concurrent use.
+type Cluster struct {
+	cfg       Config
+	self      crypto.NodeID
+	raft      *raft.Raft
+	transport *transport
+	listener  *listener
+	guard     *guard
+	bolt      *raftboltdb.BoltStore
+	snapshots *snapshots
+	routes    *http.ServeMux
+	server    *http.Server
+	clients   *clients
+	queue     chan *proposal
+	reconcile chan struct{}
+
+	mu      sync.Mutex
+	heights map[crypto.NodeID]Height // guarded by mu
+}
+
+// Open opens raft's log and starts raft; Run serves. A node without a log waits to be added by the others, unless
+// Found is called.
+func Open(cfg Config) (*Cluster, error) {
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = 1200 * time.Millisecond
+	}
+	if cfg.HungDisk == 0 {
+		cfg.HungDisk = 20 * time.Second
+	}
+	own, err := certificate(cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{
+		cfg: cfg, self: cfg.Key.Public().ID(), routes: http.NewServeMux(), queue: make(chan *proposal, queueLength),
+		reconcile: make(chan struct{}, 1), heights: map[crypto.NodeID]Height{},
+	}
+	c.clients = newClients(own, c.Address)
+	if err := c.openRaft(own); err != nil {
+		return nil, err
+	}
+	c.routes.HandleFunc("POST /cluster/propose", c.member(c.servePropose))
+	c.routes.HandleFunc("POST /cluster/height", c.member(c.serveHeight))
+	c.routes.HandleFunc("POST /cluster/transfer", c.member(c.serveTransfer))
+	return c, nil
+}
+
+func (c *Cluster) openRaft(own tls.Certificate) error {
+	if err := os.MkdirAll(c.cfg.Dir, 0o700); err != nil {
+		return err
+	}
+	bolt, err := raftboltdb.New(raftboltdb.Options{
+		Path: filepath.Join(c.cfg.Dir, "raft.db"), MsgpackUseNewTimeFormat: true,
+		BoltOptions: &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType},
+	})
+	if err != nil {
+		return fmt.Errorf("cluster: raft log: %w", err)
+	}
+	c.bolt = bolt
+	logs := &checkedLog{LogStore: bolt, fatal: c.cfg.Fatal, hung: c.cfg.HungDisk}
+	if err := logs.verifyAll(); err != nil {
+		return errors.Join(err, bolt.Close())
+	}
+	if c.snapshots, err = newSnapshots(c.cfg.Dir, c.cfg.Store); err != nil {
+		return errors.Join(err, bolt.Close())
+	}
+	if err := c.start(own, logs); err != nil {
+		return errors.Join(err, bolt.Close())
+	}
+	return nil
+}
+
+// start wires transport, guard and raft to each other.
+func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
+	logger := hclog.New(&hclog.LoggerOptions{Name: "raft", Level: hclog.Info, Output: slogWriter{c.cfg.Log}, DisableTime: true})
+	c.guard = &guard{alarm: c.cfg.Alarm, logs: logs, rises: map[crypto.NodeID]*rate.Limiter{}}
+	c.transport = newTransport(c.self, own, c.Address, c.guard, logger)
+	queue := newConnQueue(c.cfg.Listener.Addr())
+	c.listener = &listener{inner: c.cfg.Listener, config: serverConfig(own, c.Member), raft: c.transport.accepted, http: queue, live: map[net.Conn]crypto.NodeID{}}
+	machine := &fsm{store: c.cfg.Store, fatal: c.cfg.Fatal, changed: c.rosterChanged}
+
+	cache, err := raft.NewLogCache(raftCacheEntries, logs)
+	if err != nil {
+		return err
+	}
+	ready := make(chan struct{})
+	c.guard.term, c.guard.applied, c.guard.leader = c.after(ready, func() uint64 { return c.raft.CurrentTerm() }),
+		c.after(ready, func() uint64 { return c.raft.AppliedIndex() }), func() raft.ServerID { <-ready; _, id := c.raft.LeaderWithID(); return id }
+	c.raft, err = raft.NewRaft(c.raftConfig(logger), machine, monotonic{cache}, &checkedStable{StableStore: c.bolt, fatal: c.cfg.Fatal}, c.snapshots, c.transport)
+	if err != nil {
+		return errors.Join(fmt.Errorf("cluster: start raft: %w", err), c.transport.Close())
+	}
+	close(ready)
+	return nil
+}
+
+// after makes a look at raft wait until there is one.
+func (c *Cluster) after(ready <-chan struct{}, f func() uint64) func() uint64 {
+	return func() uint64 {
+		<-ready
+		return f()
+	}
+}
+
+// monotonic passes on what raft's cache hides: that the store below wants no gaps.
+type monotonic struct{ *raft.LogCache }
+
+// IsMonotonic implements raft.MonotonicLogStore.
+func (monotonic) IsMonotonic() bool { return true }
+
+func (c *Cluster) raftConfig(logger hclog.Logger) *raft.Config {
+	r := raft.DefaultConfig()
+	r.LocalID = raft.ServerID(c.self.String())
+	r.HeartbeatTimeout, r.ElectionTimeout = c.cfg.Heartbeat, c.cfg.Heartbeat
+	r.LeaderLeaseTimeout = c.cfg.Heartbeat * 5 / 6
+	r.CommitTimeout = 3 * time.Millisecond
+	r.MaxAppendEntries = 64
+	r.BatchApplyCh = true
+	r.SnapshotThreshold, r.TrailingLogs, r.SnapshotInterval = snapshotThreshold, trailingLogs, snapshotInterval
+	r.NoSnapshotRestoreOnStart = true
+	r.NoLegacyTelemetry = true
+	r.ShutdownOnRemove = false
+	r.Logger = logger
+	return r
+}
+
+// slogWriter turns the library's lines into debug records; what matters is said by our own alarms.
+type slogWriter struct{ log *slog.Logger }
+
+func (w slogWriter) Write(b []byte) (int, error) {
+	w.log.Debug("raft", "line", string(bytes.TrimSpace(b)))
+	return len(b), nil
+}
+
+// Found begins a new ledger: raft with this node alone, then the genesis. Never called but by the founder, once.
+func (c *Cluster) Found(ctx context.Context, genesis ledger.Entry) error {
+	if c.raft.LastIndex() > 0 || c.cfg.Store.State() != nil {
+		return ErrFounded
+	}
+	id := c.self.String()
+	servers := []raft.Server{{ID: raft.ServerID(id), Address: raft.ServerAddress(id), Suffrage: raft.Voter}}
+	if err := c.raft.BootstrapCluster(raft.Configuration{Servers: servers}).Error(); err != nil {
+		return fmt.Errorf("cluster: found: %w", err)
+	}
+	return c.Continue(ctx, genesis)
+}
+
+// Empty says that there is no raft log here yet.
+func (c *Cluster) Empty() bool { return c.raft.LastIndex() == 0 && c.cfg.Store.State() == nil }
+
+// Continue proposes the genesis until it is there: a founder may have stopped between the two.
+func (c *Cluster) Continue(ctx context.Context, genesis ledger.Entry) error {
+	for c.cfg.Store.State() == nil {
+		if c.raft.State() == raft.Leader {
+			data := ledger.Marshal(command{Kind: commandEntries, Entries: []ledger.Entry{genesis}})
+			if err := c.raft.Apply(data, rpcWait).Error(); err == nil {
+				continue
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// Run serves the other nodes and does a leader's work until ctx ends.
+func (c *Cluster) Run(ctx context.Context) error {
+	c.server = &http.Server{
+		Handler: c.routes, ReadHeaderTimeout: handshakeWait, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelDebug),
+		ConnContext: withPeer,
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return ignoreClosed(ctx, c.listener.run()) })
+	group.Go(func() error { return ignoreClosed(ctx, c.server.Serve(c.listener.http)) })
+	group.Go(func() error { return c.lead(ctx) })
+	group.Go(func() error { return c.reconcileLoop(ctx) })
+	group.Go(func() error { return c.heightLoop(ctx) })
+	group.Go(func() error {
+		<-ctx.Done()
+		return errors.Join(c.listener.close(), c.server.Close())
+	})
+	return group.Wait()
+}
+
+func ignoreClosed(ctx context.Context, err error) error {
+	if ctx.Err() != nil || errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// StepDown hands leadership over before a planned stop; it does nothing where this node does not lead.
+func (c *Cluster) StepDown(ctx context.Context) {
+	if c.raft.State() != raft.Leader {
+		return
+	}
+	if to, ok := c.successor(); ok {
+		c.announceTransfer(ctx, to)
+		if err := c.raft.LeadershipTransferToServer(raft.ServerID(to.String()), raft.ServerAddress(to.String())).Error(); err != nil {
+			c.cfg.Log.Info("leadership not handed over; the others elect", "error", err)
+		}
+	}
+}
+
+// Close stops raft. Run must have ended.
+func (c *Cluster) Close() error {
+	err := c.raft.Shutdown().Error()
+	c.clients.close()
+	return errors.Join(err, c.transport.Close(), c.listener.close(), c.bolt.Close())
+}
+
+// rosterChanged closes connections of nodes that left and wakes the leader's reconciliation.
+func (c *Cluster) rosterChanged() {
+	if c.listener != nil {
+		c.listener.cut(c.Member)
+		c.transport.cut(c.Member)
+		c.clients.cut(c.Member)
+	}
+	select {
+	case c.reconcile <- struct{}{}:
+	default:
+	}
+}
+
+// Leads says whether this node leads now.
+func (c *Cluster) Leads() bool { return c.raft.State() == raft.Leader }
+
+// Leader returns who leads, as far as this node knows.
+func (c *Cluster) Leader() (crypto.NodeID, bool) {
+	_, id := c.raft.LeaderWithID()
+	node, err := crypto.ParseNodeID(string(id))
+	return node, err == nil
+}
+
+// LastContact returns when this node last heard from the leader; now, where it leads itself.
+func (c *Cluster) LastContact() time.Time {
+	if c.Leads() {
+		return time.Now()
+	}
+	return c.raft.LastContact()
+}
+
+// Voting says whether this node votes in raft now.
+func (c *Cluster) Voting() bool {
+	f := c.raft.GetConfiguration()
+	if f.Error() != nil {
+		return false
+	}
+	for _, s := range f.Configuration().Servers {
+		if string(s.ID) == c.self.String() {
+			return s.Suffrage == raft.Voter
+		}
+	}
+	return false
+}
+
+// Progress returns raft's term, last index and applied index, for metrics and status.
+func (c *Cluster) Progress() (term, last, applied uint64) {
+	return c.raft.CurrentTerm(), c.raft.LastIndex(), c.raft.AppliedIndex()
+}
+
+// Member says whether a node belongs: it is in the roster, or pinned by the invitation while there is no roster yet.
+func (c *Cluster) Member(id crypto.NodeID) bool {
+	_, ok := c.Address(id)
+	return ok
+}
+
+// Address returns where a member is.
+func (c *Cluster) Address(id crypto.NodeID) (string, bool) {
+	state := c.cfg.Store.State()
+	if state == nil {
+		address, ok := c.cfg.Pins[id]
+		return address, ok
+	}
+	owner, ok := state.Governance.NodeOwner(id)
+	if !ok {
+		return "", false
+	}
+	a, _ := state.Governance.Agency(owner)
+	return a.Node.Address, true
+}

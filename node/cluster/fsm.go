@@ -1,0 +1,202 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+
+	"vigil/ledger"
+	"vigil/node/store"
+)
+
+// A raft command is CBOR [kind, entries, mirror]: kind 1 is a batch of entries of our ledger, each answered on its own;
+// kind 2 is one mirror batch.
+type command struct {
+	_       struct{} `cbor:",toarray"`
+	Kind    uint64
+	Entries []ledger.Entry
+	Mirror  []byte
+}
+
+const (
+	commandEntries = 1
+	commandMirror  = 2
+)
+
+// fsm folds committed raft entries into the store. It is called by raft's one FSM goroutine.
+type fsm struct {
+	store   *store.Store
+	fatal   func(error)
+	changed func() // the roster may have changed
+	applied atomic.Uint64
+}
+
+var errCommand = errors.New("cluster: a committed raft entry cannot be applied")
+
+// Apply implements raft.FSM.
+func (f *fsm) Apply(l *raft.Log) any { return f.ApplyBatch([]*raft.Log{l})[0] }
+
+// ApplyBatch implements raft.BatchingFSM. Entries that the store already has are passed over: raft replays its log
+// from the last snapshot at every start.
+func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
+	out := make([]any, len(logs))
+	for i, l := range logs {
+		if l.Type != raft.LogCommand {
+			continue
+		}
+		if have, _ := f.store.Applied(); l.Index <= have {
+			continue
+		}
+		out[i] = f.apply(l)
+		f.applied.Store(l.Index)
+	}
+	return out
+}
+
+func (f *fsm) apply(l *raft.Log) any {
+	var c command
+	if err := ledger.Unmarshal(l.Data, &c, maxLogBytes); err != nil {
+		return f.commit(l, f.store.State(), nil, nil, fmt.Errorf("%w: %w", errCommand, err))
+	}
+	switch c.Kind {
+	case commandEntries:
+		return f.applyEntries(l, c.Entries)
+	case commandMirror:
+		return f.applyMirror(l, c.Mirror)
+	}
+	return f.commit(l, f.store.State(), nil, nil, fmt.Errorf("%w: kind %d", errCommand, c.Kind))
+}
+
+func (f *fsm) applyEntries(l *raft.Log, entries []ledger.Entry) any {
+	state := f.store.State()
+	results := make([]ledger.Result, len(entries))
+	var own []store.Appended
+	for i, e := range entries {
+		next, appended, result := f.applyOne(state, own, e)
+		results[i] = result
+		if result.Verdict == ledger.Accepted {
+			state, own = next, append(own, appended)
+		}
+	}
+	if state == nil {
+		return results // no genesis yet, and none of these was one
+	}
+	return f.commit(l, state, own, nil, results)
+}
+
+func (f *fsm) applyOne(state *ledger.State, batch []store.Appended, e ledger.Entry) (*ledger.State, store.Appended, ledger.Result) {
+	if state == nil {
+		next, a, err := store.ApplyOwn(nil, e)
+		if err != nil {
+			return nil, a, ledger.Result{Verdict: ledger.Refused, Reason: ledger.AsReason(err)}
+		}
+		return next, a, ledger.Result{Verdict: ledger.Accepted, Leaf: a.Leaf}
+	}
+	next, result := state.Apply(e)
+	if result.Verdict == ledger.Repeat {
+		return state, store.Appended{}, f.repeat(batch, e)
+	}
+	if result.Verdict != ledger.Accepted {
+		return state, store.Appended{}, result
+	}
+	rec, _, err := ledger.OpenLeaf(e.Leaf)
+	if err != nil {
+		panic(err) // Apply has just decoded it
+	}
+	return next, store.Appended{Index: result.Index, Leaf: result.Leaf, Writer: rec.Writer, Sequence: rec.Sequence, Kind: rec.Kind, Entry: e}, result
+}
+
+// repeat answers a sequence that is taken: the same entry gets its first answer again, another is a conflict.
+func (f *fsm) repeat(batch []store.Appended, e ledger.Entry) ledger.Result {
+	rec, _, err := ledger.OpenLeaf(e.Leaf)
+	if err != nil {
+		return ledger.Result{Verdict: ledger.Refused, Reason: ledger.ErrMalformedEntry}
+	}
+	leaf := ledger.LeafHash(e.Leaf)
+	for _, a := range batch {
+		if a.Writer == rec.Writer && a.Sequence == rec.Sequence && a.Leaf == leaf {
+			return ledger.Result{Verdict: ledger.Repeat, Index: a.Index, Leaf: leaf}
+		}
+	}
+	index, have, ok, err := f.store.BySequence(rec.Writer, rec.Sequence)
+	if err != nil || !ok || have != leaf {
+		return ledger.Result{Verdict: ledger.Refused, Reason: ledger.ErrConflict}
+	}
+	return ledger.Result{Verdict: ledger.Repeat, Index: index, Leaf: leaf}
+}
+
+func (f *fsm) applyMirror(l *raft.Log, raw []byte) any {
+	state := f.store.State()
+	batch, err := ledger.DecodeMirrorBatch(raw)
+	if err != nil || state == nil {
+		return f.commit(l, state, nil, nil, ledger.MirrorResult{Verdict: ledger.MirrorRefused, Reason: errCommand})
+	}
+	next, result := state.ApplyMirror(batch)
+	if result.Verdict != ledger.MirrorApplied {
+		return f.commit(l, state, nil, nil, result)
+	}
+	return f.commit(l, next, nil, []store.Mirrored{{Batch: batch, At: state.Size()}}, result)
+}
+
+// commit hands one raft entry's effect to the store and returns the answer for its proposer. A store that cannot take
+// it ends the node: going on would answer for what is not kept.
+func (f *fsm) commit(l *raft.Log, state *ledger.State, own []store.Appended, mirrors []store.Mirrored, answer any) any {
+	if state == nil {
+		return answer
+	}
+	before := f.store.State()
+	if err := f.store.Commit(store.Batch{Index: l.Index, Term: l.Term, State: state, Own: own, Mirrors: mirrors}); err != nil {
+		f.fatal(err)
+		return err
+	}
+	if before == nil || before.Governance != state.Governance {
+		f.changed()
+	}
+	return answer
+}
+
+// Snapshot implements raft.FSM: a reference to what the store has on disk, never a copy.
+func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
+	if err := f.store.Flush(); err != nil {
+		return nil, err
+	}
+	index, _ := f.store.Applied()
+	return reference{state: index}, nil
+}
+
+// Restore implements raft.FSM: it folds a journal into a fresh ledger and swaps it in.
+func (f *fsm) Restore(rc io.ReadCloser) error {
+	defer rc.Close()
+	inner := io.Reader(rc)
+	if w, ok := rc.(raft.ReadCloserWrapper); ok {
+		inner = w.WrappedReadCloser()
+	}
+	if err := f.store.Receive(inner); err != nil {
+		return err
+	}
+	if r, ok := inner.(*receivedReader); ok {
+		index, _ := f.store.Applied()
+		if err := r.commit(index); err != nil {
+			return err
+		}
+	}
+	f.changed()
+	return nil
+}
+
+// reference is the snapshot of a state that the store holds: there is nothing to write.
+type reference struct{ state uint64 }
+
+// Persist implements raft.FSMSnapshot.
+func (r reference) Persist(sink raft.SnapshotSink) error {
+	if s, ok := sink.(*snapshotSink); ok {
+		s.meta.State = r.state
+	}
+	return sink.Close()
+}
+
+// Release implements raft.FSMSnapshot.
+func (reference) Release() {}

@@ -1,0 +1,175 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"golang.org/x/time/rate"
+
+	"vigil/crypto"
+)
+
+// ErrRPC says that a peer sent what an honest raft node never sends. The library would store it, obey it or panic.
+var ErrRPC = errors.New("cluster: refused RPC")
+
+// guard looks at every RPC before raft does. Each refusal is an alarm that names the peer.
+type guard struct {
+	alarm func(peer crypto.NodeID, reason string)
+	logs  raft.LogStore
+	// raft's own view; set before the first RPC.
+	term    func() uint64
+	applied func() uint64
+	leader  func() raft.ServerID
+
+	mu       sync.Mutex
+	rises    map[crypto.NodeID]*rate.Limiter // guarded by mu
+	transfer crypto.NodeID                   // guarded by mu; who may ask for votes over a living leader
+	until    time.Time                       // guarded by mu
+}
+
+// check returns an error for an RPC that must not reach raft.
+func (g *guard) check(peer crypto.NodeID, command any) error {
+	err := g.judge(peer, command)
+	if err != nil {
+		g.alarm(peer, err.Error())
+	}
+	return err
+}
+
+func (g *guard) judge(peer crypto.NodeID, command any) error {
+	with, ok := command.(raft.WithRPCHeader)
+	if !ok {
+		return fmt.Errorf("%w: unknown command", ErrRPC)
+	}
+	if string(with.GetRPCHeader().ID) != peer.String() {
+		return fmt.Errorf("%w: it names another sender than its connection", ErrRPC)
+	}
+	switch c := command.(type) {
+	case *raft.AppendEntriesRequest:
+		return errors.Join(g.checkTerm(peer, c.Term), g.checkEntries(c))
+	case *raft.RequestVoteRequest:
+		return errors.Join(g.checkTerm(peer, c.Term), g.checkTransfer(peer, c.LeadershipTransfer))
+	case *raft.RequestPreVoteRequest:
+		return g.checkTerm(peer, c.Term)
+	case *raft.InstallSnapshotRequest:
+		if c.Size < 0 || c.Size > maxSnapshotBytes {
+			return fmt.Errorf("%w: a snapshot of %d bytes", ErrRPC, c.Size)
+		}
+		return errors.Join(g.checkTerm(peer, c.Term), checkConfiguration(c.Configuration))
+	case *raft.TimeoutNowRequest:
+		if g.leader() != raft.ServerID(peer.String()) {
+			return fmt.Errorf("%w: only the leader hands leadership over", ErrRPC)
+		}
+		return nil
+	}
+	return fmt.Errorf("%w: unknown command", ErrRPC)
+}
+
+// checkTerm bounds how far and how often a peer may raise the term.
+func (g *guard) checkTerm(peer crypto.NodeID, term uint64) error {
+	current := g.term()
+	if term <= current {
+		return nil
+	}
+	if term-current > maxTermJump {
+		return fmt.Errorf("%w: term %d, ours is %d", ErrRPC, term, current)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.rises[peer] == nil {
+		g.rises[peer] = rate.NewLimiter(maxTermRises, maxTermRises)
+	}
+	if !g.rises[peer].Allow() {
+		return fmt.Errorf("%w: the term rises too often", ErrRPC)
+	}
+	return nil
+}
+
+func (g *guard) checkEntries(c *raft.AppendEntriesRequest) error {
+	if len(c.Entries) > maxAppendEntries {
+		return fmt.Errorf("%w: %d entries at once", ErrRPC, len(c.Entries))
+	}
+	for _, e := range c.Entries {
+		if e == nil || len(e.Data) > maxLogBytes || len(e.Extensions) > 0 {
+			return fmt.Errorf("%w: an entry over the bound", ErrRPC)
+		}
+		switch e.Type {
+		case raft.LogCommand, raft.LogNoop, raft.LogBarrier:
+		case raft.LogConfiguration:
+			if err := checkConfiguration(e.Data); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("%w: entry of type %d", ErrRPC, e.Type)
+		}
+		if err := g.checkApplied(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkApplied refuses to have an applied entry replaced.
+func (g *guard) checkApplied(e *raft.Log) error {
+	if e.Index > g.applied() {
+		return nil
+	}
+	var have raft.Log
+	if err := g.logs.GetLog(e.Index, &have); err != nil {
+		return nil // compacted away: raft itself skips what is below its snapshot
+	}
+	if have.Term != e.Term {
+		return fmt.Errorf("%w: it would replace the applied entry %d", ErrRPC, e.Index)
+	}
+	return nil
+}
+
+// checkConfiguration refuses what raft would store and then panic over at every start.
+func checkConfiguration(b []byte) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("%w: a configuration that does not decode", ErrRPC)
+		}
+	}()
+	c := raft.DecodeConfiguration(b)
+	if len(c.Servers) == 0 || len(c.Servers) > maxServers {
+		return fmt.Errorf("%w: a configuration of %d servers", ErrRPC, len(c.Servers))
+	}
+	voters := 0
+	seen := map[raft.ServerID]bool{}
+	for _, s := range c.Servers {
+		if _, err := crypto.ParseNodeID(string(s.ID)); err != nil || string(s.Address) != string(s.ID) || seen[s.ID] {
+			return fmt.Errorf("%w: a configuration with a server that is no node id", ErrRPC)
+		}
+		seen[s.ID] = true
+		if s.Suffrage == raft.Voter {
+			voters++
+		}
+	}
+	if voters == 0 {
+		return fmt.Errorf("%w: a configuration without voters", ErrRPC)
+	}
+	return nil
+}
+
+// announce notes that the leader is handing leadership over to a node.
+func (g *guard) announce(to crypto.NodeID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.transfer, g.until = to, time.Now().Add(transferWindow)
+}
+
+func (g *guard) checkTransfer(peer crypto.NodeID, flag bool) error {
+	if !flag {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.transfer != peer || time.Now().After(g.until) {
+		return fmt.Errorf("%w: it claims a transfer of leadership that nobody announced", ErrRPC)
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+
+	"vigil/crypto"
+)
+
+type peerKey struct{}
+
+// withPeer notes in a connection's context whose key it showed.
+func withPeer(ctx context.Context, conn net.Conn) context.Context {
+	t, ok := conn.(*tls.Conn)
+	if !ok {
+		return ctx
+	}
+	id, err := peerOf(t.ConnectionState())
+	if err != nil {
+		return ctx
+	}
+	return context.WithValue(ctx, peerKey{}, id)
+}
+
+// PeerFromContext returns the node at the other end of a request.
+func PeerFromContext(ctx context.Context) (crypto.NodeID, bool) {
+	id, ok := ctx.Value(peerKey{}).(crypto.NodeID)
+	return id, ok
+}
+
+// Handle adds a route for members of the roster.
+func (c *Cluster) Handle(pattern string, h http.HandlerFunc) {
+	c.routes.HandleFunc(pattern, c.member(h))
+}
+
+// HandleOpen adds a route for anybody who shows a key; the handler decides.
+func (c *Cluster) HandleOpen(pattern string, h http.HandlerFunc) {
+	c.routes.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
+		h(w, r)
+	})
+}
+
+// member refuses requests of nodes that are no members, on every request and not only when they connected.
+func (c *Cluster) member(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		id, ok := PeerFromContext(r.Context())
+		if !ok || !c.Member(id) {
+			http.Error(w, "not a member of this ledger", http.StatusForbidden)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
+		h(w, r)
+	}
+}
+
+// clients keeps one pinned HTTP/2 client a node.
+type clients struct {
+	own     tls.Certificate
+	address func(crypto.NodeID) (string, bool)
+
+	mu    sync.Mutex
+	nodes map[crypto.NodeID]*http.Client // guarded by mu
+}
+
+func newClients(own tls.Certificate, address func(crypto.NodeID) (string, bool)) *clients {
+	return &clients{own: own, address: address, nodes: map[crypto.NodeID]*http.Client{}}
+}
+
+func (c *clients) get(id crypto.NodeID) *http.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if client := c.nodes[id]; client != nil {
+		return client
+	}
+	client := pinnedClient(c.own, id, func() (string, bool) { return c.address(id) })
+	c.nodes[id] = client
+	return client
+}
+
+func pinnedClient(own tls.Certificate, id crypto.NodeID, address func() (string, bool)) *http.Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		to, ok := address()
+		if !ok {
+			return nil, fmt.Errorf("%w: node %s is not in the roster", ErrPin, id.Short())
+		}
+		ctx, cancel := context.WithTimeout(ctx, dialWait)
+		defer cancel()
+		d := tls.Dialer{Config: clientConfig(own, httpProtocol, id)}
+		return d.DialContext(ctx, "tcp", to)
+	}
+	return &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: dial}, Timeout: requestWait}
+}
+
+func (c *clients) cut(member func(crypto.NodeID) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, client := range c.nodes {
+		if !member(id) {
+			client.CloseIdleConnections()
+			delete(c.nodes, id)
+		}
+	}
+}
+
+func (c *clients) close() { c.cut(func(crypto.NodeID) bool { return false }) }
+
+// ErrRemote is what another node answered instead of what was asked for.
+var ErrRemote = errors.New("cluster: the other node refused")
+
+// Post sends body to a route of another member and returns the answer, at most answerBytes of it.
+func (c *Cluster) Post(ctx context.Context, to crypto.NodeID, route string, body []byte) ([]byte, error) {
+	return post(ctx, c.clients.get(to), to, route, body)
+}
+
+// PostTo sends body to a node that is not (yet) in the roster, pinned to its id.
+func PostTo(ctx context.Context, key *crypto.NodeKey, to crypto.NodeID, address, route string, body []byte) ([]byte, error) {
+	own, err := certificate(key)
+	if err != nil {
+		return nil, err
+	}
+	client := pinnedClient(own, to, func() (string, bool) { return address, true })
+	defer client.CloseIdleConnections()
+	return post(ctx, client, to, route, body)
+}
+
+func post(ctx context.Context, client *http.Client, to crypto.NodeID, route string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+to.Short()+route, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	out, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%w: %d: %.200s", ErrRemote, resp.StatusCode, bytes.TrimSpace(out))
+	}
+	return out, nil
+}

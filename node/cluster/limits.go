@@ -1,0 +1,46 @@
+package cluster
+
+import "time"
+
+const (
+	raftProtocol = "vigil-raft/1"
+	httpProtocol = "h2"
+
+	handshakeWait  = 5 * time.Second
+	dialWait       = 5 * time.Second
+	rpcWait        = 10 * time.Second
+	requestWait    = 15 * time.Second
+	maxConnections = 1024
+	peerConns      = 3
+
+	maxServers         = 64
+	maxAppendEntries   = 128
+	maxLogBytes        = 6 << 20 // one raft entry: a mirror batch with its framing
+	maxSnapshotBytes   = 1 << 40
+	maxTermJump        = 1 << 20
+	maxTermRises       = 20 // a second and peer, in bursts
+	transferWindow     = 10 * time.Second
+	raftCacheEntries   = 512
+	snapshotThreshold  = 2048
+	trailingLogs       = 1024
+	snapshotInterval   = 15 * time.Second
+	maxSnapshotRetries = 8
+
+	// groupBytes and groupEntries bound what the leader puts into one raft entry.
+	groupBytes    = 1 << 20
+	groupEntries  = 512
+	groupInFlight = 4
+	queueLength   = 1024
+
+	// forwardBytes bounds what is handed to the leader in one request.
+	forwardBytes = 4 << 20
+	answerBytes  = 1 << 20
+
+	reconcileEvery  = 500 * time.Millisecond
+	heightEvery     = time.Second
+	caughtUpWithin  = 256 // entries behind the leader at which a non-voter may become a voter
+	heardWithin     = 5 * time.Second
+	maxHeightBytes  = 4 << 10
+	shutdownWait    = 5 * time.Second
+	maxRequestBytes = 8 << 20
+)

@@ -1,0 +1,206 @@
+package cluster
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/google/renameio/v2"
+	"github.com/hashicorp/raft"
+
+	"vigil/node/store"
+)
+
+// snapshots is raft's snapshot store. Our own snapshots are references: one small file that says up to which raft index
+// the ledger on disk goes. A follower too far behind gets the ledger's journal, folds it itself and only then lists the
+// snapshot; what was received and not folded is never listed.
+type snapshots struct {
+	dir   string
+	store *store.Store
+
+	mu       sync.Mutex
+	received map[string]*snapshotMeta // guarded by mu; complete, waiting for Restore
+}
+
+type snapshotMeta struct {
+	raft.SnapshotMeta
+	// State is the raft index of the last command in the ledger when the snapshot was taken.
+	State uint64
+}
+
+const referenceFile = "snapshot.json"
+
+var errSnapshot = errors.New("cluster: snapshot")
+
+func newSnapshots(dir string, s *store.Store) (*snapshots, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	incoming, err := filepath.Glob(filepath.Join(dir, "incoming-*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range incoming { // half received before the last stop
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	return &snapshots{dir: dir, store: s, received: map[string]*snapshotMeta{}}, nil
+}
+
+// Create implements raft.SnapshotStore.
+func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, c raft.Configuration, configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
+	id := fmt.Sprintf("%d-%d", term, index)
+	return &snapshotSink{s: s, meta: snapshotMeta{SnapshotMeta: raft.SnapshotMeta{
+		Version: version, ID: id, Index: index, Term: term, Configuration: c, ConfigurationIndex: configurationIndex,
+	}}}, nil
+}
+
+// List implements raft.SnapshotStore. A reference to more than the ledger holds is refused: the ledger was lost.
+func (s *snapshots) List() ([]*raft.SnapshotMeta, error) {
+	m, err := s.read()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if have, _ := s.store.Applied(); have < m.State {
+		return nil, fmt.Errorf("%w: it goes up to raft index %d, the ledger on disk to %d: the ledger was lost or rolled back; replace this node", errSnapshot, m.State, have)
+	}
+	return []*raft.SnapshotMeta{&m.SnapshotMeta}, nil
+}
+
+func (s *snapshots) read() (*snapshotMeta, error) {
+	b, err := os.ReadFile(filepath.Join(s.dir, referenceFile))
+	if err != nil {
+		return nil, err
+	}
+	m := &snapshotMeta{}
+	if err := json.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", errSnapshot, referenceFile, err)
+	}
+	return m, nil
+}
+
+func (s *snapshots) write(m *snapshotMeta) error {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(s.dir, referenceFile), b, 0o600)
+}
+
+// Open implements raft.SnapshotStore: the journal of the ledger as it is now, which may be newer than the reference
+// (raft's replay skips what is there), or what was just received.
+func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	s.mu.Lock()
+	m := s.received[id]
+	s.mu.Unlock()
+	if m != nil {
+		f, err := os.Open(s.path(id))
+		if err != nil {
+			return nil, nil, err
+		}
+		return &m.SnapshotMeta, &receivedReader{File: f, s: s, meta: m}, nil
+	}
+	m, err := s.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	if m.ID != id {
+		return nil, nil, fmt.Errorf("%w: %s is not here", errSnapshot, id)
+	}
+	journal, err := s.store.Journal()
+	if err != nil {
+		return nil, nil, err
+	}
+	meta := m.SnapshotMeta
+	meta.Size = journal.Size()
+	r, w := io.Pipe()
+	go func() {
+		_, err := journal.WriteTo(w)
+		w.CloseWithError(err) // ends when the reader closes, too
+	}()
+	return &meta, r, nil
+}
+
+func (s *snapshots) path(id string) string {
+	return filepath.Join(s.dir, "incoming-"+filepath.Base(id))
+}
+
+// receivedReader reads a received journal; commit lists it once it has been folded.
+type receivedReader struct {
+	*os.File
+	s    *snapshots
+	meta *snapshotMeta
+}
+
+func (r *receivedReader) commit(state uint64) error {
+	r.meta.State = state
+	if err := r.s.write(r.meta); err != nil {
+		return err
+	}
+	r.s.mu.Lock()
+	delete(r.s.received, r.meta.ID)
+	r.s.mu.Unlock()
+	return os.Remove(r.s.path(r.meta.ID))
+}
+
+// snapshotSink takes either nothing (our own reference) or a journal.
+type snapshotSink struct {
+	s      *snapshots
+	meta   snapshotMeta
+	file   *os.File
+	closed bool
+}
+
+// ID implements raft.SnapshotSink.
+func (k *snapshotSink) ID() string { return k.meta.ID }
+
+// Write implements raft.SnapshotSink.
+func (k *snapshotSink) Write(b []byte) (int, error) {
+	if k.file == nil {
+		f, err := os.OpenFile(k.s.path(k.meta.ID), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+		if err != nil {
+			return 0, err
+		}
+		k.file = f
+	}
+	n, err := k.file.Write(b)
+	k.meta.Size += int64(n)
+	return n, err
+}
+
+// Close implements raft.SnapshotSink; raft may call it twice.
+func (k *snapshotSink) Close() error {
+	if k.closed {
+		return nil
+	}
+	k.closed = true
+	if k.file == nil {
+		return k.s.write(&k.meta)
+	}
+	if err := errors.Join(k.file.Sync(), k.file.Close()); err != nil {
+		return err
+	}
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	k.s.received[k.meta.ID] = &k.meta
+	return nil
+}
+
+// Cancel implements raft.SnapshotSink.
+func (k *snapshotSink) Cancel() error {
+	if k.closed || k.file == nil {
+		k.closed = true
+		return nil
+	}
+	k.closed = true
+	return errors.Join(k.file.Close(), os.Remove(k.s.path(k.meta.ID)))
+}

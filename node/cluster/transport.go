@@ -1,0 +1,292 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"vigil/crypto"
+)
+
+// transport is raft's transport: one stream layer and one library transport a peer, so that it is known from whom each
+// RPC comes. Addresses in raft's configuration are node ids; where a node is, the roster says.
+//
+// SetHeartbeatHandler does nothing: heartbeats handled on the library's fast path can make two nodes commit different
+// entries at one index (hashicorp/raft issue 695).
+type transport struct {
+	self    crypto.NodeID
+	own     tls.Certificate
+	address func(crypto.NodeID) (string, bool)
+	guard   *guard
+	log     hclog.Logger
+	out     chan raft.RPC
+
+	mu     sync.Mutex
+	peers  map[crypto.NodeID]*peerTransport // guarded by mu
+	closed bool                             // guarded by mu
+	done   chan struct{}
+	wg     sync.WaitGroup
+}
+
+type peerTransport struct {
+	*raft.NetworkTransport
+	layer *stream
+}
+
+func newTransport(self crypto.NodeID, own tls.Certificate, address func(crypto.NodeID) (string, bool), g *guard, log hclog.Logger) *transport {
+	return &transport{
+		self: self, own: own, address: address, guard: g, log: log, out: make(chan raft.RPC),
+		peers: map[crypto.NodeID]*peerTransport{}, done: make(chan struct{}),
+	}
+}
+
+var errClosed = errors.New("cluster: closed")
+
+func (t *transport) peer(id crypto.NodeID) (*peerTransport, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, errClosed
+	}
+	if p := t.peers[id]; p != nil {
+		return p, nil
+	}
+	layer := &stream{t: t, peer: id, conns: make(chan net.Conn), done: make(chan struct{}), live: map[net.Conn]struct{}{}}
+	p := &peerTransport{layer: layer, NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: layer, MaxPool: peerConns, MaxRPCsInFlight: 2, Timeout: rpcWait, MsgpackUseNewTimeFormat: true, Logger: t.log,
+	})}
+	t.peers[id] = p
+	t.wg.Add(1)
+	go t.forward(id, p)
+	return p, nil
+}
+
+// forward hands a peer's RPCs to raft after the guard has looked at them.
+func (t *transport) forward(id crypto.NodeID, p *peerTransport) {
+	defer t.wg.Done()
+	for {
+		var rpc raft.RPC
+		select {
+		case <-t.done:
+			return
+		case rpc = <-p.Consumer():
+		}
+		if err := t.guard.check(id, rpc.Command); err != nil {
+			rpc.Respond(nil, err)
+			continue
+		}
+		select {
+		case <-t.done:
+			return
+		case t.out <- rpc:
+		}
+	}
+}
+
+// accepted takes a raft connection that a member opened.
+func (t *transport) accepted(id crypto.NodeID, conn net.Conn) {
+	p, err := t.peer(id)
+	if err != nil {
+		_ = conn.Close()
+		return
+	}
+	p.layer.put(conn)
+}
+
+// cut closes everything to and from nodes that are no members any more.
+func (t *transport) cut(member func(crypto.NodeID) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, p := range t.peers {
+		if !member(id) {
+			p.CloseStreams()
+			p.layer.closeLive()
+		}
+	}
+}
+
+func (t *transport) to(id raft.ServerID) (*peerTransport, error) {
+	n, err := crypto.ParseNodeID(string(id))
+	if err != nil {
+		return nil, err
+	}
+	return t.peer(n)
+}
+
+// Consumer implements raft.Transport.
+func (t *transport) Consumer() <-chan raft.RPC { return t.out }
+
+// LocalAddr implements raft.Transport.
+func (t *transport) LocalAddr() raft.ServerAddress { return raft.ServerAddress(t.self.String()) }
+
+// EncodePeer implements raft.Transport.
+func (t *transport) EncodePeer(_ raft.ServerID, addr raft.ServerAddress) []byte { return []byte(addr) }
+
+// DecodePeer implements raft.Transport.
+func (t *transport) DecodePeer(b []byte) raft.ServerAddress { return raft.ServerAddress(b) }
+
+// SetHeartbeatHandler does nothing; see the type.
+func (t *transport) SetHeartbeatHandler(func(raft.RPC)) {}
+
+// AppendEntriesPipeline implements raft.Transport.
+func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
+	p, err := t.to(id)
+	if err != nil {
+		return nil, err
+	}
+	return p.NetworkTransport.AppendEntriesPipeline(id, target)
+}
+
+// AppendEntries implements raft.Transport.
+func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	p, err := t.to(id)
+	if err != nil {
+		return err
+	}
+	return p.NetworkTransport.AppendEntries(id, target, args, resp)
+}
+
+// RequestVote implements raft.Transport.
+func (t *transport) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	p, err := t.to(id)
+	if err != nil {
+		return err
+	}
+	return p.NetworkTransport.RequestVote(id, target, args, resp)
+}
+
+// RequestPreVote implements raft.WithPreVote; without it pre-vote would be off, silently.
+func (t *transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	p, err := t.to(id)
+	if err != nil {
+		return err
+	}
+	return p.NetworkTransport.RequestPreVote(id, target, args, resp)
+}
+
+// InstallSnapshot implements raft.Transport.
+func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	p, err := t.to(id)
+	if err != nil {
+		return err
+	}
+	return p.NetworkTransport.InstallSnapshot(id, target, args, resp, data)
+}
+
+// TimeoutNow implements raft.Transport.
+func (t *transport) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
+	p, err := t.to(id)
+	if err != nil {
+		return err
+	}
+	return p.NetworkTransport.TimeoutNow(id, target, args, resp)
+}
+
+// Close implements raft.WithClose. Raft calls it too.
+func (t *transport) Close() error {
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return nil
+	}
+	t.closed = true
+	close(t.done)
+	var err error
+	for _, p := range t.peers {
+		p.layer.closeLive()
+		err = errors.Join(err, p.Close())
+	}
+	t.mu.Unlock()
+	t.wg.Wait()
+	return err
+}
+
+// stream is one peer's raft.StreamLayer.
+type stream struct {
+	t     *transport
+	peer  crypto.NodeID
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+
+	mu   sync.Mutex
+	live map[net.Conn]struct{} // guarded by mu
+}
+
+func (s *stream) put(conn net.Conn) {
+	tracked := s.track(conn)
+	select {
+	case s.conns <- tracked:
+	case <-s.done:
+		_ = tracked.Close()
+	case <-time.After(handshakeWait):
+		_ = tracked.Close()
+	}
+}
+
+func (s *stream) track(conn net.Conn) net.Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live[conn] = struct{}{}
+	return &trackedConn{Conn: conn, closed: func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.live, conn)
+	}}
+}
+
+func (s *stream) closeLive() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for conn := range s.live {
+		_ = conn.Close()
+	}
+}
+
+// Dial implements raft.StreamLayer.
+func (s *stream) Dial(_ raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	address, ok := s.t.address(s.peer)
+	if !ok {
+		return nil, fmt.Errorf("%w: node %s is not in the roster", ErrPin, s.peer.Short())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), min(timeout, dialWait))
+	defer cancel()
+	d := tls.Dialer{Config: clientConfig(s.t.own, raftProtocol, s.peer)}
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return s.track(conn), nil
+}
+
+// Accept implements net.Listener.
+func (s *stream) Accept() (net.Conn, error) {
+	select {
+	case c := <-s.conns:
+		return c, nil
+	case <-s.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (s *stream) Close() error {
+	s.once.Do(func() { close(s.done) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (s *stream) Addr() net.Addr { return nodeAddr(s.t.self.String()) }
+
+type nodeAddr string
+
+func (a nodeAddr) Network() string { return "vigil" }
+func (a nodeAddr) String() string  { return string(a) }

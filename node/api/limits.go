@@ -11,3 +11,21 @@ const (
 	eventRetryFirst = 200 * time.Millisecond
 	eventRetryMost  = 5 * time.Second
 )
+
+// Bounds of the server.
+const (
+	maxBodyBytes   = 1 << 20
+	maxBatchBytes  = 16 << 20
+	maxHeaderBytes = 32 << 10
+	maxKeyBytes    = 128
+	maxTokens      = 1024
+	defaultDays    = 90
+	defaultHours   = 24
+
+	followWait    = 10 * time.Second // for the board to show what was committed
+	writeWait     = 25 * time.Second // for a commit
+	eventBeat     = 15 * time.Second
+	eventPage     = 256
+	tokenAge      = time.Second
+	requestsBurst = 400
+)

@@ -159,7 +159,7 @@ type Change struct {
 
 // Status is the node at a glance, problems first.
 type Status struct {
-	Problems []Problem       `json:"problems"`
+	Problems []NodeProblem   `json:"problems"`
 	Agency   string          `json:"agency"`
 	Node     string          `json:"node"`
 	Version  string          `json:"version"`
@@ -171,8 +171,8 @@ type Status struct {
 	Partners []PartnerStatus `json:"partners"`
 }
 
-// Problem is something wrong and the command that mends it.
-type Problem struct {
+// NodeProblem is something wrong and the command that mends it.
+type NodeProblem struct {
 	Severity string `json:"severity" enum:"warning,failure"`
 	What     string `json:"what"`
 	Fix      string `json:"fix,omitempty"`

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -275,7 +276,7 @@ func (c *Cluster) Close() error {
 // rosterChanged closes connections of nodes that left and wakes the leader's reconciliation.
 func (c *Cluster) rosterChanged() {
 	if c.listener != nil {
-		c.listener.cut(c.Member)
+		c.listener.cut(c.stays)
 		c.transport.cut(c.Member)
 		c.clients.cut(c.Member)
 	}
@@ -283,6 +284,13 @@ func (c *Cluster) rosterChanged() {
 	case c.reconcile <- struct{}{}:
 	default:
 	}
+}
+
+// stays says whether a node's connections stay open: a member's do, and a stranger's, who may be asking to join. Those of
+// a node that left do not.
+func (c *Cluster) stays(id crypto.NodeID) bool {
+	state := c.cfg.Store.State()
+	return state == nil || !slices.ContainsFunc(state.Governance.Removed, func(r ledger.Removed) bool { return r.Node == id })
 }
 
 // Leads says whether this node leads now.

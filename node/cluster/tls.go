@@ -154,12 +154,12 @@ func (l *listener) handshake(raw net.Conn) {
 	l.http.put(conn)
 }
 
-// cut closes the connections of every node that is no member any more.
-func (l *listener) cut(member func(crypto.NodeID) bool) {
+// cut closes the connections of every node that does not stay.
+func (l *listener) cut(stays func(crypto.NodeID) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for conn, id := range l.live {
-		if id != (crypto.NodeID{}) && !member(id) {
+		if id != (crypto.NodeID{}) && !stays(id) {
 			_ = conn.Close()
 		}
 	}

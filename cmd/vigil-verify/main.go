@@ -1,0 +1,107 @@
+// Command vigil-verify checks an evidence bundle offline: no network, no keys, nothing but the file and what the verifier
+// trusts. It links the core only.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"vigil/ledger"
+)
+
+const usage = `usage: vigil-verify [--trust FILE] [--json] BUNDLE
+
+Exit codes: 0 verified · 2 usage · 10 a signature · 11 an inclusion proof · 13 not trusted, or trust not established ·
+14 too few cosignatures · 15 malformed or of a newer version · 16 content does not match its hash
+`
+
+const exitUsage = 2
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, out, errs io.Writer) int {
+	flags := flag.NewFlagSet("vigil-verify", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	flags.Usage = func() { fmt.Fprint(errs, usage) }
+	trustFile := flags.String("trust", "", "trust file, from 'vigil ledger trust'")
+	asJSON := flags.Bool("json", false, "print JSON")
+	file, rest := "", args
+	for len(rest) > 0 { // flags may stand before or after the file
+		if flags.Parse(rest) != nil {
+			return exitUsage
+		}
+		if rest = flags.Args(); len(rest) > 0 {
+			if file != "" {
+				flags.Usage()
+				return exitUsage
+			}
+			file, rest = rest[0], rest[1:]
+		}
+	}
+	if file == "" {
+		flags.Usage()
+		return exitUsage
+	}
+	bundle, err := os.ReadFile(file)
+	if err != nil {
+		fmt.Fprintln(errs, "error:", err)
+		return exitUsage
+	}
+	trust, err := readTrust(*trustFile)
+	if err != nil {
+		fmt.Fprintln(errs, "error:", err)
+		return exitUsage
+	}
+	report := ledger.VerifyBundle(bundle, trust)
+	if *asJSON {
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		_ = e.Encode(report) // a closed pipe ends the program anyway
+		return report.Code()
+	}
+	print(out, report)
+	return report.Code()
+}
+
+func readTrust(path string) (*ledger.Trust, error) {
+	if path == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.ParseTrust(b)
+}
+
+func print(out io.Writer, r *ledger.Report) {
+	result := "VERIFIED"
+	for i, c := range r.Checks {
+		fmt.Fprintf(out, "%2d. %-12s %-7s %s\n", i+1, c.Name, strings.ToUpper(string(c.Outcome)), clean(c.Detail))
+		if c.Outcome != ledger.Passed && result == "VERIFIED" {
+			result = fmt.Sprintf("NOT VERIFIED (%s: %s)", c.Name, clean(c.Detail))
+		}
+	}
+	if r.Author != "" {
+		fmt.Fprintf(out, "\n%s stated: %s\nin ledger %s, entry %d\nauthored %s (the author's word)\n", r.Author, clean(strings.Join(r.Types, ", ")), r.Ledger, r.Index, r.Authored.Format(time.RFC3339))
+	}
+	if r.Verified {
+		fmt.Fprintf(out, "no later than %s, cosigned by %s\n", r.NoLaterThan.Format(time.RFC3339), strings.Join(r.Cosigners, ", "))
+	}
+	fmt.Fprintf(out, "RESULT: %s\n", result)
+}
+
+// clean keeps what a bundle says from steering the terminal.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,342 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vigil/node/api"
+)
+
+func alertCommand(o *options) *cobra.Command {
+	return noun("alert", "Raise, find and judge alerts",
+		alertRaise(o), alertList(o), alertShow(o), alertLookUp(o), alertAssess(o), alertRetract(o), alertWatch(o), alertImport(o), alertExport(o))
+}
+
+// factFlags are the flags that describe an alert, shared by raise and import.
+func factFlags(cmd *cobra.Command, f *api.AlertFacts, audience *[]string) {
+	var tlp string
+	var releases, caveats, classes []string
+	flags := cmd.Flags()
+	flags.StringVar(&f.Title, "title", "", "short title")
+	flags.StringVar(&f.Media, "media", "", "image, video, audio, text, other, unknown")
+	flags.StringSliceVar(&classes, "class", nil, "classification as scheme:value, such as iwf:A (repeatable)")
+	flags.StringVar(&f.AIGenerated, "ai", "", "AI-generated: no, partly, fully, unknown")
+	flags.StringVar(&f.Victim, "victim", "", "identified, unidentified, unknown")
+	flags.StringVar(&f.Urgency, "urgency", "", "routine, priority, child-at-immediate-risk")
+	flags.StringVar(&tlp, "tlp", "amber", "TLP 2.0: clear, green, amber, amber+strict, red")
+	flags.StringSliceVar(&releases, "release", nil, "jurisdictions it may be released to")
+	flags.StringSliceVar(&caveats, "caveat", nil, "handling caveats")
+	flags.StringVar(&f.Basis, "basis", "", "why: seized media, platform report, …")
+	flags.StringVar(&f.Source, "source", "", "your own reference")
+	flags.StringVar(&f.Notes, "notes", "", "notes")
+	flags.BoolVar(&f.Exercise, "exercise", false, "an exercise, never casework")
+	flags.StringSliceVar(audience, "to", nil, "who can open it: in/*, uk/*, an agency (repeatable); default everyone at home")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		f.Handling = &api.Handling{TLP: tlp, Releases: releases, Caveats: caveats}
+		for _, c := range classes {
+			scheme, value, ok := strings.Cut(c, ":")
+			if !ok {
+				return &usageError{text: fmt.Sprintf("--class %q is not scheme:value", c), hint: "such as --class iwf:A"}
+			}
+			f.Classifications = append(f.Classifications, api.Classification{Scheme: scheme, Value: value})
+		}
+		return nil
+	}
+}
+
+// parseSignals reads alg:value arguments; a bare hash is named by its length.
+func parseSignals(args []string) ([]api.Signal, error) {
+	out := make([]api.Signal, 0, len(args))
+	for _, a := range args {
+		alg, value, ok := strings.Cut(a, ":")
+		if !ok {
+			value = a
+			switch len(a) {
+			case 32:
+				alg = "md5"
+			case 40:
+				alg = "sha1"
+			default:
+				return nil, &usageError{text: "which hash is this: " + strconv.Itoa(len(a)) + " characters", hint: "write it as alg:value, such as sha256:… or pdq:… (both have 64 digits)"}
+			}
+		}
+		out = append(out, api.Signal{Algorithm: strings.ToLower(alg), Value: value})
+	}
+	return out, nil
+}
+
+func alertRaise(o *options) *cobra.Command {
+	var a api.RaiseAlert
+	var key string
+	cmd := &cobra.Command{
+		Use: "raise HASH…", Short: "Raise an alert: one item, all its hashes", Args: cobra.MinimumNArgs(1),
+		Example: "  vigil alert raise md5:0cc175b9c0f1b6a831c399e269772661 sha1:86f7e437faa5a7fce15d1ddcb9eaeaea377667b8 --urgency priority --to 'in/*' --to 'uk/*'",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			signals, err := parseSignals(args)
+			if err != nil {
+				return err
+			}
+			a.Signals = signals
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			w, err := c.Raise(cmd.Context(), keyOr(key), a)
+			return o.written(w, err)
+		},
+	}
+	factFlags(cmd, &a.AlertFacts, &a.Audience)
+	keyFlag(cmd, &key)
+	return cmd
+}
+
+func keyFlag(cmd *cobra.Command, key *string) {
+	cmd.Flags().StringVar(key, "key", "", "idempotency key: the same key never writes twice (default: a new one)")
+}
+
+func keyOr(key string) string {
+	if key == "" {
+		return rand.Text()
+	}
+	return key
+}
+
+// written prints where a write was committed.
+func (o *options) written(w api.Written, err error) error {
+	if err != nil {
+		return err
+	}
+	return o.out.value(w, func() {
+		o.out.fields("id", w.ID, "ledger", w.Ledger, "index", strconv.FormatUint(w.Index, 10), "state", w.State, "leaf", w.Leaf)
+		if w.Repeated {
+			o.out.note("this was written before; nothing was written twice")
+		}
+	})
+}
+
+func alertList(o *options) *cobra.Command {
+	var q api.ListQuery
+	var all bool
+	cmd := &cobra.Command{
+		Use: "list", Short: "List alerts, newest first", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			var page api.AlertPage
+			for {
+				next, err := c.Alerts(cmd.Context(), q)
+				if err != nil {
+					return err
+				}
+				page.Alerts = append(page.Alerts, next.Alerts...)
+				page.Next, page.StaleFor, q.Cursor = next.Next, next.StaleFor, next.Next
+				if !all || next.Next == "" {
+					break
+				}
+			}
+			return o.out.value(page, func() { o.alertTable(page) })
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&q.Standing, "standing", "", "asserted, corroborated, disputed, retracted")
+	f.StringVar(&q.Author, "author", "", "agency that raised it")
+	f.StringVar(&q.Urgency, "urgency", "", "routine, priority, child-at-immediate-risk")
+	f.StringVar(&q.Text, "text", "", "words in title, notes, source")
+	f.StringVar(&q.Sort, "sort", "", "newest (default), oldest, urgency")
+	f.StringVar(&q.Cursor, "cursor", "", "go on after an earlier page")
+	f.BoolVar(&q.Exercise, "exercise", false, "exercises instead of casework")
+	f.IntVar(&q.Limit, "limit", 50, "alerts a page, at most 500")
+	f.BoolVar(&all, "all", false, "every page")
+	return cmd
+}
+
+func (o *options) alertTable(page api.AlertPage) {
+	rows := make([][]string, 0, len(page.Alerts))
+	for _, a := range page.Alerts {
+		flag := ""
+		if a.Exercise {
+			flag = "EXERCISE"
+		}
+		rows = append(rows, []string{a.ID, a.Standing, a.Urgency, a.Author, o.out.when(a.Authored), algorithms(a.Signals), a.Title, flag})
+	}
+	o.out.table([]string{"ID", "STANDING", "URGENCY", "AUTHOR", "AUTHORED", "HASHES", "TITLE", ""}, rows)
+	if page.StaleFor > 0 {
+		o.out.note("no leader for %.0f s: this may be out of date", page.StaleFor)
+	}
+	if page.Next != "" {
+		o.out.note("more: --cursor %s", page.Next)
+	}
+}
+
+func algorithms(signals []api.Signal) string {
+	names := make([]string, len(signals))
+	for i, s := range signals {
+		names[i] = s.Algorithm
+	}
+	return strings.Join(names, ",")
+}
+
+func alertShow(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID", Short: "One alert with its time line", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			a, err := c.Alert(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return o.out.value(a, func() { o.alertDetail(a) })
+		},
+	}
+}
+
+func (o *options) alertDetail(a api.Alert) {
+	p := o.out
+	if a.Exercise {
+		fmt.Fprintln(p.out, "*** EXERCISE — NOT CASEWORK ***")
+	}
+	p.fields("id", a.ID, "standing", a.Standing, "title", a.Title, "urgency", a.Urgency, "media", a.Media, "victim", a.Victim,
+		"ai-generated", a.AIGenerated, "author", a.Author, "authored", p.when(a.Authored)+" (the author's word)",
+		"no later than", p.whenPtr(a.NoLaterThan), "ledger", a.Ledger, "entry", fmt.Sprintf("%d, position %d", a.Index, a.Position),
+		"audience", strings.Join(a.Audience, ", "), "handling", handling(a.Handling), "basis", a.Basis, "source", a.Source, "notes", a.Notes)
+	for _, c := range a.Classifications {
+		p.fields("class", c.Scheme+": "+c.Value)
+	}
+	for _, s := range a.Signals {
+		p.fields("hash", s.Algorithm+":"+s.Value)
+	}
+	rows := make([][]string, 0, len(a.Timeline))
+	for _, e := range a.Timeline {
+		rows = append(rows, []string{p.when(e.Authored), e.Type, e.Author, e.Verdict, e.Reason, e.Effect})
+	}
+	if len(rows) > 0 {
+		fmt.Fprintln(p.out)
+		p.table([]string{"AUTHORED", "EVENT", "AGENCY", "VERDICT", "REASON", "EFFECT"}, rows)
+	}
+}
+
+func handling(h *api.Handling) string {
+	if h == nil {
+		return ""
+	}
+	text := "TLP:" + strings.ToUpper(h.TLP)
+	if len(h.Releases) > 0 {
+		text += ", release to " + strings.Join(h.Releases, ", ")
+	}
+	if len(h.Caveats) > 0 {
+		text += ", " + strings.Join(h.Caveats, ", ")
+	}
+	return text
+}
+
+func alertLookUp(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "lookup HASH…", Short: "Is this hash on any alert? Exit 0 on a hit, 3 on none", Args: cobra.RangeArgs(1, 1000),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			signals, err := parseSignals(args)
+			if err != nil {
+				return err
+			}
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			answer, err := c.LookUp(cmd.Context(), api.LookUp{Signals: signals})
+			if err != nil {
+				return err
+			}
+			hits := 0
+			for _, r := range answer.Results {
+				hits += len(r.Alerts)
+			}
+			if err := o.out.value(answer, func() { o.lookUpTable(answer) }); err != nil {
+				return err
+			}
+			if hits == 0 {
+				return &resultError{text: "no alert carries it", code: exitNotFound}
+			}
+			return nil
+		},
+	}
+}
+
+func (o *options) lookUpTable(answer api.LookUpAnswer) {
+	var rows [][]string
+	for _, r := range answer.Results {
+		for _, a := range r.Alerts {
+			rows = append(rows, []string{r.Signal.Algorithm + ":" + r.Signal.Value, a.ID, a.Standing, a.Urgency, a.Author, handling(a.Handling)})
+		}
+	}
+	o.out.table([]string{"HASH", "ALERT", "STANDING", "URGENCY", "ASK", "HANDLING"}, rows)
+}
+
+func alertAssess(o *options) *cobra.Command {
+	var a api.Assess
+	var key string
+	cmd := &cobra.Command{
+		Use: "assess ID confirms|disputes|withdraws", Short: "Say what your agency finds", Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.Verdict = args[1]
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			w, err := c.Assess(cmd.Context(), keyOr(key), args[0], a)
+			return o.written(w, err)
+		},
+	}
+	cmd.Flags().StringVar(&a.Reason, "reason", "", "why")
+	keyFlag(cmd, &key)
+	return cmd
+}
+
+func alertRetract(o *options) *cobra.Command {
+	var r api.Retract
+	var key string
+	cmd := &cobra.Command{
+		Use: "retract ID --reason TEXT", Short: "Take your own alert back, everywhere", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			w, err := c.Retract(cmd.Context(), keyOr(key), args[0], r)
+			return o.written(w, err)
+		},
+	}
+	cmd.Flags().StringVar(&r.Reason, "reason", "", "why (required)")
+	_ = cmd.MarkFlagRequired("reason")
+	keyFlag(cmd, &key)
+	return cmd
+}
+
+func alertWatch(o *options) *cobra.Command {
+	var from uint64
+	cmd := &cobra.Command{
+		Use: "watch", Short: "Print changes as they arrive, until interrupted", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			seq := api.LatestEvent
+			if cmd.Flags().Changed("after") {
+				seq = from
+			}
+			return c.Events(cmd.Context(), seq, func(e api.Change) error {
+				return o.out.line(e, fmt.Sprintf("%d  %s  %-18s %s  %s #%d", e.Sequence, o.out.when(e.At), e.Kind, e.Object, e.Ledger, e.Index))
+			})
+		},
+	}
+	cmd.Flags().Uint64Var(&from, "after", 0, "begin after this sequence instead of with the next change; 0 is the oldest")
+	return cmd
+}

@@ -1,0 +1,601 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"crypto/rand"
+	"encoding/hex"
+
+	"github.com/spf13/cobra"
+
+	"vigil/crypto"
+	"vigil/ledger"
+	"vigil/node"
+	"vigil/node/api"
+	"vigil/node/interop/synthetic"
+)
+
+func demoCommand(o *options) *cobra.Command {
+	d := &demo{o: o, nodes: map[ledger.AgencyID]*demoNode{}}
+	cmd := &cobra.Command{
+		Use: "demo", Short: "Two jurisdictions on this machine: one alert crosses a border, and what stops it does not", Args: cobra.NoArgs,
+		Long: "Starts seven real nodes in two jurisdictions on this machine (loopback, real disk in a temporary directory), shows the main job with\n" +
+			"measured figures, and stays up until interrupted. All hashes are synthetic: random bytes.",
+		RunE: func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
+	}
+	cmd.Flags().BoolVar(&d.exit, "exit", false, "end after the scenario; status 0 only if every step held")
+	cmd.Flags().StringVar(&d.dir, "dir", "", "keep the data in this directory")
+	return cmd
+}
+
+// demo is the whole scenario.
+type demo struct {
+	o    *options
+	exit bool
+	dir  string
+
+	nodes  map[ledger.AgencyID]*demoNode
+	order  []ledger.AgencyID
+	failed []string
+	start  time.Time
+	alert  string // the id of the alert that crosses the border
+}
+
+// figures are what a step measured.
+type figures map[string]any
+
+func (d *demo) run(ctx context.Context) error {
+	d.start = time.Now()
+	if d.dir == "" {
+		dir, err := os.MkdirTemp("", "vigil-demo-")
+		if err != nil {
+			return err
+		}
+		d.dir = dir
+		defer os.RemoveAll(dir)
+	}
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		return err
+	}
+	defer d.stop()
+	steps := []struct {
+		name, what string
+		do         func(context.Context) (figures, error)
+	}{
+		{"found", "two jurisdictions are founded, seven agencies join by invitation and approval", d.found},
+		{"link", "the two sides exchange cards and link, with approvals on both", d.link},
+		{"import", "the lab imports a synthetic hash set in VICS form", d.importSet},
+		{"alert", "an alert raised in one state is opened and verified on every node, at home and abroad", d.raise},
+		{"closed", "an alert not released abroad stays closed there, and the tree still verifies", d.closed},
+		{"leader", "the leader is killed mid-write; nothing acknowledged is lost", d.killLeader},
+		{"border", "the link is cut, both write on; healed, both sides are equal", d.cutBorder},
+		{"evidence", "an evidence bundle verifies offline; one flipped byte is refused with its reason", d.evidence},
+	}
+	for _, s := range steps {
+		began := time.Now()
+		f, err := s.do(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		d.report(s.name, s.what, f, err, time.Since(began))
+		if err != nil {
+			d.failed = append(d.failed, s.name)
+			break // what follows stands on it
+		}
+	}
+	ok := len(d.failed) == 0
+	d.line("demo", ok, figures{"seconds": seconds(time.Since(d.start)), "failed": d.failed}, fmt.Sprintf("everything held: %v, after %s", ok, time.Since(d.start).Round(100*time.Millisecond)))
+	if !ok {
+		return &resultError{text: "the demo did not hold: " + strings.Join(d.failed, ", "), code: exitFailure}
+	}
+	if d.exit {
+		return nil
+	}
+	d.stay()
+	<-ctx.Done()
+	return nil
+}
+
+func seconds(t time.Duration) float64 { return float64(t.Milliseconds()) / 1000 }
+
+func (d *demo) report(name, what string, f figures, err error, took time.Duration) {
+	if f == nil {
+		f = figures{}
+	}
+	f["seconds"] = seconds(took)
+	text := fmt.Sprintf("ok    %-9s %s", name, what)
+	if err != nil {
+		f["error"] = err.Error()
+		text = fmt.Sprintf("FAIL  %-9s %s: %v", name, what, err)
+	}
+	var keys []string
+	for k := range f {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		if k != "error" {
+			text += fmt.Sprintf("\n        %s: %v", strings.ReplaceAll(k, "_", " "), f[k])
+		}
+	}
+	d.line(name, err == nil, f, text)
+}
+
+func (d *demo) line(step string, ok bool, f figures, text string) {
+	if !d.o.json {
+		fmt.Fprintln(d.o.out.out, text)
+		return
+	}
+	out := map[string]any{"step": step, "ok": ok}
+	for k, v := range f {
+		out[k] = v
+	}
+	_ = json.NewEncoder(d.o.out.out).Encode(out) // a closed pipe ends the demo at its end
+}
+
+func (d *demo) stop() {
+	for _, id := range slices.Backward(d.order) {
+		d.nodes[id].stop()
+		if d.nodes[id].link != nil {
+			d.nodes[id].link.close()
+		}
+	}
+}
+
+func (d *demo) stay() {
+	fmt.Fprintln(d.o.out.out, "\nThe network stays up until Ctrl-C. Keys and data are synthetic.")
+	for _, id := range d.order {
+		n := d.nodes[id]
+		fmt.Fprintf(d.o.out.out, "  %-16s https://%s  --pin %s\n  %-16s token %s  socket unix://%s\n", id, n.config.API.Listen, n.pin, "", n.token, n.config.SocketPath())
+	}
+}
+
+// found founds both jurisdictions and admits everyone else.
+func (d *demo) found(ctx context.Context) (figures, error) {
+	passphrase := filepath.Join(d.dir, "passphrase")
+	if err := os.WriteFile(passphrase, []byte(rand.Text()+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	for _, j := range []string{"in", "uk"} {
+		for i, name := range demoAgencies[j] {
+			id := ledger.AgencyID(j + "/" + name)
+			n, err := newDemoNode(d.dir, passphrase, id, i < 2)
+			if err != nil {
+				return nil, err
+			}
+			d.nodes[id], d.order = n, append(d.order, id)
+			if err := d.join(ctx, j, n, i); err != nil {
+				return nil, fmt.Errorf("%s: %w", id, err)
+			}
+		}
+	}
+	for _, id := range d.order {
+		if err := eventually(ctx, 30*time.Second, func() error { return d.nodes[id].analyst(ctx) }); err != nil {
+			return nil, fmt.Errorf("%s: token: %w", id, err)
+		}
+	}
+	return figures{"agencies": len(d.order)}, d.voters(ctx)
+}
+
+func (d *demo) join(ctx context.Context, j string, n *demoNode, i int) error {
+	if i == 0 {
+		if _, err := node.Init(n.config, node.Founding{Agency: n.agency, Name: string(n.agency), Threshold: 2, Suite: crypto.SuitePQ}); err != nil {
+			return err
+		}
+		if err := n.start(ctx); err != nil {
+			return err
+		}
+		return eventually(ctx, 20*time.Second, func() error { return ready(ctx, n) })
+	}
+	founder := d.nodes[ledger.AgencyID(j+"/"+demoAgencies[j][0])]
+	inv, err := founder.op.Invite(ctx, api.Invite{Agency: string(n.agency)})
+	if err != nil {
+		return err
+	}
+	joined, err := node.Join(ctx, n.config, node.Joining{Token: inv.Token, Name: string(n.agency), Suite: crypto.SuitePQ})
+	if err != nil {
+		return err
+	}
+	if i >= 2 { // with two members or more, a second one approves
+		second := d.nodes[ledger.AgencyID(j+"/"+demoAgencies[j][1])]
+		if err := d.approve(ctx, second, joined.Proposal); err != nil {
+			return err
+		}
+	}
+	if err := n.start(ctx); err != nil {
+		return err
+	}
+	if err := eventually(ctx, 30*time.Second, func() error { return ready(ctx, n) }); err != nil {
+		return err
+	}
+	return eventually(ctx, 30*time.Second, func() error { // the next epoch, so that it reads from now on
+		a, err := n.op.Agencies(ctx)
+		if err == nil && (len(a.Audiences) != 1 || a.Audiences[0].Epoch < uint64(i+1)) {
+			err = errors.New("the next epoch has not come")
+		}
+		return err
+	})
+}
+
+func (d *demo) approve(ctx context.Context, n *demoNode, proposal string) error {
+	return eventually(ctx, 20*time.Second, func() error { _, err := n.op.Approve(ctx, proposal); return err })
+}
+
+func ready(ctx context.Context, n *demoNode) error {
+	s, err := n.op.Status(ctx)
+	if err == nil && !s.Ready {
+		err = errors.New("not ready")
+	}
+	return err
+}
+
+// voters waits until raft's voters are those of the roster.
+func (d *demo) voters(ctx context.Context) error {
+	for _, id := range d.order {
+		if !strings.HasPrefix(string(id), "in/") {
+			continue
+		}
+		want := id == "in/ncrb" || id == "in/mh-cyber" || id == "in/ka-cyber"
+		err := eventually(ctx, 30*time.Second, func() error {
+			s, err := d.nodes[id].op.Status(ctx)
+			if err == nil && (s.Role == "leader" || s.Role == "voter") != want {
+				err = fmt.Errorf("%s is %s", id, s.Role)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// link exchanges cards and links both ways.
+func (d *demo) link(ctx context.Context) (figures, error) {
+	for _, pair := range [][3]ledger.AgencyID{{"in/ncrb", "in/mh-cyber", "uk/nca"}, {"uk/nca", "uk/met", "in/ncrb"}} {
+		card, err := d.nodes[pair[2]].op.Card(ctx)
+		if err != nil {
+			return nil, err
+		}
+		w, err := d.nodes[pair[0]].op.Link(ctx, api.Link{Card: card.Card})
+		if err != nil {
+			return nil, err
+		}
+		if err := d.approve(ctx, d.nodes[pair[1]], w.ID); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range d.order { // every node has mirrored the other side's roster
+		err := eventually(ctx, 30*time.Second, func() error {
+			partners, err := d.nodes[id].op.Partners(ctx)
+			if err == nil && (len(partners) != 1 || len(partners[0].Audiences) == 0) {
+				err = errors.New("the partner's roster has not arrived")
+			}
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+	}
+	return figures{}, nil
+}
+
+// importSet imports the bundled synthetic set at the lab and waits for it everywhere at home.
+func (d *demo) importSet(ctx context.Context) (figures, error) {
+	path := filepath.Join(d.dir, "synthetic.json")
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(synthetic.WriteDemo(f), f.Close()); err != nil {
+		return nil, err
+	}
+	lab := d.nodes["in/forensic-lab"]
+	im := &importer{o: d.o, c: lab.work, facts: api.AlertFacts{Title: "synthetic set", Handling: &api.Handling{TLP: "green"}}}
+	began := time.Now()
+	out, err := im.file(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	committed := time.Since(began)
+	if err := d.settled(ctx, "in"); err != nil {
+		return nil, err
+	}
+	return figures{"rows": out.Rows, "alerts": out.Accepted, "alerts_per_second": int(float64(out.Accepted) / committed.Seconds()), "everywhere_ms": time.Since(began).Milliseconds()}, nil
+}
+
+func randomSignals() []api.Signal {
+	var b [48]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return []api.Signal{{Algorithm: "md5", Value: hex.EncodeToString(b[:16])}, {Algorithm: "sha256", Value: hex.EncodeToString(b[16:])}}
+}
+
+// raise raises one alert in one state and waits until every node has opened it.
+func (d *demo) raise(ctx context.Context) (figures, error) {
+	a := api.RaiseAlert{Signals: randomSignals(), Audience: []string{"in/*", "uk/*"}}
+	a.Title, a.Urgency, a.Handling = "demonstration", "priority", &api.Handling{TLP: "amber"}
+	began := time.Now()
+	w, err := d.nodes["in/mh-cyber"].work.Raise(ctx, "demo-alert", a)
+	if err != nil {
+		return nil, err
+	}
+	d.alert = w.ID
+	f := figures{"committed_ms": time.Since(began).Milliseconds()}
+	type seen struct {
+		id  ledger.AgencyID
+		ms  int64
+		err error
+	}
+	results := make(chan seen, len(d.order))
+	for _, id := range d.order {
+		go func() {
+			err := eventually(ctx, 20*time.Second, func() error {
+				answer, err := d.nodes[id].work.LookUp(ctx, api.LookUp{Signals: a.Signals[:1]})
+				if err == nil && (len(answer.Results) != 1 || len(answer.Results[0].Alerts) != 1 || answer.Results[0].Alerts[0].ID != w.ID) {
+					err = errors.New("the alert has not arrived")
+				}
+				return err
+			})
+			results <- seen{id, time.Since(began).Milliseconds(), err}
+		}()
+	}
+	times := map[string]int64{}
+	for range d.order {
+		s := <-results
+		err = errors.Join(err, s.err)
+		times[string(s.id)] = s.ms
+	}
+	f["arrived_ms"] = times
+	return f, err
+}
+
+// closed raises an alert for home only and shows that abroad it is a hash in a tree that verifies.
+func (d *demo) closed(ctx context.Context) (figures, error) {
+	a := api.RaiseAlert{Signals: randomSignals()}
+	a.Title = "not released"
+	w, err := d.nodes["in/ka-cyber"].work.Raise(ctx, "demo-closed", a)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.settled(ctx, "in", "uk"); err != nil {
+		return nil, err
+	}
+	for _, id := range []ledger.AgencyID{"uk/nca", "uk/met", "uk/psni"} {
+		answer, err := d.nodes[id].work.LookUp(ctx, api.LookUp{Signals: a.Signals})
+		if err != nil {
+			return nil, err
+		}
+		e, err := d.nodes[id].work.Entry(ctx, w.Ledger, w.Index)
+		if err != nil {
+			return nil, err
+		}
+		if len(answer.Results[0].Alerts)+len(answer.Results[1].Alerts) > 0 || !e.Bare || e.Leaf != w.Leaf {
+			return nil, fmt.Errorf("%s sees more than the hash of what was not released", id)
+		}
+	}
+	var last api.VerifyLine
+	findings := 0
+	err = d.nodes["uk/psni"].work.Verify(ctx, func(l api.VerifyLine) {
+		last = l
+		if l.Finding != "" {
+			findings++
+		}
+	})
+	if err == nil && (!last.OK || findings > 0) {
+		err = fmt.Errorf("%d findings", findings)
+	}
+	return figures{"findings": findings}, err
+}
+
+// settled waits until the nodes of the jurisdictions agree: same sizes and roots at home, mirrors complete abroad.
+func (d *demo) settled(ctx context.Context, jurisdictions ...string) error {
+	return eventually(ctx, 60*time.Second, func() error {
+		roots := map[string]string{}
+		for _, id := range d.order {
+			if !slices.Contains(jurisdictions, string(id.Jurisdiction())) || d.nodes[id].cmd == nil {
+				continue
+			}
+			s, err := d.nodes[id].op.Status(ctx)
+			if err != nil {
+				return err
+			}
+			for _, l := range s.Ledgers {
+				if !l.Own && len(jurisdictions) == 1 {
+					continue
+				}
+				if l.Board < l.Size {
+					return fmt.Errorf("%s is still reading", id)
+				}
+				if have := roots[l.Origin]; have != "" && have != l.Root {
+					return fmt.Errorf("%s has another root", id)
+				}
+				roots[l.Origin] = l.Root
+			}
+		}
+		return nil
+	})
+}
+
+// killLeader kills the leader while alerts are being raised and counts what was acknowledged.
+func (d *demo) killLeader(ctx context.Context) (figures, error) {
+	s, err := d.nodes["in/forensic-lab"].op.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	leader := d.nodes[ledger.AgencyID(s.Leader)]
+	if leader == nil {
+		return nil, fmt.Errorf("no leader known: %q", s.Leader)
+	}
+	var writer *demoNode
+	for _, id := range []ledger.AgencyID{"in/ka-cyber", "in/mh-cyber"} {
+		if d.nodes[id] != leader {
+			writer = d.nodes[id]
+		}
+	}
+	const alerts = 60
+	acknowledged := make([][]api.Signal, 0, alerts)
+	var longest time.Duration
+	for i := range alerts {
+		if i == alerts/3 {
+			leader.kill()
+		}
+		a := api.RaiseAlert{Signals: randomSignals()}
+		a.Title = "during a failure"
+		began := time.Now()
+		err := eventually(ctx, 30*time.Second, func() error {
+			_, err := writer.work.Raise(ctx, fmt.Sprintf("demo-leader-%d", i), a)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		longest = max(longest, time.Since(began))
+		acknowledged = append(acknowledged, a.Signals)
+	}
+	if err := leader.start(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.settled(ctx, "in"); err != nil {
+		return nil, err
+	}
+	lost, doubled := 0, 0
+	for _, signals := range acknowledged {
+		answer, err := leader.lookUp(ctx, signals)
+		if err != nil {
+			return nil, err
+		}
+		if n := len(answer.Results[0].Alerts); n == 0 {
+			lost++
+		} else if n > 1 {
+			doubled++
+		}
+	}
+	f := figures{"killed": string(leader.agency), "acknowledged": len(acknowledged), "lost": lost, "doubled": doubled, "longest_write_ms": longest.Milliseconds()}
+	if lost+doubled > 0 {
+		return f, fmt.Errorf("%d lost, %d doubled", lost, doubled)
+	}
+	return f, nil
+}
+
+func (n *demoNode) lookUp(ctx context.Context, signals []api.Signal) (api.LookUpAnswer, error) {
+	if err := eventually(ctx, 20*time.Second, func() error { return n.analyst(ctx) }); err != nil {
+		return api.LookUpAnswer{}, err
+	}
+	return n.work.LookUp(ctx, api.LookUp{Signals: signals[:1]})
+}
+
+// cutBorder cuts every link between the jurisdictions, writes on both sides, heals and compares.
+func (d *demo) cutBorder(ctx context.Context) (figures, error) {
+	set := func(cut bool) {
+		for _, n := range d.nodes {
+			if n.link != nil {
+				n.link.set(cut)
+			}
+		}
+	}
+	set(true)
+	const each = 40
+	for i := range each {
+		for _, id := range []ledger.AgencyID{"in/mh-cyber", "uk/met"} {
+			a := api.RaiseAlert{Signals: randomSignals(), Audience: []string{"in/*", "uk/*"}}
+			if err := eventually(ctx, 20*time.Second, func() error {
+				_, err := d.nodes[id].work.Raise(ctx, fmt.Sprintf("demo-border-%d", i), a)
+				return err
+			}); err != nil {
+				set(false)
+				return nil, err
+			}
+		}
+	}
+	healed := time.Now()
+	set(false)
+	err := d.settled(ctx, "in", "uk")
+	if err == nil {
+		err = d.mirrored(ctx)
+	}
+	return figures{"written_on_each_side": each, "equal_after_ms": time.Since(healed).Milliseconds()}, err
+}
+
+// mirrored checks that each side's mirror is the other side's whole ledger.
+func (d *demo) mirrored(ctx context.Context) error {
+	return eventually(ctx, 60*time.Second, func() error {
+		a, err := d.nodes["in/ncrb"].op.Status(ctx)
+		if err != nil {
+			return err
+		}
+		b, err := d.nodes["uk/nca"].op.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, l := range a.Ledgers {
+			for _, m := range b.Ledgers {
+				if l.Origin == m.Origin && (l.Size != m.Size || l.Root != m.Root) {
+					return fmt.Errorf("%s: %d entries here, %d there", l.Origin, l.Size, m.Size)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// evidence writes a bundle and has the other binary verify it, whole and with one byte flipped.
+func (d *demo) evidence(ctx context.Context) (figures, error) {
+	n := d.nodes["in/mh-cyber"]
+	var bundle, trust []byte
+	err := eventually(ctx, 20*time.Second, func() (err error) {
+		if bundle, err = n.work.Bundle(ctx, d.alert); err == nil {
+			trust, err = n.work.Trust(ctx)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	good, bad, trustFile := filepath.Join(d.dir, "alert.bundle"), filepath.Join(d.dir, "flipped.bundle"), filepath.Join(d.dir, "trust.json")
+	flipped := bytes.Clone(bundle)
+	flipped[len(flipped)/3] ^= 1
+	if err := errors.Join(os.WriteFile(good, bundle, 0o600), os.WriteFile(bad, flipped, 0o600), os.WriteFile(trustFile, trust, 0o600)); err != nil {
+		return nil, err
+	}
+	verifier, err := d.verifier(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out, err := exec.CommandContext(ctx, verifier, "--trust", trustFile, good).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("the bundle does not verify: %w: %s", err, out)
+	}
+	out, err = exec.CommandContext(ctx, verifier, "--trust", trustFile, bad).CombinedOutput()
+	if err == nil {
+		return nil, errors.New("a bundle with a flipped byte verified")
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return figures{"bundle_bytes": len(bundle), "flipped": lines[len(lines)-1]}, nil
+}
+
+// verifier returns the other binary: beside this one, or built now.
+func (d *demo) verifier(ctx context.Context) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	beside := filepath.Join(filepath.Dir(self), "vigil-verify")
+	if _, err := os.Stat(beside); err == nil {
+		return beside, nil
+	}
+	path := filepath.Join(d.dir, "vigil-verify")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "vigil/cmd/vigil-verify").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("vigil-verify is neither beside this binary nor can it be built: %w: %s", err, out)
+	}
+	return path, nil
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"crypto/x509"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vigil/node"
+	"vigil/node/api"
+)
+
+// options are the flags every client command has.
+type options struct {
+	server    string
+	tokenFile string
+	pin       string
+	ca        string
+	json      bool
+	quiet     bool
+	out       printer
+}
+
+const rootLong = `Vigil is a network on which agencies that protect children share signals, not material.
+
+  vigil demo                     two jurisdictions on this machine, the main job in under a minute
+  vigil init | join TOKEN        found a jurisdiction, or join one
+  vigil serve                    run this agency's node
+  vigil status                   problems first, then the network
+  vigil alert raise|list|show    the daily work`
+
+func newRoot() *cobra.Command {
+	o := &options{}
+	root := &cobra.Command{
+		Use:           "vigil",
+		Short:         "Share signals, not material",
+		Long:          rootLong,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       node.Version(),
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			o.out = newPrinter(cmd.OutOrStdout(), cmd.ErrOrStderr(), o.json, o.quiet)
+		},
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&o.server, "server", os.Getenv("VIGIL_SERVER"), "node to speak to: unix:///path or https://host:port [$VIGIL_SERVER]")
+	f.StringVar(&o.tokenFile, "token-file", os.Getenv("VIGIL_TOKEN_FILE"), "file with the API token [$VIGIL_TOKEN_FILE]")
+	f.StringVar(&o.pin, "pin", os.Getenv("VIGIL_PIN"), "SHA-256 of the node's certificate, printed by 'vigil serve' [$VIGIL_PIN]")
+	f.StringVar(&o.ca, "ca", os.Getenv("VIGIL_CA"), "PEM file of authorities to trust instead of the system's [$VIGIL_CA]")
+	f.BoolVar(&o.json, "json", false, "print JSON for programs")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress and no hints")
+	root.AddGroup(&cobra.Group{ID: "work", Title: "Daily work:"}, &cobra.Group{ID: "network", Title: "Network:"}, &cobra.Group{ID: "node", Title: "This node:"})
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("work", alertCommand(o))
+	add("network", statusCommand(o), agencyCommand(o), partnerCommand(o), ledgerCommand(o))
+	add("node", initCommand(o), joinCommand(o), serveCommand(o), tokenCommand(o), configCommand(o), demoCommand(o))
+	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What each exit code means", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { fmt.Println(exitCodesText) }})
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &usageError{text: err.Error(), hint: "see '" + c.CommandPath() + " --help'"}
+	})
+	return root
+}
+
+// noun is a command that only holds others.
+func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return &usageError{text: fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath()), hint: "see '" + cmd.CommandPath() + " --help'"}
+		}
+		return cmd.Help()
+	}}
+	c.AddCommand(verbs...)
+	return c
+}
+
+// client makes the API client that the flags and the environment name; the default is the socket of the node whose
+// data directory is the default one.
+func (o *options) client() (*api.Client, error) {
+	t := api.Target{Server: o.server, Pin: o.pin}
+	if t.Server == "" {
+		t.Server = "unix://" + filepath.Join(defaultDir(), "vigil.sock")
+	}
+	if o.tokenFile != "" {
+		b, err := os.ReadFile(o.tokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("token file: %w", err)
+		}
+		t.Token = strings.TrimSpace(string(b))
+	}
+	if o.ca != "" {
+		b, err := os.ReadFile(o.ca)
+		if err != nil {
+			return nil, fmt.Errorf("authorities: %w", err)
+		}
+		t.CA = x509.NewCertPool()
+		if !t.CA.AppendCertsFromPEM(b) {
+			return nil, &usageError{text: "no certificate in " + o.ca}
+		}
+	}
+	return api.NewClient(t)
+}
+
+func defaultDir() string {
+	if dir := os.Getenv("VIGIL_DIR"); dir != "" {
+		return dir
+	}
+	return node.DefaultConfig("/var/lib/vigil").Dir
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vigil/ledger/alert"
+	"vigil/node/api"
+	"vigil/node/interop"
+	"vigil/node/interop/hashlist"
+	"vigil/node/interop/row"
+)
+
+const (
+	importChunk  = 5_000
+	importTries  = 30
+	maxBadShown  = 50
+	importFormat = "VICS 1.2, 1.3 or 2.0 JSON, ICSE or other CSV, or one hash a line"
+)
+
+// imported is what became of a file.
+type imported struct {
+	File      string  `json:"file"`
+	Format    string  `json:"format"`
+	Rows      uint64  `json:"rows"`
+	Accepted  int     `json:"accepted"`
+	Refused   int     `json:"refused"`
+	Skipped   int     `json:"skipped"`
+	Seconds   float64 `json:"seconds"`
+	PerSecond float64 `json:"per_second"`
+}
+
+func alertImport(o *options) *cobra.Command {
+	var facts api.AlertFacts
+	var audience []string
+	var after uint64
+	cmd := &cobra.Command{
+		Use: "import FILE", Short: "Raise an alert for every row of a hash set (" + importFormat + ")", Args: cobra.ExactArgs(1),
+		Long: "Raise an alert for every row of a hash set. What could be imagery or a path is not read. The same file imported again writes\n" +
+			"nothing twice, so an interrupted import is resumed by running it again; --after skips what is known to be done.",
+	}
+	factFlags(cmd, &facts, &audience)
+	cmd.Flags().Uint64Var(&after, "after", 0, "go on after this row")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := o.client()
+		if err != nil {
+			return err
+		}
+		im := &importer{o: o, c: c, facts: facts, audience: audience, after: after}
+		out, err := im.file(cmd.Context(), args[0])
+		if out.Rows > 0 {
+			if e := o.out.value(out, func() {
+				o.out.fields("file", out.File, "format", out.Format, "rows", num(out.Rows), "accepted", fmt.Sprint(out.Accepted), "refused", fmt.Sprint(out.Refused), "not pertinent", fmt.Sprint(out.Skipped), "took", fmt.Sprintf("%.1f s, %.0f rows/s", out.Seconds, out.PerSecond))
+			}); e != nil {
+				return e
+			}
+		}
+		if err != nil && out.Rows > 0 {
+			o.out.note("resume with: vigil alert import %s --after %d", args[0], im.done)
+		}
+		return err
+	}
+	return cmd
+}
+
+type importer struct {
+	o        *options
+	c        *api.Client
+	facts    api.AlertFacts
+	audience []string
+	after    uint64
+
+	key  string // of the file's content and the flags
+	done uint64 // rows committed or refused for good
+	out  imported
+}
+
+func (im *importer) file(ctx context.Context, path string) (imported, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return im.out, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	size, err := io.Copy(sum, f)
+	if err != nil {
+		return im.out, err
+	}
+	fmt.Fprintf(sum, "%v %v", im.facts, im.audience)
+	im.key = hex.EncodeToString(sum.Sum(nil)[:16])
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return im.out, err
+	}
+	bar := newProgress(im.o.out, "importing")
+	defer bar.end()
+	counted := &countingReader{r: f}
+	source, format, err := interop.Detect(counted, path)
+	if err != nil {
+		return im.out, &usageError{text: err.Error(), hint: "it takes " + importFormat}
+	}
+	im.out.File, im.out.Format = path, string(format)
+	if err := row.Skip(source, im.after); err != nil {
+		return im.out, err
+	}
+	im.done = im.after
+	started := time.Now()
+	err = im.rows(ctx, source, func() { bar.set(uint64(counted.n), uint64(size)) })
+	im.out.Seconds = time.Since(started).Seconds()
+	im.out.PerSecond = float64(im.out.Accepted) / max(im.out.Seconds, 0.001)
+	return im.out, err
+}
+
+func (im *importer) rows(ctx context.Context, source interop.Source, progress func()) error {
+	var chunk []interop.Row
+	for {
+		r, err := source.Next()
+		var bad *interop.Error
+		switch {
+		case errors.Is(err, io.EOF):
+			return im.commit(ctx, chunk)
+		case errors.As(err, &bad):
+			im.bad(bad.Line, err)
+			continue
+		case err != nil:
+			return errors.Join(im.commit(ctx, chunk), err)
+		}
+		im.out.Rows++
+		if r.Pertinence == row.NotPertinent {
+			im.out.Skipped++
+			continue
+		}
+		if chunk = append(chunk, r); len(chunk) == importChunk {
+			if err := im.commit(ctx, chunk); err != nil {
+				return err
+			}
+			chunk = chunk[:0]
+			progress()
+		}
+	}
+}
+
+func (im *importer) bad(line uint64, err error) {
+	im.out.Refused++
+	im.out.Rows++
+	if im.out.Refused <= maxBadShown {
+		im.o.out.note("line %d: %s", line, err)
+	}
+}
+
+// commit writes a chunk: rows that share everything but their hashes become one list. Its key is made of the file and
+// the rows, so that the same rows are never written twice.
+func (im *importer) commit(ctx context.Context, chunk []interop.Row) error {
+	if len(chunk) == 0 {
+		return nil
+	}
+	base, err := api.DetailsOf(im.facts)
+	if err != nil {
+		return err
+	}
+	for _, b := range interop.Batches(base, chunk) {
+		list := api.RaiseList{AlertFacts: api.FactsOf(b.Details), Audience: im.audience}
+		for _, r := range b.Rows {
+			list.Rows = append(list.Rows, api.SignalsOf(r.File))
+		}
+		key := fmt.Sprintf("import-%s-%d-%d", im.key, b.Rows[0].Number, b.Rows[len(b.Rows)-1].Number)
+		w, err := im.send(ctx, key, list)
+		if err != nil {
+			return err
+		}
+		im.out.Accepted += w.Accepted
+		for _, v := range w.Rows {
+			im.out.Rows-- // counted when it was read
+			im.bad(b.Rows[v.Row].Line, errors.New(v.Error))
+		}
+	}
+	im.done = chunk[len(chunk)-1].Number
+	return nil
+}
+
+// send asks again while the node says that time mends it.
+func (im *importer) send(ctx context.Context, key string, list api.RaiseList) (api.Written, error) {
+	for try := 1; ; try++ {
+		w, err := im.c.RaiseList(ctx, key, list)
+		var refusal *api.Refusal
+		if err == nil || !errors.As(err, &refusal) || refusal.RetryAfter == 0 || try == importTries {
+			return w, err
+		}
+		select {
+		case <-ctx.Done():
+			return w, ctx.Err()
+		case <-time.After(refusal.RetryAfter):
+		}
+	}
+}
+
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	return n, err
+}
+
+func alertExport(o *options) *cobra.Command {
+	var out string
+	q := api.ListQuery{Sort: "oldest", Limit: 500}
+	cmd := &cobra.Command{
+		Use: "export", Short: "Write alerts as CSV (the columns of ICSE); TLP:RED never leaves", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			w := o.out.out
+			if out != "" {
+				f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				w = f
+			}
+			return o.export(cmd.Context(), c, q, w)
+		},
+	}
+	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write (default: standard output)")
+	cmd.Flags().StringVar(&q.Standing, "standing", "", "only this standing")
+	cmd.Flags().BoolVar(&q.Exercise, "exercise", false, "exercises instead of casework")
+	return cmd
+}
+
+func (o *options) export(ctx context.Context, c *api.Client, q api.ListQuery, w io.Writer) error {
+	csv, err := hashlist.NewWriter(w)
+	if err != nil {
+		return err
+	}
+	written, held := 0, 0
+	for {
+		page, err := c.Alerts(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, a := range page.Alerts {
+			if a.Handling != nil && a.Handling.TLP == "red" || a.Standing == "retracted" {
+				held++
+				continue
+			}
+			f, err := fileOf(a.Signals)
+			if err != nil {
+				return err
+			}
+			if err := csv.Write(row.Row{File: f}); err != nil {
+				held++
+				continue
+			}
+			written++
+		}
+		if q.Cursor = page.Next; page.Next == "" {
+			break
+		}
+	}
+	o.out.note("%d written, %d held back (TLP:RED, retracted, or without a column)", written, held)
+	return csv.Close()
+}
+
+func fileOf(signals []api.Signal) (alert.File, error) {
+	var f alert.File
+	for _, s := range signals {
+		x, err := alert.ParseSignal(s.Algorithm + ":" + s.Value)
+		if err != nil {
+			return f, err
+		}
+		f.Signals = append(f.Signals, x)
+	}
+	return f.Normal(), nil
+}

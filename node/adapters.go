@@ -1,0 +1,281 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	libp2p "github.com/libp2p/go-libp2p/core/peer"
+
+	"vigil/crypto"
+	"vigil/ledger"
+	"vigil/node/cluster"
+	"vigil/node/peer"
+)
+
+// authorLedger is what the author sees of cluster and store.
+type authorLedger struct{ n *Node }
+
+// State implements author.Ledger.
+func (a authorLedger) State() *ledger.State { return a.n.store.State() }
+
+// Propose implements author.Ledger.
+func (a authorLedger) Propose(ctx context.Context, entries []ledger.Entry) ([]ledger.Result, error) {
+	started := time.Now()
+	results, err := a.n.cluster.Propose(ctx, entries)
+	if err == nil {
+		a.n.metrics.commit.Observe(time.Since(started).Seconds())
+	}
+	return results, err
+}
+
+// Committed implements author.Ledger.
+func (a authorLedger) Committed(writer crypto.NodeID, sequence uint64) (uint64, [32]byte, bool, error) {
+	index, leaf, ok, err := a.n.store.BySequence(writer, sequence)
+	return index, leaf, ok, err
+}
+
+// Wait implements author.Ledger.
+func (a authorLedger) Wait(ctx context.Context, size uint64) error {
+	return a.n.store.Wait(ctx, a.n.id.Origin, size)
+}
+
+// cosignMembers is how cosigning reaches the other nodes.
+type cosignMembers struct{ n *Node }
+
+// Ask implements cosign.Members.
+func (m cosignMembers) Ask(ctx context.Context, node crypto.NodeID, checkpoint string) (string, error) {
+	b, err := m.n.cluster.Post(ctx, node, "/cosign", []byte(checkpoint))
+	return string(b), err
+}
+
+// Give implements cosign.Members.
+func (m cosignMembers) Give(ctx context.Context, node crypto.NodeID, signed []byte) error {
+	_, err := m.n.cluster.Post(ctx, node, "/checkpoint", signed)
+	return err
+}
+
+// Leads implements cosign.Members.
+func (m cosignMembers) Leads() bool { return m.n.cluster.Leads() }
+
+// routes are what other nodes ask of this one beside raft.
+func (n *Node) routes() {
+	n.cluster.Handle("POST /cosign", func(w http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(io.LimitReader(r.Body, 4<<10))
+		var line string
+		if err == nil {
+			// a checkpoint may arrive before the entries it covers
+			if cp, parseErr := ledger.ParseCheckpointText(string(text)); parseErr == nil {
+				wait, cancel := context.WithTimeout(r.Context(), time.Second)
+				_ = n.store.Wait(wait, cp.Origin, cp.Size) // Sign refuses what has not arrived
+				cancel()
+			}
+			line, err = n.cosign.Sign(string(text))
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		_, _ = w.Write([]byte(line)) // a lost answer is asked for again
+	})
+	n.cluster.Handle("POST /checkpoint", func(w http.ResponseWriter, r *http.Request) {
+		signed, err := io.ReadAll(io.LimitReader(r.Body, ledger.MaxCheckpointBytes))
+		if err == nil {
+			err = n.cosign.Take(r.Context(), signed, false)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+		}
+	})
+	n.cluster.HandleOpen("POST /join", n.serveJoin)
+}
+
+// noteSealed remembers the newest checkpoint that counts.
+func (n *Node) noteSealed(c ledger.Checkpoint, noLaterThan time.Time) {
+	signed, err := n.store.Checkpoint(c.Origin, c.Size)
+	var who []string
+	if err == nil && signed != nil {
+		who = cosigners(n.store.State(), signed)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c.Size >= n.sealed[c.Origin].size {
+		if c.Size > n.sealed[c.Origin].size {
+			n.metrics.sealed.Observe(time.Since(noLaterThan).Seconds())
+		}
+		n.sealed[c.Origin] = sealedAt{size: c.Size, at: noLaterThan, who: who}
+	}
+}
+
+// cosigners names whose signatures on a checkpoint verify: members' and partners'.
+func cosigners(state *ledger.State, signed []byte) []string {
+	keys := state.Governance.CheckpointKeys()
+	for _, p := range state.Partners {
+		if p.Mirror.Governance != nil {
+			for id, k := range p.Mirror.Governance.CheckpointKeys() {
+				keys[id] = k
+			}
+		}
+	}
+	_, valid, err := ledger.VerifyCosignatures(signed, keys)
+	if err != nil {
+		return nil
+	}
+	var who []string
+	for _, c := range valid {
+		who = append(who, string(c.Agency))
+	}
+	slices.Sort(who)
+	return slices.Compact(who)
+}
+
+func (n *Node) openPeer() (err error) {
+	if len(n.cfg.Peer.Listen) == 0 {
+		return nil
+	}
+	n.peer, err = peer.New(peer.Config{
+		Own: n.id.Origin, Key: n.keys.Node, Listen: n.cfg.Peer.Listen, Roster: peerRoster{n}, Source: peerSource{n}, Sink: peerSink{n}, Log: n.log,
+	})
+	return err
+}
+
+// peerRoster says whom to speak to across the border: what the card names until their own roster is mirrored.
+type peerRoster struct{ n *Node }
+
+// Partners implements peer.Roster.
+func (r peerRoster) Partners() []peer.Partner {
+	state := r.n.store.State()
+	if state == nil {
+		return nil
+	}
+	var out []peer.Partner
+	for _, link := range state.Governance.Partners {
+		if link.Suspended {
+			continue
+		}
+		p := peer.Partner{Origin: link.Card.Origin}
+		if g := state.Partners[link.Card.Origin].Mirror.Governance; g != nil {
+			for i := range g.Agencies {
+				p.Gateways = appendGateway(p.Gateways, g.Agencies[i].Node.Key, g.Agencies[i].Node.Peers)
+			}
+		} else {
+			for _, w := range link.Card.Gateways {
+				p.Gateways = appendGateway(p.Gateways, w.Key, w.Peers)
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func appendGateway(to []libp2p.AddrInfo, key crypto.NodePublic, addresses []string) []libp2p.AddrInfo {
+	if len(addresses) == 0 {
+		return to
+	}
+	info, err := peer.Gateway(key, addresses)
+	if err != nil {
+		return to // an address nobody can dial is no gateway
+	}
+	return append(to, info)
+}
+
+// Rank implements peer.Roster: the place among our agencies that are gateways.
+func (r peerRoster) Rank() int {
+	state := r.n.store.State()
+	if state == nil {
+		return -1
+	}
+	rank := 0
+	for i := range state.Governance.Agencies {
+		a := &state.Governance.Agencies[i]
+		if a.ID == r.n.id.Agency {
+			return rank
+		}
+		if len(a.Node.Peers) > 0 {
+			rank++
+		}
+	}
+	return -1
+}
+
+// Changed implements peer.Roster.
+func (r peerRoster) Changed() <-chan struct{} { return r.n.store.Changed() }
+
+// peerSource is what partners are served from.
+type peerSource struct{ n *Node }
+
+// Next implements peer.Source.
+func (s peerSource) Next(ctx context.Context, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
+	for {
+		changed := s.n.store.Changed()
+		b, err := s.n.store.Outgoing(partner, from)
+		if err != nil || b != nil {
+			return b, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// TakeCosignature implements peer.Source.
+func (s peerSource) TakeCosignature(ctx context.Context, partner ledger.Origin, size uint64, line string) error {
+	return s.n.cosign.TakePartnerLine(ctx, partner, size, line)
+}
+
+// peerSink takes what partners send.
+type peerSink struct{ n *Node }
+
+// Cursor implements peer.Sink.
+func (s peerSink) Cursor(origin ledger.Origin) uint64 { return s.n.store.Size(origin) }
+
+var errMirror = errors.New("node: the partner's batch does not hold")
+
+// Commit implements peer.Sink: through our own raft, so that it survives the loss of any node.
+func (s peerSink) Commit(ctx context.Context, b *ledger.MirrorBatch) (uint64, error) {
+	if next, result := s.n.store.State().ApplyMirror(b); next == s.n.store.State() && result.Verdict == ledger.MirrorRefused {
+		s.n.metrics.refused()
+		return 0, fmt.Errorf("%w: %w", errMirror, result.Reason) // refused here is refused everywhere: raft is not troubled
+	}
+	for {
+		result, err := s.n.cluster.ProposeMirror(ctx, b)
+		if errors.Is(err, cluster.ErrNoLeader) || errors.Is(err, cluster.ErrUnknown) {
+			select {
+			case <-ctx.Done():
+				return 0, err
+			case <-time.After(100 * time.Millisecond):
+				continue
+			}
+		}
+		if err != nil {
+			return 0, err
+		}
+		if result.Verdict != ledger.MirrorApplied && result.Verdict != ledger.MirrorRepeat {
+			return 0, fmt.Errorf("%w: %w", errMirror, errors.Join(result.Reason))
+		}
+		return result.Next, s.n.store.Wait(ctx, b.Origin, b.From+uint64(len(b.Items)))
+	}
+}
+
+// Cosign implements peer.Sink.
+func (s peerSink) Cosign(_ context.Context, signed []byte) (string, error) {
+	cp, _, err := ledger.ParseSigned(signed)
+	if err != nil {
+		return "", err
+	}
+	if state := s.n.store.State(); state.Partners[cp.Origin] != nil {
+		_, valid, err := ledger.VerifyCosignatures(signed, state.Partners[cp.Origin].Mirror.Governance.CheckpointKeys())
+		if err == nil {
+			if ok, at := ledger.Counts(valid, 1); ok {
+				s.n.noteSealed(cp, time.Unix(at, 0))
+			}
+		}
+	}
+	return s.n.cosign.CosignPartner(cp)
+}

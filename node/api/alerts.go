@@ -1,0 +1,509 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"vigil/ledger"
+	"vigil/ledger/alert"
+	"vigil/node/author"
+	"vigil/node/board"
+)
+
+type body[T any] struct{ Body T }
+
+type keyed[T any] struct {
+	Key  string `header:"Idempotency-Key" maxLength:"128" doc:"The same key never writes twice"`
+	Body T
+}
+
+type keyedAlert[T any] struct {
+	ID   string `path:"id" maxLength:"64"`
+	Key  string `header:"Idempotency-Key" maxLength:"128"`
+	Body T
+}
+
+type alertPath struct {
+	ID string `path:"id" maxLength:"64" doc:"Alert id, or a unique prefix of it"`
+}
+
+type listQuery struct {
+	Standing string `query:"standing" enum:"asserted,corroborated,disputed,retracted,"`
+	Author   string `query:"author" maxLength:"65"`
+	Urgency  string `query:"urgency" maxLength:"32"`
+	Text     string `query:"q" maxLength:"256"`
+	Sort     string `query:"sort" enum:"newest,oldest,urgency,"`
+	Cursor   string `query:"cursor" maxLength:"128"`
+	Exercise bool   `query:"exercise"`
+	Limit    int    `query:"limit" minimum:"0" maximum:"500"`
+}
+
+func (s *Server) alertRoutes() {
+	route(s, http.MethodPost, "/v1/alerts", "raise", "Raise an alert", writers, s.raise)
+	route(s, http.MethodPost, "/v1/alerts/batch", "raiseList", "Raise many alerts that share everything but their signals", writers, s.raiseList)
+	route(s, http.MethodGet, "/v1/alerts", "listAlerts", "List alerts", content, s.listAlerts)
+	route(s, http.MethodGet, "/v1/alerts/{id}", "getAlert", "One alert with its time line", content, s.getAlert)
+	route(s, http.MethodPost, "/v1/alerts/{id}/assessments", "assess", "Assess another agency's alert", writers, s.assess)
+	route(s, http.MethodPost, "/v1/alerts/{id}/retraction", "retract", "Take your own alert back", writers, s.retract)
+	route(s, http.MethodPost, "/v1/lookup", "lookUp", "Which alerts carry these signals", lookers, s.lookUp)
+}
+
+// write commits one decided event under an idempotency key, or gives the first answer again.
+func (s *Server) write(ctx context.Context, key string, audience []ledger.AudienceName, decide func(id ledger.EventID) (ledger.Event, error)) (Written, error) {
+	if key == "" {
+		key = rand.Text()
+	}
+	id := ledger.EventIDFor(s.cfg.Agency, key)
+	release, err := s.alone(ctx, id)
+	if err != nil {
+		return Written{}, err
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, writeWait)
+	defer cancel()
+	if err := s.follow(ctx, s.cfg.Node.Size()); err != nil {
+		return Written{}, err
+	}
+	stored, found, err := s.cfg.Board.ByEvent(ctx, s.cfg.Agency, id)
+	if err != nil {
+		return Written{}, err
+	}
+	event, decideErr := decide(id)
+	if found {
+		return s.again(stored, event, decideErr)
+	}
+	if decideErr != nil {
+		return Written{}, decideErr
+	}
+	r, err := s.cfg.Author.Submit(ctx, audience, []ledger.Event{event})
+	if err != nil {
+		return Written{}, err
+	}
+	if err := s.follow(ctx, r.Index+1); err != nil {
+		s.cfg.Log.Warn("committed, and the board is behind", "index", r.Index)
+	}
+	return s.written(event.ID, r), nil
+}
+
+// follow waits, bounded, until the board has followed our ledger to a size.
+func (s *Server) follow(ctx context.Context, size uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, followWait)
+	defer cancel()
+	if err := s.cfg.Board.WaitFor(ctx, s.cfg.Origin, size); err != nil {
+		return unavailable("board-behind", "the board is still following the ledger")
+	}
+	return nil
+}
+
+// alone lets one request at a time work on an event id.
+func (s *Server) alone(ctx context.Context, id ledger.EventID) (release func(), err error) {
+	for {
+		s.mu.Lock()
+		busy := s.inFlight[id]
+		if busy == nil {
+			done := make(chan struct{})
+			s.inFlight[id] = done
+			s.mu.Unlock()
+			return func() {
+				s.mu.Lock()
+				delete(s.inFlight, id)
+				s.mu.Unlock()
+				close(done)
+			}, nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-busy:
+		}
+	}
+}
+
+// again answers a key that was used before: the first answer for the same content, a conflict for another.
+func (s *Server) again(stored board.Stored, event ledger.Event, decideErr error) (Written, error) {
+	same := decideErr != nil || stored.Type == event.Type && slices.Equal(stored.Event.Shared, event.Shared) && slices.Equal(stored.Event.Rows, event.Rows)
+	if !same {
+		return Written{}, problem(http.StatusConflict, "key-reused", "the idempotency key was used for something else", "use a new key for a new write")
+	}
+	w := s.written(stored.Event.ID, author.Receipt{Index: stored.Position.Index, First: stored.Position.Leaf})
+	w.Repeated = true
+	return w, nil
+}
+
+func (s *Server) written(id ledger.EventID, r author.Receipt) Written {
+	sealed, _ := s.cfg.Node.Sealed(s.cfg.Origin)
+	w := Written{
+		ID: alert.ID{Key: alert.Key{Home: s.cfg.Origin, Author: s.cfg.Agency, Event: id}}.String(), Ledger: string(s.cfg.Origin), Index: r.Index,
+		State: "committed", Committed: time.Now().UTC(), Leaf: base64.StdEncoding.EncodeToString(r.Leaf[:]), Receipt: s.cfg.Node.Receipt(r),
+	}
+	if sealed > r.Index {
+		w.State = "sealed"
+	}
+	return w
+}
+
+func audienceOf(names []string, home ledger.Origin) ([]ledger.AudienceName, error) {
+	if len(names) == 0 {
+		return []ledger.AudienceName{ledger.Everyone(home.Jurisdiction())}, nil
+	}
+	var out []ledger.AudienceName
+	for i, n := range names {
+		a, err := ledger.ParseAudienceName(n)
+		if err != nil {
+			return nil, &alert.FieldError{Field: fmt.Sprintf("audience[%d]", i), Err: err}
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func (s *Server) raise(ctx context.Context, in *keyed[RaiseAlert]) (*body[Written], error) {
+	details, err := detailsOf(in.Body.AlertFacts)
+	if err != nil {
+		return nil, err
+	}
+	signals, err := signalsOf(in.Body.Signals, "signals")
+	if err != nil {
+		return nil, err
+	}
+	audience, err := audienceOf(in.Body.Audience, s.cfg.Origin)
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.write(ctx, in.Key, audience, func(id ledger.EventID) (ledger.Event, error) {
+		return alert.Raise{Event: id, Details: details, File: alert.File{Signals: signals}}.Decide(alert.View{Agency: s.cfg.Agency})
+	})
+	return &body[Written]{w}, err
+}
+
+// raiseList commits good rows as packed lists, one for each set of algorithms, each under a key of its own.
+func (s *Server) raiseList(ctx context.Context, in *keyed[RaiseList]) (*body[Written], error) {
+	details, err := detailsOf(in.Body.AlertFacts)
+	if err != nil {
+		return nil, err
+	}
+	audience, err := audienceOf(in.Body.Audience, s.cfg.Origin)
+	if err != nil {
+		return nil, err
+	}
+	files, verdicts := goodRows(in.Body.Rows)
+	if len(verdicts) > 0 && (in.Body.Atomic || len(files) == 0) {
+		p := problem(http.StatusBadRequest, "rows", fmt.Sprintf("%d of %d rows are bad; nothing was written", len(verdicts), len(in.Body.Rows)), "mend them, or send atomic: false to commit the others")
+		for _, v := range verdicts[:min(len(verdicts), 20)] {
+			p.Detail += fmt.Sprintf("; row %d: %s", v.Row, v.Error)
+		}
+		return nil, p
+	}
+	if in.Key == "" {
+		in.Key = rand.Text()
+	}
+	out, err := s.writeLists(ctx, in.Key, audience, details, files)
+	out.Rows, out.Refused = verdicts, len(verdicts)
+	return &body[Written]{out}, err
+}
+
+func (s *Server) writeLists(ctx context.Context, key string, audience []ledger.AudienceName, details alert.Details, files []alert.File) (Written, error) {
+	groups, alone := alert.SplitFiles(files)
+	var out Written
+	part := 0
+	commit := func(rows int, decide func(id ledger.EventID) (ledger.Event, error)) error {
+		w, err := s.write(ctx, fmt.Sprintf("%s/%d", key, part), audience, decide)
+		if err != nil {
+			return err
+		}
+		w.Accepted = out.Accepted + rows
+		out = w
+		part++
+		return nil
+	}
+	for _, group := range groups {
+		err := commit(len(group), func(id ledger.EventID) (ledger.Event, error) {
+			return alert.List{Event: id, Details: details, Files: pick(files, group)}.Decide(alert.View{Agency: s.cfg.Agency})
+		})
+		if err != nil {
+			return out, err
+		}
+	}
+	for _, i := range alone {
+		err := commit(1, func(id ledger.EventID) (ledger.Event, error) {
+			return alert.Raise{Event: id, Details: details, File: files[i]}.Decide(alert.View{Agency: s.cfg.Agency})
+		})
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func pick(files []alert.File, indexes []int) []alert.File {
+	out := make([]alert.File, len(indexes))
+	for i, n := range indexes {
+		out[i] = files[n]
+	}
+	return out
+}
+
+// goodRows sorts rows into files and verdicts on the bad ones; a file that stands twice is taken once.
+func goodRows(rows [][]Signal) ([]alert.File, []RowVerdict) {
+	var files []alert.File
+	var bad []RowVerdict
+	seen := map[string]bool{}
+	for i, row := range rows {
+		signals, err := signalsOf(row, "signals")
+		f := alert.File{Signals: signals}.Normal()
+		if err == nil && len(signals) == 0 {
+			err = fmt.Errorf("no signal")
+		}
+		if err == nil {
+			err = f.Validate()
+		}
+		for _, x := range f.Signals {
+			if err == nil && x.Worthless() {
+				err = alert.ErrWorthless
+			}
+		}
+		key := string(ledger.Marshal(f))
+		if err == nil && seen[key] {
+			err = alert.ErrRepeatedRow
+		}
+		if err != nil {
+			bad = append(bad, RowVerdict{Row: i, Error: err.Error()})
+			continue
+		}
+		seen[key] = true
+		files = append(files, f)
+	}
+	return files, bad
+}
+
+func (s *Server) listAlerts(ctx context.Context, in *listQuery) (*body[AlertPage], error) {
+	page, err := s.cfg.Board.List(ctx, board.Query(*in))
+	if err != nil {
+		return nil, err
+	}
+	out := AlertPage{Alerts: s.alerts(page.Alerts), Next: page.Next, StaleFor: s.cfg.Node.StaleFor().Seconds()}
+	return &body[AlertPage]{out}, nil
+}
+
+func (s *Server) getAlert(ctx context.Context, in *alertPath) (*body[Alert], error) {
+	a, events, err := s.cfg.Board.Get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := s.alerts([]board.Alert{a})[0]
+	for _, e := range events {
+		x := AlertEvent{Type: e.Type, Author: string(e.Author), Ledger: string(e.Origin), Index: e.Index, Authored: e.AuthoredAt}
+		switch f := e.Fact.(type) {
+		case *alert.Assessed:
+			x.Verdict, x.Reason = f.Verdict.String(), f.Reason
+		case *alert.Retracted:
+			x.Reason = f.Reason
+		}
+		out.Timeline = append(out.Timeline, x)
+	}
+	return &body[Alert]{out}, nil
+}
+
+func (s *Server) assess(ctx context.Context, in *keyedAlert[Assess]) (*body[Written], error) {
+	verdict, err := alert.ParseVerdict(in.Body.Verdict)
+	if err != nil {
+		return nil, &alert.FieldError{Field: "verdict", Err: err}
+	}
+	a, _, err := s.cfg.Board.Get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.write(ctx, in.Key, s.answerAudience(a), func(id ledger.EventID) (ledger.Event, error) {
+		o, err := s.cfg.Board.Object(ctx, a.ID.Key)
+		if err != nil {
+			return ledger.Event{}, err
+		}
+		return alert.Assess{
+			Event: id, Target: a.ID.Key, Rows: alert.RowSet{a.ID.Row}, Verdict: verdict, Reason: in.Body.Reason, Classifications: classesOf(in.Body.Classifications),
+		}.Decide(alert.View{Agency: s.cfg.Agency, Object: o})
+	})
+	return &body[Written]{w}, err
+}
+
+func (s *Server) retract(ctx context.Context, in *keyedAlert[Retract]) (*body[Written], error) {
+	a, _, err := s.cfg.Board.Get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.write(ctx, in.Key, s.answerAudience(a), func(id ledger.EventID) (ledger.Event, error) {
+		o, err := s.cfg.Board.Object(ctx, a.ID.Key)
+		if err != nil {
+			return ledger.Event{}, err
+		}
+		return alert.Retract{Event: id, Target: a.ID.Key, Rows: alert.RowSet{a.ID.Row}, Reason: in.Body.Reason}.Decide(alert.View{Agency: s.cfg.Agency, Object: o})
+	})
+	return &body[Written]{w}, err
+}
+
+// answerAudience is who hears of an assessment or retraction: everyone at home, and every audience the alert went to.
+func (s *Server) answerAudience(a board.Alert) []ledger.AudienceName {
+	out := []ledger.AudienceName{}
+	home := false
+	for _, n := range a.Audience {
+		name := ledger.AudienceName(n)
+		home = home || name.Jurisdiction() == s.cfg.Origin.Jurisdiction()
+		out = append(out, name)
+	}
+	if !home {
+		out = append(out, ledger.Everyone(s.cfg.Origin.Jurisdiction()))
+	}
+	return out
+}
+
+func (s *Server) lookUp(ctx context.Context, in *body[LookUp]) (*body[LookUpAnswer], error) {
+	signals, err := signalsOf(in.Body.Signals, "signals")
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.cfg.Board.LookUp(ctx, signals)
+	if err != nil {
+		return nil, err
+	}
+	out := LookUpAnswer{Results: make([]LookUpResult, len(found))}
+	for i, alerts := range found {
+		out.Results[i] = LookUpResult{Signal: in.Body.Signals[i], Alerts: s.alerts(alerts)}
+	}
+	return &body[LookUpAnswer]{out}, nil
+}
+
+// alerts gives the board's alerts their shape on the wire.
+func (s *Server) alerts(in []board.Alert) []Alert {
+	out := make([]Alert, len(in))
+	for i, a := range in {
+		sealed, at := s.cfg.Node.Sealed(a.Origin)
+		out[i] = Alert{
+			ID: a.ID.String(), Author: string(a.ID.Author), Ledger: string(a.Origin), Index: a.Position.Index, Position: a.Position.Leaf,
+			Authored: a.AuthoredAt, Standing: a.Standing.String(), Audience: a.Audience, Sealed: sealed > a.Position.Index,
+			AlertFacts: factsOf(a.Details), Signals: []Signal{},
+		}
+		if out[i].Sealed {
+			out[i].NoLaterThan = &at
+		}
+		for _, x := range a.File.Signals {
+			signal := Signal{Algorithm: x.Algorithm.String(), Value: x.Text()}
+			if q, ok := x.Quality.Value(); ok {
+				signal.Quality = &q
+			}
+			out[i].Signals = append(out[i].Signals, signal)
+		}
+	}
+	return out
+}
+
+func signalsOf(in []Signal, field string) ([]alert.Signal, error) {
+	out := make([]alert.Signal, 0, len(in))
+	for i, x := range in {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		algorithm, err := alert.ParseAlgorithm(x.Algorithm)
+		if err != nil {
+			return nil, &alert.FieldError{Field: at + ".alg", Err: err}
+		}
+		value, err := alert.ParseValue(algorithm, x.Value)
+		if err != nil {
+			return nil, &alert.FieldError{Field: at + ".value", Err: err}
+		}
+		s := alert.Signal{Algorithm: algorithm, Value: value}
+		if x.Quality != nil {
+			if s.Quality, err = alert.QualityOf(*x.Quality); err != nil {
+				return nil, &alert.FieldError{Field: at + ".quality", Err: err}
+			}
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func classesOf(in []Classification) []alert.Classification {
+	var out []alert.Classification
+	for _, c := range in {
+		out = append(out, alert.Classification{Scheme: strings.ToLower(c.Scheme), Value: c.Value})
+	}
+	return out
+}
+
+// detailsOf reads what the wire says in words; what is not said keeps its zero value.
+func detailsOf(f AlertFacts) (alert.Details, error) {
+	d := alert.Details{
+		Title: f.Title, Notes: f.Notes, Source: f.Source, Exercise: f.Exercise, Classifications: classesOf(f.Classifications),
+	}
+	var failed error
+	set := func(field, text string, parse func() error) {
+		if text == "" || failed != nil {
+			return
+		}
+		if err := parse(); err != nil {
+			failed = &alert.FieldError{Field: field, Err: err}
+		}
+	}
+	set("media", f.Media, func() (err error) { d.Media, err = alert.ParseMediaKind(f.Media); return err })
+	set("ai_generated", f.AIGenerated, func() (err error) { d.AIGenerated, err = alert.ParseAIGenerated(f.AIGenerated); return err })
+	set("victim", f.Victim, func() (err error) { d.Victim, err = alert.ParseVictim(f.Victim); return err })
+	set("urgency", f.Urgency, func() (err error) { d.Urgency, err = alert.ParseUrgency(f.Urgency); return err })
+	set("basis", f.Basis, func() (err error) { d.Basis, err = alert.ParseBasis(f.Basis); return err })
+	if failed != nil {
+		return d, failed
+	}
+	h := Handling{TLP: "amber"}
+	if f.Handling != nil {
+		h = *f.Handling
+	}
+	tlp, err := alert.ParseTLP(h.TLP)
+	if err != nil {
+		return d, &alert.FieldError{Field: "handling.tlp", Err: err}
+	}
+	d.Handling = alert.Handling{TLP: tlp, Caveats: h.Caveats}
+	for _, r := range h.Releases {
+		name, err := ledger.ParseAudienceName(r)
+		if err != nil {
+			return d, &alert.FieldError{Field: "handling.releases", Err: err}
+		}
+		d.Handling.Release = append(d.Handling.Release, name)
+	}
+	return d.Normal(), nil
+}
+
+func factsOf(d alert.Details) AlertFacts {
+	f := AlertFacts{
+		Title: d.Title, Media: d.Media.String(), AIGenerated: d.AIGenerated.String(), Victim: d.Victim.String(), Urgency: d.Urgency.String(),
+		Basis: d.Basis.String(), Source: d.Source, Notes: d.Notes, Exercise: d.Exercise,
+		Handling: &Handling{TLP: strings.ToLower(strings.TrimPrefix(d.Handling.TLP.String(), "TLP:")), Caveats: d.Handling.Caveats},
+	}
+	for _, r := range d.Handling.Release {
+		f.Handling.Releases = append(f.Handling.Releases, string(r))
+	}
+	for _, c := range d.Classifications {
+		f.Classifications = append(f.Classifications, Classification{Scheme: c.Scheme, Value: c.Value})
+	}
+	return f
+}
+
+// FactsOf gives details their shape on the wire; an importer speaks it.
+func FactsOf(d alert.Details) AlertFacts { return factsOf(d) }
+
+// SignalsOf gives a file's signals their shape on the wire.
+func SignalsOf(f alert.File) []Signal {
+	out := make([]Signal, 0, len(f.Signals))
+	for _, x := range f.Signals {
+		s := Signal{Algorithm: x.Algorithm.String(), Value: x.Text()}
+		if q, ok := x.Quality.Value(); ok {
+			s.Quality = &q
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// DetailsOf reads what the wire says in words.
+func DetailsOf(f AlertFacts) (alert.Details, error) { return detailsOf(f) }

@@ -1,0 +1,95 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// events is the event stream: server-sent events whose id is the board's sequence. Last-Event-ID resumes after one;
+// without it the stream begins with the next change, with 0 it begins with the oldest. A wake carries no data: the
+// board is read after it, so that nothing is missed and nothing is kept per reader.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	after := s.cfg.Board.LastChange()
+	if text := r.Header.Get("Last-Event-ID"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 62)
+		if err != nil {
+			writeProblem(w, problem(http.StatusBadRequest, "cursor", "Last-Event-ID is not a sequence of this node", ""))
+			return
+		}
+		if n > after {
+			writeProblem(w, problem(http.StatusConflict, "future-cursor", "Last-Event-ID is after everything this node has: the board was built anew, or the id is another node's", "begin again with 0"))
+			return
+		}
+		after = n
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	flush := http.NewResponseController(w)
+	for r.Context().Err() == nil {
+		next, err := s.sendChanges(w, r.Context(), after)
+		if err == nil {
+			err = flush.Flush()
+		}
+		if err != nil {
+			return // the client resumes
+		}
+		if next > after {
+			after = next
+			continue
+		}
+		wait, cancel := context.WithTimeout(r.Context(), eventBeat)
+		err = s.cfg.Board.WaitChange(wait, after)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			_, _ = w.Write([]byte(": alive\n\n")) // the next write notices a client that has gone
+		}
+	}
+}
+
+func (s *Server) sendChanges(w http.ResponseWriter, ctx context.Context, after uint64) (uint64, error) {
+	changes, err := s.cfg.Board.Changes(ctx, after, eventPage)
+	if err != nil {
+		return after, err
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(eventBeat * 2)) // a reader that stalls is cut off
+	if len(changes) == 0 {
+		_, err = w.Write([]byte(": \n\n"))
+		return after, err
+	}
+	for _, c := range changes {
+		data, err := json.Marshal(Change{Sequence: c.Sequence, Kind: c.Kind, Object: c.Object, Ledger: string(c.Origin), Index: c.Index, At: c.At})
+		if err != nil {
+			return after, err
+		}
+		if _, err := fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", c.Sequence, c.Kind, data); err != nil {
+			return after, err
+		}
+		after = c.Sequence
+	}
+	return after, nil
+}
+
+// docs is the reference as a page, made from the OpenAPI document; nothing is fetched from elsewhere.
+func (s *Server) docs(w http.ResponseWriter, _ *http.Request) {
+	type operation struct{ Method, Path, Summary, Roles string }
+	var list []operation
+	for path, item := range s.api.OpenAPI().Paths {
+		for method, op := range map[string]any{"GET": item.Get, "POST": item.Post, "DELETE": item.Delete} {
+			if x := describe(op); x.summary != "" {
+				list = append(list, operation{method, path, x.summary, x.roles})
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b operation) int { return strings.Compare(a.Path+a.Method, b.Path+b.Method) })
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+docsStyleHash+"'")
+	_ = docsPage.Execute(w, map[string]any{"Style": template.CSS(docsStyle), "Version": s.cfg.Version, "Operations": list})
+}

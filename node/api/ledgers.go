@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+type entryPath struct {
+	Index  uint64 `path:"index"`
+	Origin string `query:"origin" maxLength:"64"`
+}
+
+type originQuery struct {
+	Origin string `query:"origin" maxLength:"64" doc:"Ours when empty"`
+}
+
+type rawAnswer struct {
+	Type string `header:"Content-Type"`
+	Body []byte
+}
+
+func (s *Server) ledgerRoutes() {
+	route(s, http.MethodGet, "/v1/ledger/entries/{index}", "entry", "One entry of a ledger", inspectors, func(ctx context.Context, in *entryPath) (*body[Entry], error) {
+		r, _ := requestOf(ctx)
+		p, _ := s.authenticate(r)
+		e, err := s.cfg.Node.Entry(in.Origin, in.Index, p.has(content))
+		return &body[Entry]{e}, err
+	})
+	route(s, http.MethodGet, "/v1/ledger/proofs/{index}", "proof", "Inclusion proof of an entry under the newest checkpoint", inspectors, func(_ context.Context, in *entryPath) (*body[Proof], error) {
+		p, err := s.cfg.Node.Proof(in.Index)
+		return &body[Proof]{p}, err
+	})
+	raw(s, "/v1/ledger/checkpoint", "checkpoint", "The newest signed checkpoint (C2SP signed note)", anyone, func(_ context.Context, in *originQuery) (*rawAnswer, error) {
+		b, err := s.cfg.Node.Checkpoint(in.Origin)
+		return &rawAnswer{"text/plain; charset=utf-8", b}, err
+	})
+	raw(s, "/v1/ledger/trust", "trust", "The trust file for vigil-verify", anyone, func(context.Context, *none) (*rawAnswer, error) {
+		b, err := s.cfg.Node.Trust()
+		return &rawAnswer{"application/json", b}, err
+	})
+	raw(s, "/v1/alerts/{id}/bundle", "bundle", "The evidence bundle of an alert", content, func(ctx context.Context, in *alertPath) (*rawAnswer, error) {
+		a, _, err := s.cfg.Board.Get(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		b, err := s.cfg.Node.Bundle(ctx, a)
+		return &rawAnswer{"application/cbor", b}, err
+	})
+	s.mux.Handle("GET /v1/ledger/tile/{path...}", s.allow(inspectors, http.HandlerFunc(s.tile)))
+}
+
+// raw registers an operation whose answer is not JSON.
+func raw[I any](s *Server, path, id, summary string, roles []string, h func(context.Context, *I) (*rawAnswer, error)) {
+	route(s, http.MethodGet, path, id, summary, roles, h)
+	op := s.api.OpenAPI().Paths[path].Get
+	op.Responses["200"].Content = map[string]*huma.MediaType{"application/octet-stream": {}}
+}
+
+// tile serves C2SP tlog-tiles of our ledger. Full tiles never change.
+func (s *Server) tile(w http.ResponseWriter, r *http.Request) {
+	b, full, err := s.cfg.Node.Tile("tile/" + r.PathValue("path"))
+	if err != nil {
+		writeProblem(w, problem(http.StatusNotFound, "no-tile", "no such tile", "see C2SP tlog-tiles"))
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if full {
+		w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
+	}
+	_, _ = w.Write(b) // the client may have gone
+}
+
+// verify streams the progress of a check of everything on disk, one JSON object a line.
+func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out, flush := json.NewEncoder(w), http.NewResponseController(w)
+	ok := true
+	line := func(l VerifyLine) {
+		ok = ok && l.Finding == ""
+		_ = out.Encode(l) // a client that has gone ends the context
+		_ = flush.Flush()
+	}
+	err := s.cfg.Node.Verify(r.Context(), line)
+	if err != nil {
+		line(VerifyLine{Finding: "the check was not finished"})
+		return
+	}
+	line(VerifyLine{Finished: true, OK: ok})
+}

@@ -1,0 +1,57 @@
+package api
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+	"time"
+
+	"vigil/ledger"
+	"vigil/node/author"
+)
+
+type none struct{}
+
+type proposalPath struct {
+	ID string `path:"id" minLength:"8" maxLength:"64" doc:"Proposal id, or a unique prefix of it"`
+}
+
+func (s *Server) networkRoutes() {
+	route(s, http.MethodGet, "/v1/status", "status", "The node and the network, problems first", anyone, func(ctx context.Context, _ *none) (*body[Status], error) {
+		return &body[Status]{s.cfg.Node.Status(ctx)}, nil
+	})
+	route(s, http.MethodGet, "/v1/agencies", "agencies", "The roster and open proposals", inspectors, func(context.Context, *none) (*body[Agencies], error) {
+		return &body[Agencies]{s.cfg.Node.Agencies()}, nil
+	})
+	route(s, http.MethodPost, "/v1/invitations", "invite", "Invite one agency", governors, func(_ context.Context, in *body[Invite]) (*body[Invitation], error) {
+		hours := in.Body.Hours
+		if hours == 0 {
+			hours = defaultHours
+		}
+		inv, err := s.cfg.Node.Invite(in.Body.Agency, time.Duration(hours)*time.Hour)
+		return &body[Invitation]{inv}, err
+	})
+	route(s, http.MethodPost, "/v1/proposals/{id}/approval", "approve", "Approve an open proposal", governors, func(ctx context.Context, in *proposalPath) (*body[Written], error) {
+		return s.governed(s.cfg.Node.Approve(ctx, in.ID))
+	})
+	route(s, http.MethodGet, "/v1/partners", "partners", "Linked jurisdictions", inspectors, func(context.Context, *none) (*body[[]PartnerStatus], error) {
+		return &body[[]PartnerStatus]{s.cfg.Node.Partners()}, nil
+	})
+	route(s, http.MethodGet, "/v1/partners/card", "card", "Our own partner card", inspectors, func(context.Context, *none) (*body[Card], error) {
+		c, err := s.cfg.Node.Card()
+		return &body[Card]{c}, err
+	})
+	route(s, http.MethodPost, "/v1/partners", "link", "Propose to link the jurisdiction of a card", governors, func(ctx context.Context, in *body[Link]) (*body[Written], error) {
+		return s.governed(s.cfg.Node.Link(ctx, in.Body.Card))
+	})
+}
+
+// governed is the answer to an act of governance; its id is the entry's leaf hash, which approvals name.
+func (s *Server) governed(r author.Receipt, err error) (*body[Written], error) {
+	if err != nil {
+		return nil, err
+	}
+	w := s.written(ledger.EventID{}, r)
+	w.ID = hex.EncodeToString(r.Leaf[:])
+	return &body[Written]{w}, nil
+}

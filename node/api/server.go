@@ -1,0 +1,213 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"vigil/ledger"
+	"vigil/node/author"
+	"vigil/node/board"
+)
+
+// Author writes events and acts.
+type Author interface {
+	Submit(ctx context.Context, audience []ledger.AudienceName, events []ledger.Event) (author.Receipt, error)
+}
+
+// Node is what the API shows and does beyond alerts. Its errors are Problems where a client can act on them.
+type Node interface {
+	Status(ctx context.Context) Status
+	// Ready says whether the node is fit to serve, and why not in words.
+	Ready() (bool, []string)
+	// Size returns how many entries of our ledger this node has.
+	Size() uint64
+	// StaleFor returns how long there has been no leader; 0 when there is one.
+	StaleFor() time.Duration
+	// Sealed returns the size and time of the newest checkpoint that counts for a ledger.
+	Sealed(origin ledger.Origin) (size uint64, at time.Time)
+	// Receipt signs for an entry.
+	Receipt(r author.Receipt) []byte
+	Agencies() Agencies
+	Invite(agency string, valid time.Duration) (Invitation, error)
+	Approve(ctx context.Context, proposal string) (author.Receipt, error)
+	Partners() []PartnerStatus
+	Card() (Card, error)
+	Link(ctx context.Context, card []byte) (author.Receipt, error)
+	Entry(origin string, index uint64, content bool) (Entry, error)
+	Proof(index uint64) (Proof, error)
+	Checkpoint(origin string) ([]byte, error)
+	Trust() ([]byte, error)
+	Bundle(ctx context.Context, a board.Alert) ([]byte, error)
+	Verify(ctx context.Context, line func(VerifyLine)) error
+	Tile(path string) ([]byte, bool, error)
+}
+
+// Config names what a Server works with; every field is required.
+type Config struct {
+	Agency  ledger.AgencyID
+	Origin  ledger.Origin
+	Board   *board.Board
+	Author  Author
+	Node    Node
+	Metrics *prometheus.Registry
+	Log     *slog.Logger
+	Version string
+}
+
+// Server is the HTTP API of one node.
+type Server struct {
+	cfg    Config
+	mux    *http.ServeMux
+	api    huma.API
+	tokens *tokens
+
+	mu       sync.Mutex
+	inFlight map[ledger.EventID]chan struct{} // guarded by mu
+}
+
+// New makes the API's handler.
+func New(cfg Config) *Server {
+	useProblems()
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), inFlight: map[ledger.EventID]chan struct{}{}}
+	s.tokens = &tokens{s: s}
+	c := huma.DefaultConfig("Vigil", cfg.Version)
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/openapi", "", ""
+	c.Info.Description = "Signals, not material: hash alerts on a ledger without an operator."
+	c.CreateHooks = nil // no $schema links in answers
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	s.api = humago.New(s.mux, c)
+	s.api.UseMiddleware(s.guard)
+	s.alertRoutes()
+	s.networkRoutes()
+	s.ledgerRoutes()
+	s.tokenRoutes()
+	s.plainRoutes()
+	return s
+}
+
+type requestKey struct{}
+
+type exchange struct {
+	r *http.Request
+	w http.ResponseWriter
+}
+
+// requestOf returns the request under the library's context.
+func requestOf(ctx context.Context) (*http.Request, http.ResponseWriter) {
+	x, _ := ctx.Value(requestKey{}).(*exchange)
+	if x == nil {
+		return nil, nil
+	}
+	return x.r, x.w
+}
+
+// ServeHTTP bounds and answers every request; panics and unknown paths are problems too.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			s.cfg.Log.Error("a request panicked", "method", r.Method, "path", r.URL.Path, "panic", p)
+			writeProblem(w, problem(http.StatusInternalServerError, "internal", "an error of ours; it is in the node's log", ""))
+		}
+	}()
+	if r.URL.Query().Has("token") || r.URL.Query().Has("access_token") {
+		writeProblem(w, problem(http.StatusBadRequest, "token-in-url", "tokens do not belong into addresses: they end up in logs", "send 'Authorization: Bearer …', and revoke this token"))
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBatchBytes)
+	if _, pattern := s.mux.Handler(r); pattern == "" {
+		writeProblem(w, problem(http.StatusNotFound, "no-route", "no such path, or not with this method", "see /docs"))
+		return
+	}
+	x := &exchange{w: w}
+	x.r = r.WithContext(context.WithValue(r.Context(), requestKey{}, x))
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	s.mux.ServeHTTP(w, x.r)
+}
+
+func writeProblem(w http.ResponseWriter, p *Problem) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	if p.retry != "" {
+		w.Header().Set("Retry-After", p.retry)
+	}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client may have gone
+}
+
+// route registers one operation for roles.
+func route[I, O any](s *Server, method, path, id, summary string, roles []string, h func(ctx context.Context, in *I) (*O, error)) {
+	op := huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary, MaxBodyBytes: maxBodyBytes,
+		Metadata: map[string]any{"roles": roles}, Security: []map[string][]string{{"token": {}}},
+		Errors: []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
+	}
+	if method == http.MethodPost {
+		op.DefaultStatus = http.StatusCreated
+	}
+	if id == "raiseList" {
+		op.MaxBodyBytes = maxBatchBytes
+	}
+	if id == "lookUp" {
+		op.DefaultStatus = http.StatusOK
+	}
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := h(ctx, in)
+		if err == nil {
+			return out, nil
+		}
+		if known := explain(err); known != nil {
+			return nil, known
+		}
+		s.cfg.Log.Error("a request failed", "operation", id, "error", err)
+		return nil, problem(http.StatusInternalServerError, "internal", "an error of ours; it is in the node's log", "")
+	})
+}
+
+// plainRoutes are those that speak no JSON objects.
+func (s *Server) plainRoutes() {
+	s.mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	s.mux.HandleFunc("GET /readyz", s.ready)
+	s.mux.Handle("GET /metrics", s.allow(anyone, promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{})))
+	s.mux.Handle("GET /v1/events", s.allow(content, http.HandlerFunc(s.events)))
+	s.mux.Handle("POST /v1/ledger/verify", s.allow(inspectors, http.HandlerFunc(s.verify)))
+	s.mux.HandleFunc("GET /docs", s.docs)
+}
+
+// allow guards a plain handler.
+func (s *Server) allow(roles []string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, refusal := s.authenticate(r)
+		if refusal == nil && !p.has(roles) {
+			refusal = problem(http.StatusForbidden, "role", "not for this role", "")
+		}
+		if refusal != nil {
+			writeProblem(w, refusal)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	ok, lines := s.cfg.Node.Ready()
+	if !ok {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	for _, l := range lines {
+		_, _ = w.Write([]byte(l + "\n"))
+	}
+}

@@ -1,0 +1,176 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// ErrConfig says that a configuration is not usable; the text names the key and the line.
+var ErrConfig = errors.New("node: configuration")
+
+const maxConfigBytes = 64 << 10
+
+// Config is the one configuration file of a node. Every key has a default but the directory; unknown keys are errors.
+type Config struct {
+	// Dir is the data directory, 0700, made by init or join.
+	Dir string `toml:"dir" comment:"data directory, made by 'vigil init' or 'vigil join'"`
+	// PassphraseFile holds the passphrase of the keys; $CREDENTIALS_DIRECTORY/passphrase is used when it is empty.
+	PassphraseFile string `toml:"passphrase_file" comment:"file with the passphrase of the keys; empty: the systemd credential 'passphrase'"`
+
+	API struct {
+		// Listen is the HTTPS address for people and platforms.
+		Listen string `toml:"listen" comment:"HTTPS for people and platforms"`
+		// Certificate and Key are PEM files; without them the node makes its own certificate.
+		Certificate string `toml:"certificate" comment:"PEM certificate chain; empty: the node makes its own"`
+		Key         string `toml:"key" comment:"PEM private key of the certificate"`
+		// Socket is the unix socket of the machine's own operator; default <dir>/vigil.sock.
+		Socket string `toml:"socket" comment:"unix socket of this machine's operator; empty: <dir>/vigil.sock"`
+	} `toml:"api"`
+
+	Node struct {
+		// Listen is the address for the jurisdiction's other nodes (raft and h2 on one port).
+		Listen string `toml:"listen" comment:"for the other nodes of the jurisdiction"`
+		// Address is what the others dial; default Listen.
+		Address string `toml:"address" comment:"host:port the others dial; empty: listen"`
+	} `toml:"node"`
+
+	Peer struct {
+		// Listen holds libp2p multiaddresses for partners; an empty list is no gateway.
+		Listen []string `toml:"listen" comment:"libp2p multiaddresses for partner jurisdictions; empty: this node is no gateway"`
+		// Announce holds what partners dial; default Listen.
+		Announce []string `toml:"announce" comment:"multiaddresses partners dial; empty: listen"`
+	} `toml:"peer"`
+
+	Log struct {
+		Level  string `toml:"level" comment:"debug, info, warn or error"`
+		Format string `toml:"format" comment:"json or text"`
+	} `toml:"log"`
+}
+
+// DefaultConfig returns the defaults for a node with its data in dir.
+func DefaultConfig(dir string) Config {
+	var c Config
+	c.Dir = dir
+	c.API.Listen = "127.0.0.1:7440"
+	c.Node.Listen = "0.0.0.0:7441"
+	c.Peer.Listen = []string{"/ip4/0.0.0.0/tcp/7442", "/ip4/0.0.0.0/udp/7442/quic-v1"}
+	c.Log.Level = "info"
+	c.Log.Format = "json"
+	return c
+}
+
+// ParseConfig reads a TOML configuration over the defaults. An unknown key is an error with its line.
+func ParseConfig(b []byte) (Config, error) {
+	if len(b) > maxConfigBytes {
+		return Config{}, fmt.Errorf("%w: %d bytes, at most %d", ErrConfig, len(b), maxConfigBytes)
+	}
+	c := DefaultConfig("/var/lib/vigil")
+	d := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return Config{}, fmt.Errorf("%w: %s", ErrConfig, tomlReason(err))
+	}
+	return c, c.Validate()
+}
+
+func tomlReason(err error) string {
+	var strict *toml.StrictMissingError
+	if errors.As(err, &strict) {
+		return "unknown key:\n" + strict.String()
+	}
+	var decode *toml.DecodeError
+	if errors.As(err, &decode) {
+		return decode.String()
+	}
+	return err.Error()
+}
+
+// LoadConfig reads and parses a file.
+func LoadConfig(path string) (Config, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return ParseConfig(b)
+}
+
+// Encode writes the configuration as commented TOML.
+func (c Config) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := toml.NewEncoder(&b)
+	e.SetIndentTables(false)
+	err := e.Encode(c)
+	return b.Bytes(), err
+}
+
+// Validate checks what can be checked without the directory.
+func (c Config) Validate() error {
+	switch {
+	case c.Dir == "":
+		return fmt.Errorf("%w: dir is empty; name the data directory", ErrConfig)
+	case c.API.Listen == "":
+		return fmt.Errorf("%w: api.listen is empty; use 127.0.0.1:7440 to serve this machine only", ErrConfig)
+	case c.Node.Listen == "":
+		return fmt.Errorf("%w: node.listen is empty; the other nodes need an address to dial", ErrConfig)
+	case (c.API.Certificate == "") != (c.API.Key == ""):
+		return fmt.Errorf("%w: api.certificate and api.key go together", ErrConfig)
+	}
+	switch c.Log.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		return fmt.Errorf("%w: log.level %q is none of debug, info, warn, error", ErrConfig, c.Log.Level)
+	}
+	if c.Log.Format != "json" && c.Log.Format != "text" {
+		return fmt.Errorf("%w: log.format %q is neither json nor text", ErrConfig, c.Log.Format)
+	}
+	return nil
+}
+
+// SocketPath returns the operator's socket.
+func (c Config) SocketPath() string {
+	if c.API.Socket != "" {
+		return c.API.Socket
+	}
+	return filepath.Join(c.Dir, "vigil.sock")
+}
+
+// Address returns what other nodes dial.
+func (c Config) Address() string {
+	if c.Node.Address != "" {
+		return c.Node.Address
+	}
+	return c.Node.Listen
+}
+
+// Announced returns what partners dial.
+func (c Config) Announced() []string {
+	if len(c.Peer.Announce) > 0 {
+		return c.Peer.Announce
+	}
+	return c.Peer.Listen
+}
+
+// Passphrase reads the passphrase: the configured file, or the systemd credential. One trailing newline is dropped.
+func (c Config) Passphrase() ([]byte, error) {
+	path := c.PassphraseFile
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); path == "" && dir != "" {
+		path = filepath.Join(dir, "passphrase")
+	}
+	if path == "" {
+		return nil, fmt.Errorf("%w: no passphrase: set passphrase_file or the systemd credential 'passphrase'", ErrConfig)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: passphrase_file: %w", ErrConfig, err)
+	}
+	pass := strings.TrimRight(string(b), "\r\n")
+	if pass == "" {
+		return nil, fmt.Errorf("%w: the passphrase in %s is empty", ErrConfig, path)
+	}
+	return []byte(pass), nil
+}

@@ -1,0 +1,252 @@
+package cosign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"vigil/ledger"
+)
+
+// Run seals the ledger as it grows until ctx ends: the leader at once, any other node when the leader does not.
+func (c *Cosigner) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		origin, sealed, err := c.sealed()
+		if err == nil && origin != "" {
+			err = c.cfg.Store.Wait(ctx, origin, sealed+1)
+		}
+		if err == nil && origin != "" && c.myTurn(ctx, origin, sealed) {
+			err = c.seal(ctx, origin, sealed)
+		}
+		pause(ctx, pauseAfter(origin, err))
+		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrQuorum) {
+			c.cfg.Log.Warn("checkpoint not made", "error", err)
+		}
+	}
+	return nil
+}
+
+func pauseAfter(origin ledger.Origin, err error) time.Duration {
+	if err != nil || origin == "" {
+		return retryAfter
+	}
+	return everyMost
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// sealed returns our origin and the size of the newest checkpoint that counts; an empty origin before genesis.
+func (c *Cosigner) sealed() (ledger.Origin, uint64, error) {
+	state := c.cfg.Store.State()
+	if state == nil {
+		return "", 0, nil
+	}
+	origin := state.Governance.Origin
+	signed, err := c.cfg.Store.Latest(origin)
+	if err != nil || signed == nil {
+		return origin, 0, err
+	}
+	cp, _, err := ledger.ParseSigned(signed)
+	return origin, cp.Size, err
+}
+
+// myTurn says whether to make the checkpoint: a leader does; another node gives the leader standIn to do it.
+func (c *Cosigner) myTurn(ctx context.Context, origin ledger.Origin, sealed uint64) bool {
+	deadline := time.Now().Add(standIn)
+	for time.Now().Before(deadline) && ctx.Err() == nil {
+		if c.cfg.Members.Leads() {
+			return true
+		}
+		pause(ctx, everyMost)
+		if _, now, err := c.sealed(); err != nil || now > sealed {
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// seal makes one checkpoint: sign it here, ask the others, keep it and hand it out once enough agencies signed.
+func (c *Cosigner) seal(ctx context.Context, origin ledger.Origin, after uint64) error {
+	size, ok, err := c.cfg.Store.NextBoundary(after)
+	if err != nil || !ok {
+		return err
+	}
+	line, _, ok, err := c.cfg.Store.Boundary(size)
+	if err != nil || !ok {
+		return fmt.Errorf("cosign: no state line at size %d: %w", size, err)
+	}
+	root, err := tlog.TreeHash(int64(size), c.cfg.Store.HashReader(origin))
+	if err != nil {
+		return err
+	}
+	cp := ledger.Checkpoint{Origin: origin, Size: size, Root: root, State: line}
+	signed, counts, err := c.collect(ctx, cp)
+	if err != nil {
+		return err
+	}
+	if !counts {
+		return fmt.Errorf("%w: size %d", ErrQuorum, size)
+	}
+	return c.Take(ctx, signed, true)
+}
+
+// collect gathers signature lines until the checkpoint counts and the stragglers had their moment.
+func (c *Cosigner) collect(ctx context.Context, cp ledger.Checkpoint) (signed []byte, counts bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askWait)
+	defer cancel()
+	own, err := c.Sign(cp.Text())
+	if err != nil {
+		return nil, false, err
+	}
+	governance := c.cfg.Store.State().Governance
+	lines := c.ask(ctx, cp.Text(), governance)
+	signed = ledger.Assemble(cp, own)
+	var late <-chan time.Time
+	for waiting := len(governance.Agencies) - 1; ; waiting-- {
+		_, cosignatures, err := ledger.VerifyCosignatures(signed, governance.CheckpointKeys())
+		if err != nil {
+			return nil, false, err
+		}
+		if ok, _ := ledger.Counts(cosignatures, governance.QuorumSize()); ok && late == nil {
+			counts = true
+			late = time.After(linger)
+		}
+		if waiting <= 0 {
+			return signed, counts, nil
+		}
+		select {
+		case line := <-lines:
+			signed = add(signed, cp, line)
+		case <-late:
+			return signed, counts, nil
+		case <-ctx.Done():
+			return signed, counts, nil
+		}
+	}
+}
+
+// ask asks every other node at once; each answers once, with an empty line where it refuses or is away.
+func (c *Cosigner) ask(ctx context.Context, text string, g *ledger.Governance) <-chan string {
+	lines := make(chan string, len(g.Agencies))
+	for _, a := range g.Agencies {
+		id := a.Node.Key.ID()
+		if id == c.cfg.Node {
+			continue
+		}
+		go func() {
+			line, err := c.cfg.Members.Ask(ctx, id, text)
+			if err != nil {
+				line = ""
+			}
+			lines <- line
+		}()
+	}
+	return lines
+}
+
+func add(signed []byte, cp ledger.Checkpoint, line string) []byte {
+	if line == "" {
+		return signed
+	}
+	merged, err := ledger.MergeSignatures(signed, ledger.Assemble(cp, line))
+	if err != nil {
+		return signed // a line that is no signature line is worth nothing
+	}
+	return merged
+}
+
+// Take keeps a signed checkpoint of our own ledger if enough of our agencies signed it and it does not contradict
+// what this node has applied; with share it goes to every other node too. More signatures for a size already kept
+// are merged.
+func (c *Cosigner) Take(ctx context.Context, signed []byte, share bool) error {
+	state := c.cfg.Store.State()
+	if state == nil {
+		return ErrNotOurs
+	}
+	g := state.Governance
+	cp, cosignatures, err := ledger.VerifyCosignatures(signed, g.CheckpointKeys())
+	if err != nil {
+		return err
+	}
+	ok, noLaterThan := ledger.Counts(cosignatures, g.QuorumSize())
+	if cp.Origin != g.Origin || !ok {
+		return fmt.Errorf("%w: size %d", ErrQuorum, cp.Size)
+	}
+	if err := c.compare(cp, state.Size()); err != nil {
+		return err
+	}
+	if err := c.cfg.Store.PutCheckpoint(cp.Origin, signed); err != nil {
+		return err
+	}
+	if c.cfg.Sealed != nil {
+		c.cfg.Sealed(cp, time.Unix(noLaterThan, 0))
+	}
+	if share {
+		c.share(ctx, g, signed)
+	}
+	return nil
+}
+
+// compare raises the alarm when a quorum signed another history than ours.
+func (c *Cosigner) compare(cp ledger.Checkpoint, size uint64) error {
+	if cp.Size > size {
+		return nil // not applied here yet; the tree is compared when it is
+	}
+	root, err := tlog.TreeHash(int64(cp.Size), c.cfg.Store.HashReader(cp.Origin))
+	if err != nil {
+		return err
+	}
+	if root != cp.Root {
+		c.cfg.Alarm("a quorum signed another root than this node's", string(cp.Origin))
+		return fmt.Errorf("%w: root at size %d", ErrNotOurs, cp.Size)
+	}
+	return nil
+}
+
+func (c *Cosigner) share(ctx context.Context, g *ledger.Governance, signed []byte) {
+	for _, a := range g.Agencies {
+		id := a.Node.Key.ID()
+		if id == c.cfg.Node {
+			continue
+		}
+		go func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWait)
+			defer cancel()
+			if err := c.cfg.Members.Give(ctx, id, signed); err != nil {
+				c.cfg.Log.Debug("checkpoint not handed over", "node", id.Short(), "error", err)
+			}
+		}()
+	}
+}
+
+// TakePartnerLine adds a partner's cosignature to our checkpoint of a size and hands it round.
+func (c *Cosigner) TakePartnerLine(ctx context.Context, origin ledger.Origin, size uint64, line string) error {
+	state := c.cfg.Store.State()
+	partner := state.Partners[origin]
+	if partner == nil || partner.Mirror.Governance == nil {
+		return fmt.Errorf("%w: %s is not a partner whose roster is known", ErrNotOurs, origin)
+	}
+	kept, err := c.cfg.Store.Checkpoint(state.Governance.Origin, size)
+	if err != nil || kept == nil {
+		return err
+	}
+	cp, _, err := ledger.ParseSigned(kept)
+	if err != nil {
+		return err
+	}
+	_, valid, err := ledger.VerifyCosignatures(ledger.Assemble(cp, line), partner.Mirror.Governance.CheckpointKeys())
+	if err != nil || len(valid) == 0 {
+		return fmt.Errorf("%w: not a cosignature of %s", ErrNotOurs, origin)
+	}
+	return c.Take(ctx, add(kept, cp, line), true)
+}

@@ -1,0 +1,15 @@
+package cosign
+
+import "time"
+
+const (
+	// everyMost is the least time between two checkpoints while the ledger grows.
+	everyMost = 50 * time.Millisecond
+	askWait   = 2 * time.Second
+	// linger is how long a checkpoint that already counts waits for further signatures.
+	linger = 100 * time.Millisecond
+	// standIn is how long a node that does not lead waits for a checkpoint before it asks itself.
+	standIn = 3 * time.Second
+	// retryAfter is the pause after an attempt that found too few signatures.
+	retryAfter = 500 * time.Millisecond
+)

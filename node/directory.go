@@ -1,0 +1,169 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"vigil/crypto"
+	"vigil/ledger"
+)
+
+// Errors of the data directory.
+var (
+	// ErrNoDirectory says that there is no node in the directory.
+	ErrNoDirectory = errors.New("node: no node in this directory")
+	// ErrDirectoryTaken refuses to make a node where something is already.
+	ErrDirectoryTaken = errors.New("node: the directory is not empty")
+	// ErrDirectory says that the directory cannot be used as it is.
+	ErrDirectory = errors.New("node: data directory")
+)
+
+const (
+	identityFile   = "identity.json"
+	keysFile       = "keys.pgp"
+	identityFormat = 1
+	maxSmallFile   = 1 << 20
+)
+
+// Identity says which node a directory belongs to. It holds no secret.
+type Identity struct {
+	Format  int             `json:"format"`
+	Agency  ledger.AgencyID `json:"agency"`
+	Origin  ledger.Origin   `json:"origin"`
+	Genesis string          `json:"genesis"` // base64 of the leaf hash of entry 0
+	Node    string          `json:"node"`    // node id
+	Founder bool            `json:"founder"`
+	// Members are the nodes named by the invitation: dialled and pinned until the own roster is there.
+	Members []Pin `json:"members,omitempty"`
+}
+
+// Pin is where a node is and which key it must show.
+type Pin struct {
+	_       struct{}        `cbor:",toarray"`
+	Agency  ledger.AgencyID `json:"agency"`
+	Node    string          `json:"node"`
+	Address string          `json:"address"`
+}
+
+// Keys are a node's private keys. They exist in memory and, locked, in one file.
+type Keys struct {
+	Agency     *crypto.AgencyKey
+	Node       *crypto.NodeKey
+	Checkpoint *crypto.NodeKey
+}
+
+// lockedKeys is what the passphrase locks: CBOR [version, agency secret key, node seed, checkpoint seed].
+type lockedKeys struct {
+	_          struct{} `cbor:",toarray"`
+	Version    uint64
+	Agency     []byte
+	Node       []byte
+	Checkpoint []byte
+}
+
+// makeDirectory makes an empty 0700 directory or accepts an empty one. Anything in it is refused: it may be a node.
+func makeDirectory(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("%w: %w", ErrDirectory, err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDirectory, err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%w: %s holds %s; choose an empty one, or start what is there with 'vigil serve'", ErrDirectoryTaken, dir, entries[0].Name())
+	}
+	return os.Chmod(dir, 0o700)
+}
+
+// writeKeys locks and writes the keys, synced, 0600.
+func writeKeys(dir string, k Keys, passphrase []byte) error {
+	plain := ledger.Marshal(lockedKeys{Version: 1, Agency: k.Agency.Secret(), Node: k.Node.Seed(), Checkpoint: k.Checkpoint.Seed()})
+	locked, err := crypto.Lock(plain, passphrase)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(dir, keysFile), locked, 0o600)
+}
+
+func readKeys(dir string, passphrase []byte) (Keys, error) {
+	locked, err := readSmall(filepath.Join(dir, keysFile))
+	if err != nil {
+		return Keys{}, err
+	}
+	plain, err := crypto.Unlock(locked, passphrase)
+	if err != nil {
+		return Keys{}, fmt.Errorf("node: keys of %s: %w", dir, err)
+	}
+	var l lockedKeys
+	if err := ledger.Unmarshal(plain, &l, maxSmallFile); err != nil {
+		return Keys{}, fmt.Errorf("node: keys of %s: %w", dir, err)
+	}
+	var k Keys
+	if k.Agency, err = crypto.ParseAgencyKey(l.Agency); err != nil {
+		return Keys{}, err
+	}
+	if k.Node, err = crypto.ParseNodeKey(l.Node); err != nil {
+		return Keys{}, err
+	}
+	k.Checkpoint, err = crypto.ParseNodeKey(l.Checkpoint)
+	return k, err
+}
+
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDirectory, err)
+	}
+	if info.Size() > maxSmallFile {
+		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d", ErrDirectory, path, info.Size(), maxSmallFile)
+	}
+	return os.ReadFile(path)
+}
+
+func writeIdentity(dir string, id Identity) error {
+	b, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(dir, identityFile), append(b, '\n'), 0o600)
+}
+
+// ReadIdentity says whose directory this is. A directory without a node gets the hint what to do.
+func ReadIdentity(dir string) (Identity, error) {
+	b, err := readSmall(filepath.Join(dir, identityFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return Identity{}, fmt.Errorf("%w: %s; found a jurisdiction with 'vigil init', or join one with 'vigil join TOKEN'", ErrNoDirectory, dir)
+	}
+	if err != nil {
+		return Identity{}, err
+	}
+	var id Identity
+	if err := json.Unmarshal(b, &id); err != nil {
+		return Identity{}, fmt.Errorf("%w: %s: %w", ErrDirectory, identityFile, err)
+	}
+	if id.Format != identityFormat {
+		return Identity{}, fmt.Errorf("%w: %s has format %d, this binary knows %d; use the binary that wrote it or a newer one", ErrDirectory, identityFile, id.Format, identityFormat)
+	}
+	return id, nil
+}
+
+func (id Identity) genesis() (tlog.Hash, error) { return tlog.ParseHash(id.Genesis) }
+
+// unlock reads the keys and checks that they are this directory's.
+func (id Identity) unlock(dir string, passphrase []byte) (Keys, error) {
+	k, err := readKeys(dir, passphrase)
+	if err != nil {
+		return Keys{}, err
+	}
+	if got := k.Node.Public().ID().String(); got != id.Node {
+		return Keys{}, fmt.Errorf("%w: %s names node %.8s, the keys are of %.8s; the directory was mixed from two nodes", ErrDirectory, identityFile, id.Node, got)
+	}
+	return k, nil
+}

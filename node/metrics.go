@@ -1,0 +1,52 @@
+package node
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// metrics are what Prometheus reads. Labels are ledgers, never ids of entries or people.
+type metrics struct {
+	registry *prometheus.Registry
+	commit   prometheus.Histogram
+	sealed   prometheus.Histogram
+	alarms   prometheus.Counter
+	batches  prometheus.Counter
+}
+
+func newMetrics(n *Node) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		commit:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vigil_ledger_commit_duration_seconds", Help: "From proposing entries to the leader's answer.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
+		sealed:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vigil_ledger_sealed_age_seconds", Help: "Age of a checkpoint's time when it began to count here.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 14)}),
+		alarms:   prometheus.NewCounter(prometheus.CounterOpts{Name: "vigil_alarms_total", Help: "What an honest peer never does."}),
+		batches:  prometheus.NewCounter(prometheus.CounterOpts{Name: "vigil_federation_refused_batches_total", Help: "Mirror batches that did not verify."}),
+	}
+	gauge := func(name, help string, f func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
+	}
+	m.registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.commit, m.sealed, m.alarms, m.batches,
+		gauge("vigil_ledger_entries", "Entries of our ledger on this node.", func() float64 { return float64(n.Size()) }),
+		gauge("vigil_ledger_sealed_entries", "Entries under a checkpoint that counts.", func() float64 { size, _ := n.Sealed(n.id.Origin); return float64(size) }),
+		gauge("vigil_readmodel_lag_entries", "Entries the board has not followed yet.", func() float64 {
+			return float64(n.Size()) - float64(n.board.Position(n.id.Origin))
+		}),
+		gauge("vigil_raft_leader", "1 where this node leads.", func() float64 {
+			if n.cluster.Leads() {
+				return 1
+			}
+			return 0
+		}),
+		gauge("vigil_raft_last_contact_seconds", "Since the leader was last heard.", func() float64 { return n.StaleFor().Seconds() }),
+	)
+	return m
+}
+
+func (m *metrics) alarm() {
+	if m != nil {
+		m.alarms.Inc()
+	}
+}
+
+func (m *metrics) refused() { m.batches.Inc() }

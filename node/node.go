@@ -1,0 +1,363 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"vigil/crypto"
+	"vigil/ledger"
+	"vigil/node/api"
+	"vigil/node/author"
+	"vigil/node/board"
+	"vigil/node/cluster"
+	"vigil/node/cosign"
+	"vigil/node/peer"
+	"vigil/node/store"
+)
+
+// Node is one running node. Open, then Run, which also closes.
+type Node struct {
+	cfg  Config
+	id   Identity
+	keys Keys
+	log  *slog.Logger
+
+	store   *store.Store
+	cluster *cluster.Cluster
+	opener  *opener
+	board   *board.Board
+	author  *author.Author
+	cosign  *cosign.Cosigner
+	peer    *peer.Peer // nil where this node is no gateway
+	api     *api.Server
+
+	apiListener, socket net.Listener
+	tls                 *tls.Config
+	pin                 string
+	metrics             *metrics
+	fatal               chan error
+	started             time.Time
+
+	mu     sync.Mutex
+	sealed map[ledger.Origin]sealedAt // guarded by mu
+	alarms []alarm                    // guarded by mu
+	used   map[string]string          // guarded by mu; invitations answered, with their proposals
+}
+
+type sealedAt struct {
+	size uint64
+	at   time.Time
+	who  []string
+}
+
+type alarm struct {
+	at   time.Time
+	who  string
+	what string
+}
+
+// Version names this build.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "devel"
+	}
+	return info.Main.Version
+}
+
+// Open opens the directory of a node that was founded or joined, unlocks its keys and binds its addresses.
+func Open(cfg Config, log *slog.Logger) (*Node, error) {
+	id, err := ReadIdentity(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	passphrase, err := cfg.Passphrase()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg: cfg, id: id, log: log.With("agency", id.Agency), fatal: make(chan error, 1), started: time.Now(),
+		sealed: map[ledger.Origin]sealedAt{}, used: map[string]string{},
+	}
+	if n.keys, err = id.unlock(cfg.Dir, passphrase); err != nil {
+		return nil, err
+	}
+	if err := n.open(); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+func (n *Node) open() (err error) {
+	if n.store, err = store.Open(filepath.Join(n.cfg.Dir, "ledger"), store.Identity{Origin: n.id.Origin, Node: n.id.Node}); err != nil {
+		return err
+	}
+	if err := n.checkGenesis(); err != nil {
+		return err
+	}
+	if err := n.openCluster(); err != nil {
+		return err
+	}
+	n.opener = &opener{agency: n.id.Agency, origin: n.id.Origin, store: n.store, log: n.log, ring: crypto.NewKeyring(n.keys.Agency)}
+	n.board, err = board.Open(board.Config{
+		Dir: filepath.Join(n.cfg.Dir, "board"), Key: n.keys.Agency.Derive("vigil board v1"), Agency: n.id.Agency, Ledger: n.store, Opener: n.opener,
+		Corroboration: n.corroboration, Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	n.author = author.New(author.Config{
+		Agency: n.id.Agency, Key: n.keys.Agency, Writer: n.keys.Node.Public().ID(), Ledger: authorLedger{n}, Log: n.log,
+		Alarm: func(reason string, sequence uint64) {
+			n.alarm("leader", fmt.Sprintf("%s (sequence %d)", reason, sequence))
+		},
+	})
+	n.cosign = cosign.New(cosign.Config{
+		Agency: n.id.Agency, Node: n.keys.Node.Public().ID(), Key: n.keys.Checkpoint, Store: n.store, Members: cosignMembers{n}, Log: n.log,
+		Alarm: func(reason, who string) { n.alarm(who, reason) }, Sealed: n.noteSealed,
+	})
+	n.routes()
+	if err := n.openPeer(); err != nil {
+		return err
+	}
+	return n.openAPI()
+}
+
+func (n *Node) checkGenesis() error {
+	state := n.store.State()
+	if state == nil {
+		return nil
+	}
+	if got := state.Governance.Genesis.String(); got != n.id.Genesis {
+		return fmt.Errorf("%w: the ledger begins with another genesis than %s names; the directory was mixed from two nodes", ErrDirectory, identityFile)
+	}
+	return nil
+}
+
+func (n *Node) openCluster() error {
+	pins := map[crypto.NodeID]string{}
+	for _, m := range n.id.Members {
+		id, err := crypto.ParseNodeID(m.Node)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrDirectory, identityFile, err)
+		}
+		pins[id] = m.Address
+	}
+	listener, err := net.Listen("tcp", n.cfg.Node.Listen)
+	if err != nil {
+		return fmt.Errorf("node.listen: %w", err)
+	}
+	n.cluster, err = cluster.Open(cluster.Config{
+		Dir: filepath.Join(n.cfg.Dir, "raft"), Agency: n.id.Agency, Key: n.keys.Node, Store: n.store, Listener: listener, Pins: pins, Log: n.log,
+		Alarm: func(peer crypto.NodeID, reason string) { n.alarm(n.nameOf(peer), reason) }, Fatal: n.fail,
+	})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return nil
+}
+
+// fail ends the node: going on would acknowledge what is not kept.
+func (n *Node) fail(err error) {
+	select {
+	case n.fatal <- err:
+	default:
+	}
+}
+
+func (n *Node) corroboration() int {
+	if state := n.store.State(); state != nil {
+		return int(state.Governance.Policy.Corroboration)
+	}
+	return 2
+}
+
+const maxAlarms = 64
+
+func (n *Node) alarm(who, what string) {
+	n.log.Error("alarm", "who", who, "what", what)
+	n.metrics.alarm()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.alarms = append(n.alarms, alarm{time.Now(), who, what})
+	if len(n.alarms) > maxAlarms {
+		n.alarms = n.alarms[1:]
+	}
+}
+
+func (n *Node) nameOf(id crypto.NodeID) string {
+	if state := n.store.State(); state != nil {
+		if owner, ok := state.Governance.NodeOwner(id); ok {
+			return string(owner)
+		}
+	}
+	return "node " + id.Short()
+}
+
+// Identity says whose node this is.
+func (n *Node) Identity() Identity { return n.id }
+
+// Addresses are where the node can be reached.
+type Addresses struct {
+	API, Pin, Socket, Node string
+	Peer                   []string
+}
+
+// Addresses returns where the node can be reached, with the ports it really has.
+func (n *Node) Addresses() Addresses {
+	a := Addresses{API: n.apiListener.Addr().String(), Pin: n.pin, Socket: n.cfg.SocketPath(), Node: n.cfg.Address()}
+	if n.peer != nil {
+		a.Peer = n.peer.Addresses()
+	}
+	return a
+}
+
+// Run runs the node until ctx ends or something fails that it must not survive, and closes it.
+func (n *Node) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-n.fatal:
+			return fmt.Errorf("node: stopped, because going on could lose what was acknowledged: %w", err)
+		}
+	})
+	for _, run := range []func(context.Context) error{n.runCluster, n.found, n.board.Run, n.author.Run, n.cosign.Run, n.makeEpochs, n.serveAPI} {
+		group.Go(func() error { return run(ctx) })
+	}
+	if n.peer != nil {
+		group.Go(func() error { return n.peer.Run(ctx) })
+	}
+	return errors.Join(group.Wait(), n.close())
+}
+
+// runCluster runs the cluster a little longer than the rest, so that leadership can be handed over.
+func (n *Node) runCluster(ctx context.Context) error {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- n.cluster.Run(inner) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	n.cluster.StepDown(inner)
+	cancel()
+	return <-done
+}
+
+// found proposes the genesis where this node founded the ledger and it is not there yet.
+func (n *Node) found(ctx context.Context) error {
+	if !n.id.Founder || n.store.State() != nil {
+		return nil
+	}
+	genesis, err := readGenesis(n.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if n.cluster.Empty() {
+		err = n.cluster.Found(ctx, genesis)
+	} else {
+		err = n.cluster.Continue(ctx, genesis)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (n *Node) close() error {
+	var err error
+	for _, c := range []interface{ Close() error }{closer(n.apiListener), closer(n.socket)} {
+		if c != nil {
+			_ = c.Close() // the server has closed it already
+		}
+	}
+	if n.peer != nil {
+		err = errors.Join(err, n.peer.Close())
+	}
+	if n.cluster != nil {
+		err = errors.Join(err, n.cluster.Close())
+	}
+	if n.board != nil {
+		err = errors.Join(err, n.board.Close())
+	}
+	if n.store != nil {
+		err = errors.Join(err, n.store.Close())
+	}
+	return err
+}
+
+func closer(l net.Listener) interface{ Close() error } {
+	if l == nil {
+		return nil
+	}
+	return l
+}
+
+// openAPI binds the HTTPS address and the operator's socket.
+func (n *Node) openAPI() (err error) {
+	n.metrics = newMetrics(n)
+	n.api = api.New(api.Config{
+		Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Node: n, Metrics: n.metrics.registry, Log: n.log, Version: Version(),
+	})
+	if n.tls, n.pin, err = n.serverTLS(); err != nil {
+		return err
+	}
+	if n.apiListener, err = net.Listen("tcp", n.cfg.API.Listen); err != nil {
+		return fmt.Errorf("api.listen: %w", err)
+	}
+	path := n.cfg.SocketPath()
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("api.socket: %w", err)
+	}
+	if n.socket, err = net.Listen("unix", path); err != nil {
+		return fmt.Errorf("api.socket: %w", err)
+	}
+	return os.Chmod(path, 0o600)
+}
+
+// serveAPI serves until ctx ends; open event streams end with it.
+func (n *Node) serveAPI(ctx context.Context) error {
+	base := func(net.Listener) context.Context { return ctx }
+	errorLog := slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)
+	secure := &http.Server{Handler: n.api, TLSConfig: n.tls, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, BaseContext: base, ErrorLog: errorLog}
+	local := &http.Server{
+		Handler: n.api, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, BaseContext: base, ErrorLog: errorLog,
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context { return api.OnSocket(ctx) },
+	}
+	group, _ := errgroup.WithContext(ctx)
+	group.Go(func() error { return closedIsFine(secure.ServeTLS(n.apiListener, "", "")) })
+	group.Go(func() error { return closedIsFine(local.Serve(n.socket)) })
+	group.Go(func() error {
+		<-ctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		if errors.Join(secure.Shutdown(stop), local.Shutdown(stop)) != nil {
+			return errors.Join(secure.Close(), local.Close())
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func closedIsFine(err error) error {
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

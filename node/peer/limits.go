@@ -1,0 +1,32 @@
+package peer
+
+import (
+	"time"
+
+	"vigil/ledger"
+)
+
+const (
+	protocolID = "/vigil/follow/1"
+
+	maxRequestBytes = 1 << 10
+	maxLineBytes    = 1 << 10
+	maxFrameBytes   = ledger.MaxMirrorBytes + 1<<10
+
+	requestWait = 10 * time.Second
+	frameWait   = 60 * time.Second
+	keepAlive   = 10 * time.Second
+	commitWait  = 30 * time.Second
+	openWait    = 10 * time.Second
+
+	backoffFirst = 200 * time.Millisecond
+	backoffMost  = 10 * time.Second
+	// standBy is how long a gateway of the next rank waits for one before it to move the mirror.
+	standBy   = 2 * time.Second
+	lookAgain = 500 * time.Millisecond
+
+	maxStreams     = 16
+	maxConnections = 8
+	peerMemory     = 64 << 20
+	systemMemory   = 256 << 20
+)

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/google/renameio/v2"
-	"golang.org/x/mod/sumdb/tlog"
-
 	"vigil/crypto"
 	"vigil/ledger"
 )
@@ -153,8 +151,6 @@ func ReadIdentity(dir string) (Identity, error) {
 	}
 	return id, nil
 }
-
-func (id Identity) genesis() (tlog.Hash, error) { return tlog.ParseHash(id.Genesis) }
 
 // unlock reads the keys and checks that they are this directory's.
 func (id Identity) unlock(dir string, passphrase []byte) (Keys, error) {

@@ -107,8 +107,12 @@ func (f *configFlags) load() (node.Config, error) {
 		value string
 		to    *string
 	}{
-		{f.dir, &c.Dir}, {f.passphrase, &c.PassphraseFile}, {f.apiListen, &c.API.Listen}, {f.socket, &c.API.Socket},
-		{f.nodeListen, &c.Node.Listen}, {f.address, &c.Node.Address},
+		{f.dir, &c.Dir},
+		{f.passphrase, &c.PassphraseFile},
+		{f.apiListen, &c.API.Listen},
+		{f.socket, &c.API.Socket},
+		{f.nodeListen, &c.Node.Listen},
+		{f.address, &c.Node.Address},
 	} {
 		if over.value != "" {
 			*over.to = over.value

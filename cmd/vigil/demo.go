@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,9 +14,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"crypto/rand"
-	"encoding/hex"
 
 	"github.com/spf13/cobra"
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -24,7 +23,7 @@ const progressEvery = 10 * time.Second
 func newProgress(p printer, name string) *progress {
 	g := &progress{p: p, name: name, next: time.Now().Add(progressEvery)}
 	if f, ok := p.err.(interface{ Fd() uintptr }); ok && term.IsTerminal(int(f.Fd())) && !p.quiet {
-		g.bars = mpb.New(mpb.WithOutput(p.err.(io.Writer)))
+		g.bars = mpb.New(mpb.WithOutput(p.err))
 		g.bar = g.bars.AddBar(0,
 			mpb.PrependDecorators(decor.Name(name+" "), decor.CountersNoUnit("%d / %d")),
 			mpb.AppendDecorators(decor.AverageSpeed(0, " %.0f/s"), decor.Name(" "), decor.AverageETA(decor.ET_STYLE_GO)))

@@ -185,7 +185,8 @@ func repeat(f File, n int) []File {
 func TestSplitFiles(t *testing.T) {
 	files := []File{
 		file(1, MD5), file(2, MD5, SHA1), file(3, MD5),
-		{Signals: []Signal{signal(MD5, 1), signal(MD5, 2)}}, file(4, MD5, SHA1),
+		{Signals: []Signal{signal(MD5, 1), signal(MD5, 2)}},
+		file(4, MD5, SHA1),
 	}
 	groups, alone := SplitFiles(files)
 	if !reflect.DeepEqual(groups, [][]int{{0, 2}, {1, 4}}) || !reflect.DeepEqual(alone, []int{3}) {

@@ -24,10 +24,14 @@ func TestStanding(t *testing.T) {
 		"two confirm":        {[]Placed{confirm(1, "uk/nca", 10), confirm(2, "uk/met", 11)}, Standing{Corroborated, 3, 0}},
 		"one confirms twice": {[]Placed{confirm(1, "uk/nca", 10), confirm(2, "uk/nca", 11)}, Standing{Asserted, 2, 0}},
 		"the author does":    {[]Placed{confirm(6, "in/ncrb", 10)}, Standing{Asserted, 1, 0}},
-		"withdrawn": {[]Placed{confirm(1, "uk/nca", 10), confirm(2, "uk/met", 11), says(t, 3, "uk/met", 12, k, Withdraws, AllRows())},
-			Standing{Asserted, 2, 0}},
-		"disputed": {[]Placed{confirm(1, "uk/nca", 10), confirm(2, "uk/met", 11), says(t, 9, "in/mh", 12, k, Disputes, AllRows())},
-			Standing{Disputed, 3, 1}},
+		"withdrawn": {
+			[]Placed{confirm(1, "uk/nca", 10), confirm(2, "uk/met", 11), says(t, 3, "uk/met", 12, k, Withdraws, AllRows())},
+			Standing{Asserted, 2, 0},
+		},
+		"disputed": {
+			[]Placed{confirm(1, "uk/nca", 10), confirm(2, "uk/met", 11), says(t, 9, "in/mh", 12, k, Disputes, AllRows())},
+			Standing{Disputed, 3, 1},
+		},
 		"of another row": {[]Placed{says(t, 1, "uk/nca", 10, k, Disputes, RowSet{1})}, Standing{Asserted, 1, 0}},
 		"of no row":      {[]Placed{says(t, 1, "uk/nca", 10, k, Disputes, RowSet{0, 3})}, Standing{Asserted, 1, 0}},
 		"retracted":      {[]Placed{confirm(1, "uk/nca", 10), takesBack(t, 9, k, 13, AllRows())}, Standing{Withdrawn, 2, 0}},

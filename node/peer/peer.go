@@ -197,7 +197,7 @@ func (p *Peer) serve(ctx context.Context, s network.Stream) {
 		return
 	}
 	err := p.push(ctx, cancel, s, partner)
-	if err != nil && ctx.Err() == nil {
+	if ctx.Err() == nil {
 		p.cfg.Log.Info("a partner's stream ended", "partner", partner.Origin, "peer", s.Conn().RemotePeer(), "error", err)
 		_ = s.Reset()
 	}

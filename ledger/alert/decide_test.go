@@ -194,7 +194,8 @@ func TestRetractDecides(t *testing.T) {
 }
 
 func TestEventIDFor(t *testing.T) {
-	if EventIDFor("in/ncrb", "a") != EventIDFor("in/ncrb", "a") || EventIDFor("in/ncrb", "a") == EventIDFor("in/mh", "a") {
+	first, again := EventIDFor("in/ncrb", "a"), EventIDFor("in/ncrb", "a")
+	if first != again || first == EventIDFor("in/mh", "a") {
 		t.Error("not a function of agency and key")
 	}
 }

@@ -1,0 +1,278 @@
+package cluster
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"golang.org/x/time/rate"
+
+	"vigil/crypto"
+)
+
+func nodeKey(t *testing.T) *crypto.NodeKey {
+	t.Helper()
+	k, err := crypto.GenerateNodeKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func testGuard(applied uint64, logs raft.LogStore, leader string) (*guard, *[]string) {
+	var alarms []string
+	g := &guard{
+		alarm: func(_ crypto.NodeID, reason string) { alarms = append(alarms, reason) }, logs: logs,
+		term: func() uint64 { return 5 }, applied: func() uint64 { return applied }, leader: func() raft.ServerID { return raft.ServerID(leader) },
+		rises: map[crypto.NodeID]*rate.Limiter{},
+	}
+	return g, &alarms
+}
+
+// TestWhatNoHonestPeerSends: raft would store the configuration and panic over it at every start, obey the hand-over,
+// jump to any term, replace what is applied.
+func TestWhatNoHonestPeerSends(t *testing.T) {
+	peer, other := nodeKey(t).Public().ID(), nodeKey(t).Public().ID()
+	header := func(id crypto.NodeID) raft.RPCHeader {
+		return raft.RPCHeader{ProtocolVersion: 3, ID: []byte(id.String())}
+	}
+	logs := raft.NewInmemStore()
+	if err := logs.StoreLog(&raft.Log{Index: 3, Term: 4}); err != nil {
+		t.Fatal(err)
+	}
+	server := func(id string) raft.Server {
+		return raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress(id), Suffrage: raft.Voter}
+	}
+	good := raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{server(peer.String())}})
+	entries := func(e ...*raft.Log) *raft.AppendEntriesRequest {
+		return &raft.AppendEntriesRequest{RPCHeader: header(peer), Term: 5, Entries: e}
+	}
+	tests := []struct {
+		name    string
+		command any
+		ok      bool
+	}{
+		{"a command", entries(&raft.Log{Index: 9, Term: 5, Type: raft.LogCommand, Data: []byte("x")}), true},
+		{"a configuration", entries(&raft.Log{Index: 9, Term: 5, Type: raft.LogConfiguration, Data: good}), true},
+		{"an applied entry again", entries(&raft.Log{Index: 3, Term: 4, Type: raft.LogCommand}), true},
+		{"the next term", &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 6}, true},
+		{"another sender", &raft.RequestVoteRequest{RPCHeader: header(other), Term: 5}, false},
+		{"an undecodable configuration", entries(&raft.Log{Index: 9, Term: 5, Type: raft.LogConfiguration, Data: []byte("poison")}), false},
+		{"a configuration without servers", entries(&raft.Log{Index: 9, Term: 5, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(raft.Configuration{})}), false},
+		{"a configuration with a name", entries(&raft.Log{Index: 9, Term: 5, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{server("evil")}})}), false},
+		{"an unknown type", entries(&raft.Log{Index: 9, Term: 5, Type: 200}), false},
+		{"a nil entry", entries(nil), false},
+		{"an oversized entry", entries(&raft.Log{Index: 9, Term: 5, Data: make([]byte, maxLogBytes+1)}), false},
+		{"too many entries", entries(make([]*raft.Log, maxAppendEntries+1)...), false},
+		{"an applied entry replaced", entries(&raft.Log{Index: 3, Term: 5, Type: raft.LogCommand}), false},
+		{"a term far away", &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 1 << 40}, false},
+		{"an unannounced transfer", &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 5, LeadershipTransfer: true}, false},
+		{"leadership handed over by one who does not lead", &raft.TimeoutNowRequest{RPCHeader: header(peer)}, false},
+		{"a snapshot of any size", &raft.InstallSnapshotRequest{RPCHeader: header(peer), Term: 5, Size: 1 << 60, Configuration: good}, false},
+		{"a snapshot with a poisoned configuration", &raft.InstallSnapshotRequest{RPCHeader: header(peer), Term: 5, Size: 1, Configuration: []byte("poison")}, false},
+		{"no request", 7, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g, alarms := testGuard(3, logs, other.String())
+			err := g.check(peer, tt.command)
+			if (err == nil) != tt.ok || (err == nil) != (len(*alarms) == 0) {
+				t.Fatalf("%v, %d alarms", err, len(*alarms))
+			}
+		})
+	}
+	g, _ := testGuard(3, logs, other.String())
+	refused := 0
+	for range 10 * maxTermRises {
+		if g.check(peer, &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 6}) != nil {
+			refused++
+		}
+	}
+	if refused == 0 {
+		t.Fatal("the term may rise without end")
+	}
+	g.announce(peer)
+	if err := g.check(peer, &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 5, LeadershipTransfer: true}); err != nil {
+		t.Fatalf("an announced transfer: %v", err)
+	}
+}
+
+// TestHeartbeatsTakeTheSlowPath is the gate for hashicorp/raft issue 695: a heartbeat handled beside raft's main loop can
+// make two nodes commit different entries. Over the real transport, a heartbeat must come out of Consumer even though
+// raft asked for the fast path.
+func TestHeartbeatsTakeTheSlowPath(t *testing.T) {
+	keys := []*crypto.NodeKey{nodeKey(t), nodeKey(t)}
+	var transports []*transport
+	addresses := map[crypto.NodeID]string{}
+	for _, k := range keys {
+		own, err := certificate(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addresses[k.Public().ID()] = l.Addr().String()
+		g, _ := testGuard(0, raft.NewInmemStore(), "")
+		tr := newTransport(k.Public().ID(), own, func(id crypto.NodeID) (string, bool) { a, ok := addresses[id]; return a, ok }, g, hclog.NewNullLogger())
+		lis := &listener{inner: l, config: serverConfig(own, func(crypto.NodeID) bool { return true }), raft: tr.accepted, http: newConnQueue(l.Addr()), live: map[net.Conn]crypto.NodeID{}}
+		go func() { _ = lis.run() }()
+		t.Cleanup(func() { _ = errors.Join(tr.Close(), lis.close()) })
+		transports = append(transports, tr)
+	}
+	fast := make(chan struct{}, 1)
+	transports[1].SetHeartbeatHandler(func(raft.RPC) { fast <- struct{}{} })
+	from, to := keys[0].Public().ID(), keys[1].Public().ID()
+	answered := make(chan error, 1)
+	go func() {
+		heartbeat := &raft.AppendEntriesRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: 3, ID: []byte(from.String()), Addr: []byte(from.String())}, Term: 5}
+		answered <- transports[0].AppendEntries(raft.ServerID(to.String()), raft.ServerAddress(to.String()), heartbeat, &raft.AppendEntriesResponse{})
+	}()
+	select {
+	case rpc := <-transports[1].Consumer():
+		rpc.Respond(&raft.AppendEntriesResponse{Term: 5, Success: true}, nil)
+	case <-fast:
+		t.Fatal("a heartbeat went past raft's main loop")
+	case <-time.After(10 * time.Second):
+		t.Fatal("no heartbeat arrived")
+	}
+	if err := <-answered; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestABitFlipInTheLogIsNoticed: the store below returns flipped entries as good data.
+func TestABitFlipInTheLogIsNoticed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "raft.db")
+	write := func(f func(*raftboltdb.BoltStore)) {
+		b, err := raftboltdb.NewBoltStore(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(b)
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	die := func(err error) { t.Errorf("fatal: %v", err) }
+	write(func(b *raftboltdb.BoltStore) {
+		l := &checkedLog{LogStore: b, fatal: die, hung: time.Minute}
+		for i := uint64(1); i <= 20; i++ {
+			if err := l.StoreLog(&raft.Log{Index: i, Term: 1, Data: []byte(strings.Repeat("payload ", 40))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.verifyAll(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.LastIndex(raw, []byte("payload payload"))
+	raw[at+3] ^= 1
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write(func(b *raftboltdb.BoltStore) {
+		bare, checked := 0, 0
+		l := &checkedLog{LogStore: b, fatal: die, hung: time.Minute}
+		for i := uint64(1); i <= 20; i++ {
+			var e raft.Log
+			if err := b.GetLog(i, &e); err != nil {
+				bare++
+			}
+			if err := l.GetLog(i, &e); errors.Is(err, ErrLog) {
+				checked++
+			}
+		}
+		if bare != 0 || checked != 1 || l.verifyAll() == nil {
+			t.Fatalf("the bare store noticed %d, the checked one %d", bare, checked)
+		}
+	})
+}
+
+func TestTheChainNoticesAnotherEntryOfTheSameIndex(t *testing.T) {
+	inner := raft.NewInmemStore()
+	l := &checkedLog{LogStore: inner, fatal: func(error) {}, hung: time.Minute}
+	for i := uint64(1); i <= 3; i++ {
+		if err := l.StoreLog(&raft.Log{Index: i, Term: 1, Data: []byte{byte(i)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stale := &checkedLog{LogStore: raft.NewInmemStore(), fatal: func(error) {}, hung: time.Minute}
+	for i := uint64(1); i <= 2; i++ {
+		if err := stale.StoreLog(&raft.Log{Index: i, Term: 1, Data: []byte("older")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var old raft.Log
+	if err := stale.LogStore.GetLog(2, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := inner.StoreLog(&old); err != nil { // a page of an older file, with a checksum of its own
+		t.Fatal(err)
+	}
+	if err := l.verifyAll(); !errors.Is(err, ErrLog) {
+		t.Fatalf("a swapped entry: %v", err)
+	}
+}
+
+// hangingStore is a disk that does not come back.
+type hangingStore struct {
+	raft.LogStore
+	release chan struct{}
+}
+
+func (h hangingStore) StoreLogs([]*raft.Log) error {
+	<-h.release
+	return nil
+}
+
+func TestAHungDiskIsFatal(t *testing.T) {
+	h := hangingStore{raft.NewInmemStore(), make(chan struct{})}
+	dead := make(chan error, 1)
+	l := &checkedLog{LogStore: h, fatal: func(err error) { dead <- err }, hung: 20 * time.Millisecond}
+	go func() { _ = l.StoreLog(&raft.Log{Index: 1}) }()
+	select {
+	case <-dead:
+	case <-time.After(10 * time.Second):
+		t.Fatal("a hung disk kept its node")
+	}
+	close(h.release)
+}
+
+func TestADamagedVoteIsNoticed(t *testing.T) {
+	inner := raft.NewInmemStore()
+	s := &checkedStable{StableStore: inner, fatal: func(error) {}}
+	if _, err := s.GetUint64([]byte("CurrentTerm")); err == nil || err.Error() != "not found" {
+		t.Fatalf("a missing key must keep the text raft compares: %v", err)
+	}
+	if err := s.SetUint64([]byte("CurrentTerm"), 7); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := s.GetUint64([]byte("CurrentTerm")); err != nil || v != 7 {
+		t.Fatal(v, err)
+	}
+	raw, err := inner.Get([]byte("CurrentTerm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[7] ^= 1
+	if err := inner.Set([]byte("CurrentTerm"), raw); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.GetUint64([]byte("CurrentTerm")); !errors.Is(err, errStable) {
+		t.Fatalf("a flipped term: %v", err)
+	}
+}

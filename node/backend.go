@@ -56,6 +56,10 @@ func (n *Node) Receipt(r author.Receipt) []byte {
 	}, n.keys.Node)
 }
 
+// boardLag is how many entries the board may be behind while the node counts as ready; what the ledger held when the node
+// was opened must be there.
+const boardLag = 1000
+
 // Ready implements api.Node.
 func (n *Node) Ready() (bool, []string) {
 	ok, lines := true, []string{}
@@ -73,7 +77,8 @@ func (n *Node) Ready() (bool, []string) {
 	if state != nil {
 		_, member := state.Governance.NodeOwner(n.keys.Node.Public().ID())
 		check(member, "membership", "waiting to be admitted")
-		check(n.board.Position(n.id.Origin)+1000 >= n.Size(), "board", "following the ledger")
+		at := n.board.Position(n.id.Origin)
+		check(at >= n.opened && at+boardLag >= n.Size(), "board", "following the ledger")
 	}
 	return ok, lines
 }

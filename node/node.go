@@ -49,6 +49,7 @@ type Node struct {
 	metrics             *metrics
 	fatal               chan error
 	started             time.Time
+	opened              uint64 // entries on disk when the node was opened
 
 	mu     sync.Mutex
 	sealed map[ledger.Origin]sealedAt // guarded by mu
@@ -107,6 +108,7 @@ func (n *Node) open() (err error) {
 	if err := n.checkGenesis(); err != nil {
 		return err
 	}
+	n.opened = n.Size()
 	if err := n.openCluster(); err != nil {
 		return err
 	}

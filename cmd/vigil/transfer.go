@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"vigil/ledger/alert"
 	"vigil/node/api"
@@ -20,10 +22,11 @@ import (
 )
 
 const (
-	importChunk  = 5_000
-	importTries  = 30
-	maxBadShown  = 50
-	importFormat = "VICS 1.2, 1.3 or 2.0 JSON, ICSE or other CSV, or one hash a line"
+	importChunk    = 5_000
+	importTries    = 30
+	importParallel = 16
+	maxBadShown    = 50
+	importFormat   = "VICS 1.2, 1.3 or 2.0 JSON, ICSE or other CSV, or one hash a line"
 )
 
 // imported is what became of a file.
@@ -165,21 +168,32 @@ func (im *importer) commit(ctx context.Context, chunk []interop.Row) error {
 	if err != nil {
 		return err
 	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(importParallel) // the node seals what waits for one audience as one entry
+	var mu sync.Mutex
 	for _, b := range interop.Batches(base, chunk) {
-		list := api.RaiseList{AlertFacts: api.FactsOf(b.Details), Audience: im.audience}
-		for _, r := range b.Rows {
-			list.Rows = append(list.Rows, api.SignalsOf(r.File))
-		}
-		key := fmt.Sprintf("import-%s-%d-%d", im.key, b.Rows[0].Number, b.Rows[len(b.Rows)-1].Number)
-		w, err := im.send(ctx, key, list)
-		if err != nil {
-			return err
-		}
-		im.out.Accepted += w.Accepted
-		for _, v := range w.Rows {
-			im.out.Rows-- // counted when it was read
-			im.bad(b.Rows[v.Row].Line, errors.New(v.Error))
-		}
+		group.Go(func() error {
+			list := api.RaiseList{AlertFacts: api.FactsOf(b.Details), Audience: im.audience}
+			for _, r := range b.Rows {
+				list.Rows = append(list.Rows, api.SignalsOf(r.File))
+			}
+			key := fmt.Sprintf("import-%s-%d-%d", im.key, b.Rows[0].Number, b.Rows[len(b.Rows)-1].Number)
+			w, err := im.send(ctx, key, list)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			im.out.Accepted += w.Accepted
+			for _, v := range w.Rows {
+				im.out.Rows-- // counted when it was read
+				im.bad(b.Rows[v.Row].Line, errors.New(v.Error))
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	im.done = chunk[len(chunk)-1].Number
 	return nil

@@ -71,6 +71,9 @@ func (t *tally) take(e event) {
 		fmt.Print(text.String())
 	}
 	if e.Test == "" {
+		if e.Action == "skip" {
+			e.Action = "none" // a package without tests of its own
+		}
 		fmt.Printf("%-4s %-40s %6.1fs\n", e.Action, e.Package, e.Elapsed)
 		return
 	}

@@ -1,0 +1,285 @@
+package board_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+	"pgregory.net/rapid"
+
+	"vigil/crypto"
+	"vigil/ledger"
+	"vigil/ledger/alert"
+	"vigil/ledger/ledgertest"
+	"vigil/node/board"
+)
+
+// fakeLedgers are ledgers in memory whose sizes the test moves.
+type fakeLedgers struct {
+	origins []ledger.Origin
+	entries map[ledger.Origin][]ledger.Entry
+	shown   map[ledger.Origin]uint64
+	changed chan struct{}
+}
+
+func (f *fakeLedgers) Origins() []ledger.Origin    { return f.origins }
+func (f *fakeLedgers) Size(o ledger.Origin) uint64 { return f.shown[o] }
+func (f *fakeLedgers) Changed() <-chan struct{}    { return f.changed }
+func (f *fakeLedgers) Entry(o ledger.Origin, i uint64) (ledger.Entry, bool, tlog.Hash, error) {
+	e := f.entries[o][i]
+	return e, false, ledger.LeafHash(e.Leaf), nil
+}
+
+type ringOpener struct{ ring *crypto.Keyring }
+
+func (r ringOpener) Open(rec *ledger.Record, payload []byte) (*ledger.Payload, error) {
+	return ledger.OpenPayload(payload, rec, r.ring)
+}
+
+func raised(t testing.TB, name string, title string) ledger.Event {
+	t.Helper()
+	s, err := alert.ParseSignal("md5:" + fmt.Sprintf("%032x", []byte(name + "0123456789abcdef")[:16]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := alert.Raise{
+		Event: ledger.EventIDFor("test", name), Details: alert.Details{Title: title, Handling: alert.Handling{TLP: alert.Amber}}.Normal(), File: alert.File{Signals: []alert.Signal{s}},
+	}.Decide(alert.View{Agency: "in/a0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// world is two linked ledgers with alerts, assessments across the border, and a retraction.
+func world(t testing.TB) (*fakeLedgers, *ledgertest.Jurisdiction, *ledgertest.Jurisdiction) {
+	t.Helper()
+	in, uk := ledgertest.Found(t, "in", 3), ledgertest.Found(t, "uk", 2)
+	ledgertest.Link(t, in, uk)
+	both := []ledger.AudienceName{"in/*", "uk/*"}
+	for i, name := range []string{"one", "two", "three"} {
+		in.Seal(t, i, both, raised(t, name, "title "+name))
+	}
+	key := func(author ledger.AgencyID, name string) alert.Key {
+		return alert.Key{Home: in.Origin(), Author: author, Event: ledger.EventIDFor("test", name)}
+	}
+	say := func(j *ledgertest.Jurisdiction, member int, k alert.Key, v alert.Verdict, n string) {
+		e, err := (&alert.Assessed{Target: k, Rows: alert.RowSet{0}, Verdict: v}).Encode(ledger.EventIDFor("test", n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Seal(t, member, both, e)
+	}
+	say(uk, 0, key("in/a0", "one"), alert.Confirms, "c1")
+	say(uk, 1, key("in/a1", "two"), alert.Disputes, "d1")
+	say(in, 1, key("in/a0", "one"), alert.Confirms, "c2")
+	e, err := (&alert.Retracted{Target: key("in/a2", "three"), Rows: alert.AllRows(), Reason: "wrong"}).Encode(ledger.EventIDFor("test", "r1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Seal(t, 2, both, e)
+	f := &fakeLedgers{
+		origins: []ledger.Origin{in.Origin(), uk.Origin()}, changed: make(chan struct{}), shown: map[ledger.Origin]uint64{},
+		entries: map[ledger.Origin][]ledger.Entry{in.Origin(): in.Entries, uk.Origin(): uk.Entries},
+	}
+	return f, in, uk
+}
+
+func open(t testing.TB, dir string, f *fakeLedgers, ring *crypto.Keyring, key byte) *board.Board {
+	t.Helper()
+	b, err := board.Open(board.Config{
+		Dir: dir, Key: [32]byte{key}, Agency: "in/a0", Ledger: f, Opener: ringOpener{ring}, Corroboration: func() int { return 2 },
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// catchUp runs the board until it has followed what is shown.
+func catchUp(t testing.TB, b *board.Board, f *fakeLedgers) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	for _, o := range f.origins {
+		if err := b.WaitFor(ctx, o, f.shown[o]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// picture is what the board shows, in an order of its own.
+func picture(t testing.TB, b *board.Board) string {
+	t.Helper()
+	var out []string
+	page, err := b.List(context.Background(), board.Query{Limit: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range page.Alerts {
+		_, events, err := b.Get(context.Background(), a.ID.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, fmt.Sprintf("%s %s %d %q %d", a.ID, a.Standing, a.Agencies, a.Details.Title, len(events)))
+	}
+	slices.Sort(out)
+	return strings.Join(out, "\n")
+}
+
+func TestAnyOrderOfArrivalGivesTheSamePicture(t *testing.T) {
+	f, in, _ := world(t)
+	full := map[ledger.Origin]uint64{}
+	for o, e := range f.entries {
+		full[o] = uint64(len(e))
+	}
+	f.shown = full
+	b := open(t, t.TempDir(), f, in.Ring(0), 1)
+	catchUp(t, b, f)
+	want := picture(t, b)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, standing := range []string{"corroborated", "disputed", "retracted"} {
+		if !strings.Contains(want, standing) {
+			t.Fatalf("no %s alert in\n%s", standing, want)
+		}
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		f.shown = map[ledger.Origin]uint64{}
+		dir, err := os.MkdirTemp("", "board")
+		if err != nil {
+			r.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		b := open(t, dir, f, in.Ring(0), 1)
+		defer b.Close()
+		for f.shown[f.origins[0]] < full[f.origins[0]] || f.shown[f.origins[1]] < full[f.origins[1]] {
+			o := f.origins[rapid.IntRange(0, 1).Draw(r, "ledger")]
+			f.shown[o] = min(full[o], f.shown[o]+uint64(rapid.IntRange(1, 9).Draw(r, "entries")))
+			catchUp(t, b, f)
+		}
+		if got := picture(t, b); got != want {
+			r.Fatalf("another picture:\n%s\nwanted\n%s", got, want)
+		}
+	})
+}
+
+func TestTheFileHoldsNothingInClearAndIsRebuilt(t *testing.T) {
+	f, in, _ := world(t)
+	for o, e := range f.entries {
+		f.shown[o] = uint64(len(e))
+	}
+	dir := t.TempDir()
+	b := open(t, dir, f, in.Ring(0), 1)
+	catchUp(t, b, f)
+	want := picture(t, b)
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, secret := range []string{"title one", "alert.raised", "CREATE TABLE", "SQLite format", "one0123456789abc"} {
+			if bytes.Contains(raw, []byte(secret)) {
+				t.Errorf("%s holds %q", path, secret)
+			}
+		}
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, dir, f, in.Ring(0), 2) // another key: built anew
+	if b.Position(f.origins[0]) != 0 {
+		t.Fatal("opened under another key")
+	}
+	catchUp(t, b, f)
+	if picture(t, b) != want {
+		t.Fatal("another picture after the rebuild")
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPagesAndChangesAreComplete(t *testing.T) {
+	f, in, _ := world(t)
+	for i := range 25 {
+		in.Seal(t, 0, []ledger.AudienceName{"in/*"}, raised(t, fmt.Sprintf("page %02d", i), "page"))
+	}
+	f.entries[in.Origin()] = in.Entries
+	for o, e := range f.entries {
+		f.shown[o] = uint64(len(e))
+	}
+	b := open(t, t.TempDir(), f, in.Ring(0), 1)
+	defer b.Close()
+	catchUp(t, b, f)
+	for _, sort := range []string{"newest", "oldest", "urgency"} {
+		seen := map[string]bool{}
+		q := board.Query{Sort: sort, Limit: 4}
+		for {
+			page, err := b.List(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range page.Alerts {
+				if seen[a.ID.String()] {
+					t.Fatalf("%s: %s twice", sort, a.ID)
+				}
+				seen[a.ID.String()] = true
+			}
+			if q.Cursor = page.Next; page.Next == "" {
+				break
+			}
+		}
+		if len(seen) != 28 {
+			t.Fatalf("%s: %d of 28", sort, len(seen))
+		}
+	}
+	var last uint64
+	for {
+		changes, err := b.Changes(t.Context(), last, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(changes) == 0 {
+			break
+		}
+		for _, c := range changes {
+			if c.Sequence <= last {
+				t.Fatal("sequences do not grow")
+			}
+			last = c.Sequence
+		}
+	}
+	if last != b.LastChange() {
+		t.Fatal("changes are missing")
+	}
+	if page, err := b.List(t.Context(), board.Query{Text: "TITLE two"}); err != nil || len(page.Alerts) != 1 {
+		t.Fatalf("text: %d %v", len(page.Alerts), err)
+	}
+	for _, q := range []board.Query{{Standing: "?"}, {Urgency: "?"}, {Sort: "?"}, {Cursor: "?"}} {
+		if _, err := b.List(t.Context(), q); err == nil {
+			t.Errorf("%+v was answered", q)
+		}
+	}
+}

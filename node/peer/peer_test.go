@@ -1,0 +1,291 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	libp2p "github.com/libp2p/go-libp2p/core/peer"
+
+	"vigil/crypto"
+	"vigil/ledger"
+	"vigil/ledger/ledgertest"
+)
+
+// side is one jurisdiction's gateway over a state in memory.
+type side struct {
+	t *testing.T
+	j *ledgertest.Jurisdiction
+
+	mu       sync.Mutex
+	partners []Partner     // guarded by mu
+	changed  chan struct{} // guarded by mu
+	lines    []string      // guarded by mu
+	lie      bool          // guarded by mu: serve a flipped leaf
+	partner  *ledgertest.Jurisdiction
+	peer     *Peer
+}
+
+func (s *side) Partners() []Partner {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.partners
+}
+func (s *side) Rank() int { return 0 }
+func (s *side) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+func (s *side) set(p []Partner) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.partners = p
+	s.wake()
+}
+
+// wake is called with mu held.
+func (s *side) wake() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *side) Next(ctx context.Context, _ ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
+	for {
+		s.mu.Lock()
+		size, changed, lie := s.j.State.Size(), s.changed, s.lie
+		var b *ledger.MirrorBatch
+		if from < size {
+			b = s.batch(from)
+		}
+		s.mu.Unlock()
+		if b != nil {
+			if lie {
+				i := &b.Items[len(b.Items)-1]
+				i.Leaf = append([]byte{}, i.Leaf...)
+				i.Leaf[len(i.Leaf)-1] ^= 1
+			}
+			return b, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// batch is called with mu held.
+func (s *side) batch(from uint64) *ledger.MirrorBatch {
+	b := &ledger.MirrorBatch{Origin: s.j.Origin(), From: from, Checkpoint: s.j.Checkpoint(s.t), Evidence: s.j.State.Evidence()}
+	for _, e := range s.j.Entries[from:] {
+		rec, err := e.Open()
+		if err != nil {
+			s.t.Error(err)
+		}
+		if ledger.ReleasedTo(rec, s.partner.Origin().Jurisdiction()) {
+			b.Items = append(b.Items, ledger.Full(e))
+		} else {
+			b.Items = append(b.Items, ledger.Bare(ledger.LeafHash(e.Leaf)))
+		}
+	}
+	return b
+}
+
+func (s *side) TakeCosignature(_ context.Context, _ ledger.Origin, _ uint64, line string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = append(s.lines, line)
+	return nil
+}
+
+func (s *side) Cursor(origin ledger.Origin) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.j.State.Partners[origin].Mirror.Size()
+}
+
+func (s *side) Commit(_ context.Context, b *ledger.MirrorBatch) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next, r := s.j.State.ApplyMirror(b)
+	if r.Verdict != ledger.MirrorApplied && r.Verdict != ledger.MirrorRepeat {
+		return 0, errors.Join(errors.New("refused"), r.Reason)
+	}
+	s.j.State = next
+	s.wake()
+	return r.Next, nil
+}
+
+func (s *side) Cosign(_ context.Context, signed []byte) (string, error) {
+	cp, _, err := ledger.ParseSigned(signed)
+	if err != nil {
+		return "", err
+	}
+	m := s.j.Members[0]
+	return ledger.Cosign(cp, m.ID, m.Checkpoint, time.Now())
+}
+
+// write appends an entry released to the partner.
+func (s *side) write(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to := []ledger.AudienceName{ledger.Everyone(s.j.Origin().Jurisdiction()), ledger.Everyone(s.partner.Origin().Jurisdiction())}
+	if to[0] > to[1] {
+		to[0], to[1] = to[1], to[0]
+	}
+	for range n {
+		s.j.Seal(s.t, 0, to, ledgertest.Event("row"))
+	}
+	s.wake()
+}
+
+func start(t *testing.T, s *side, listen string, key *crypto.NodeKey) {
+	t.Helper()
+	p, err := New(Config{
+		Own: s.j.Origin(), Key: key, Listen: []string{listen}, Roster: s, Source: s, Sink: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.peer = p
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-done, p.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func gatewayOf(t *testing.T, s *side, key *crypto.NodeKey) Partner {
+	t.Helper()
+	info, err := Gateway(key.Public(), s.peer.Addresses())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Partner{Origin: s.j.Origin(), Gateways: []libp2p.AddrInfo{info}}
+}
+
+func pair(t *testing.T, listen string) (a, b *side) {
+	t.Helper()
+	in, uk := ledgertest.Found(t, "in", 2), ledgertest.Found(t, "uk", 2)
+	ledgertest.Link(t, in, uk)
+	a = &side{t: t, j: in, partner: uk, changed: make(chan struct{})}
+	b = &side{t: t, j: uk, partner: in, changed: make(chan struct{})}
+	start(t, a, listen, in.Members[0].Node)
+	start(t, b, listen, uk.Members[0].Node)
+	return a, b
+}
+
+func (s *side) link(t *testing.T, other *side) {
+	s.set([]Partner{gatewayOf(t, other, other.j.Members[0].Node)})
+}
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline, tick := time.Now().Add(20*time.Second), time.NewTicker(5*time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not in time: %s", what)
+		}
+		<-tick.C
+	}
+}
+
+func (s *side) has(other *side) bool {
+	s.mu.Lock()
+	m := s.j.State.Partners[other.j.Origin()].Mirror
+	s.mu.Unlock()
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	return m.Size() == other.j.State.Size() && m.Tree.Root() == other.j.State.Root()
+}
+
+func TestReleasedEntriesCrossTheBorder(t *testing.T) {
+	for name, listen := range map[string]string{"tcp": "/ip4/127.0.0.1/tcp/0", "quic": "/ip4/127.0.0.1/udp/0/quic-v1"} {
+		t.Run(name, func(t *testing.T) {
+			a, b := pair(t, listen)
+			a.link(t, b)
+			b.link(t, a)
+			a.write(3)
+			until(t, "the partner has it", func() bool { return b.has(a) })
+			b.write(2)
+			until(t, "and the other way", func() bool { return a.has(b) })
+			until(t, "their cosignature came back", func() bool {
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				return len(a.lines) > 0 && strings.HasPrefix(a.lines[0], "— uk/a0 ")
+			})
+
+			a.set(nil) // no partner any more: the live connection is cut
+			until(t, "the connection is cut", func() bool { return len(a.peer.host.Network().Peers()) == 0 })
+			a.write(1000)
+			if b.has(a) {
+				t.Fatal("an unlinked partner still gets entries")
+			}
+			a.link(t, b)
+			until(t, "healed, a thousand entries later", func() bool { return b.has(a) })
+		})
+	}
+}
+
+func TestAStrangerIsNotServed(t *testing.T) {
+	a, b := pair(t, "/ip4/127.0.0.1/tcp/0")
+	b.link(t, a) // a does not know b
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	info := gatewayOf(t, a, a.j.Members[0].Node).Gateways[0]
+	err := b.peer.host.Connect(ctx, info)
+	if err == nil { // the refusal may come with the first stream
+		var s network.Stream
+		if s, err = b.peer.host.NewStream(ctx, info.ID, protocolID); err == nil {
+			err = send(s, frameRequest, ledger.Marshal(request{Version: 1, Origin: a.j.Origin()}))
+			if err == nil {
+				_, _, err = readFrame(s, maxFrameBytes)
+			}
+		}
+	}
+	if err == nil {
+		t.Fatal("a stranger was served")
+	}
+}
+
+func TestALyingGatewayIsNamedAndChangesNothing(t *testing.T) {
+	a, b := pair(t, "/ip4/127.0.0.1/tcp/0")
+	a.lie = true
+	before := b.Cursor(a.j.Origin())
+	a.write(2)
+	a.link(t, b)
+	b.link(t, a)
+	until(t, "the lie is noticed", func() bool { return b.peer.Status(a.j.Origin()).Refused > 0 })
+	if b.Cursor(a.j.Origin()) != before {
+		t.Fatal("a forged batch moved the mirror")
+	}
+	until(t, "the gateway is named", func() bool {
+		return strings.Contains(b.peer.Status(a.j.Origin()).Error, a.peer.host.ID().String())
+	})
+	a.mu.Lock()
+	a.lie = false
+	a.mu.Unlock()
+	until(t, "the truth is taken", func() bool { return b.has(a) })
+}
+
+func TestFramesAreBounded(t *testing.T) {
+	if _, _, err := readFrame(strings.NewReader("B\xff\xff\xff\xff"), maxFrameBytes); !errors.Is(err, ErrFrame) {
+		t.Fatalf("4 GiB: %v", err)
+	}
+	if _, _, err := readFrame(strings.NewReader("B\x00\x00\x00\x05abc"), maxFrameBytes); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Fatalf("cut off: %v", err)
+	}
+}

@@ -1,0 +1,178 @@
+package author_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"vigil/crypto"
+	"vigil/ledger"
+	"vigil/ledger/ledgertest"
+	"vigil/node/author"
+)
+
+var errLost = errors.New("the answer was lost")
+
+// fakeLedger is a ledger in memory that fails as networks do: before it stored, and after.
+type fakeLedger struct {
+	mu      sync.Mutex
+	state   *ledger.State                    // guarded by mu
+	index   map[string]ledger.Result         // guarded by mu; by leaf
+	entries int                              // guarded by mu
+	lose    func(n int) (before, after bool) // of the n-th proposal
+	calls   int                              // guarded by mu
+	refuse  *ledger.Reason                   // guarded by mu; once
+}
+
+func (f *fakeLedger) State() *ledger.State {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state
+}
+
+func (f *fakeLedger) Propose(_ context.Context, entries []ledger.Entry) ([]ledger.Result, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls++
+	before, after := f.lose(f.calls)
+	if before {
+		return nil, errLost
+	}
+	out := make([]ledger.Result, len(entries))
+	for i, e := range entries {
+		if f.refuse != nil {
+			out[i] = ledger.Result{Verdict: ledger.Refused, Reason: f.refuse}
+			f.refuse = nil
+			continue
+		}
+		next, r := f.state.Apply(e)
+		if r.Verdict == ledger.Repeat {
+			r = f.index[string(e.Leaf)]
+			r.Verdict = ledger.Repeat
+		}
+		if r.Verdict == ledger.Accepted {
+			f.state, f.index[string(e.Leaf)] = next, r
+			f.entries++
+		}
+		out[i] = r
+	}
+	if after {
+		return nil, errLost
+	}
+	return out, nil
+}
+
+func (f *fakeLedger) Committed(crypto.NodeID, uint64) (uint64, [32]byte, bool, error) {
+	return 0, [32]byte{}, false, nil
+}
+
+func (f *fakeLedger) Wait(ctx context.Context, _ uint64) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func start(t *testing.T, f *fakeLedger, j *ledgertest.Jurisdiction) *author.Author {
+	t.Helper()
+	f.state, f.index = j.State, map[string]ledger.Result{}
+	if f.lose == nil {
+		f.lose = func(int) (bool, bool) { return false, false }
+	}
+	m := j.Members[0]
+	a := author.New(author.Config{
+		Agency: m.ID, Key: m.Key, Writer: m.Node.Public().ID(), Ledger: f, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Alarm: func(string, uint64) {},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return a
+}
+
+var everyone = []ledger.AudienceName{"in/*"}
+
+func TestWaitingEventsBecomeOneEntry(t *testing.T) {
+	f := &fakeLedger{}
+	a := start(t, f, ledgertest.Found(t, "in", 2))
+	const n = 200
+	var wg sync.WaitGroup
+	places := make(chan string, n)
+	for i := range n {
+		wg.Go(func() {
+			r, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event(fmt.Sprintf("row %d", i))})
+			if err != nil {
+				t.Error(err)
+			}
+			places <- fmt.Sprintf("%d/%d", r.Index, r.First)
+		})
+	}
+	wg.Wait()
+	close(places)
+	seen := map[string]bool{}
+	for p := range places {
+		if seen[p] {
+			t.Fatalf("two events at %s", p)
+		}
+		seen[p] = true
+	}
+	if f.entries >= n/2 {
+		t.Fatalf("%d events took %d entries", n, f.entries)
+	}
+}
+
+func TestLostAnswersDoubleNothing(t *testing.T) {
+	f := &fakeLedger{lose: func(n int) (bool, bool) { return n%3 == 1, n%3 == 2 }}
+	a := start(t, f, ledgertest.Found(t, "in", 2))
+	seen := map[uint64]bool{}
+	for i := range 10 {
+		r, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event(fmt.Sprint("row ", i))})
+		if err != nil || seen[r.Index] {
+			t.Fatalf("%+v %v", r, err)
+		}
+		seen[r.Index] = true
+	}
+	if f.entries != 10 {
+		t.Fatalf("10 writes became %d entries", f.entries)
+	}
+}
+
+func TestARefusalRenumbersWhatFollows(t *testing.T) {
+	f := &fakeLedger{refuse: ledger.ErrMalformedEntry}
+	a := start(t, f, ledgertest.Found(t, "in", 2))
+	if _, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event("refused")}); !errors.Is(err, author.ErrRefused) {
+		t.Fatalf("refused for good: %v", err)
+	}
+	f.mu.Lock()
+	f.refuse = ledger.ErrStaleEpoch
+	f.mu.Unlock()
+	if _, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event("sealed again")}); err != nil {
+		t.Fatalf("a stale epoch is mended by signing again: %v", err)
+	}
+}
+
+func TestWhatDoesNotFitIsRefused(t *testing.T) {
+	a := start(t, &fakeLedger{}, ledgertest.Found(t, "in", 1))
+	for name, events := range map[string][]ledger.Event{
+		"nothing":   nil,
+		"too large": {{Type: "x", Width: 1 << 20, Rows: make([]byte, 1<<20)}},
+		"too many":  {{Type: "x", Width: 1, Rows: make([]byte, ledger.MaxEntryLeaves+1)}},
+	} {
+		if _, err := a.Submit(t.Context(), everyone, events); !errors.Is(err, author.ErrTooLarge) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := a.Submit(ctx, []ledger.AudienceName{"uk/*"}, []ledger.Event{ledgertest.Event("x")}); !errors.Is(err, author.ErrRefused) {
+		t.Errorf("an audience that is not there: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -153,6 +154,23 @@ func (c Config) Announced() []string {
 		return c.Peer.Announce
 	}
 	return c.Peer.Listen
+}
+
+// Dialable refuses addresses that go into the roster and that nobody can dial.
+func (c Config) Dialable() error {
+	host, _, err := net.SplitHostPort(c.Address())
+	if err != nil {
+		return fmt.Errorf("%w: node.address %q is not host:port", ErrConfig, c.Address())
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		return fmt.Errorf("%w: nobody can dial %s; set node.address to what the other nodes dial", ErrConfig, c.Address())
+	}
+	for _, a := range c.Announced() {
+		if strings.Contains(a, "/ip4/0.0.0.0/") || strings.Contains(a, "/ip6/::/") {
+			return fmt.Errorf("%w: no partner can dial %s; set peer.announce, or peer.listen = [] if this node is no gateway", ErrConfig, a)
+		}
+	}
+	return nil
 }
 
 // Passphrase reads the passphrase: the configured file, or the systemd credential. One trailing newline is dropped.

@@ -34,6 +34,9 @@ func Init(c Config, f Founding) (Identity, error) {
 	if f.Threshold < 1 || f.Threshold > ledger.MaxAgencies {
 		return Identity{}, fmt.Errorf("%w: a threshold of %d; use 2 or more", ErrConfig, f.Threshold)
 	}
+	if err := c.Dialable(); err != nil {
+		return Identity{}, err
+	}
 	if err := makeDirectory(c.Dir); err != nil {
 		return Identity{}, err
 	}
@@ -141,6 +144,9 @@ func Join(ctx context.Context, c Config, j Joining) (Joined, error) {
 	}
 	passphrase, err := c.Passphrase()
 	if err != nil {
+		return Joined{}, err
+	}
+	if err := c.Dialable(); err != nil {
 		return Joined{}, err
 	}
 	if err := makeDirectory(c.Dir); err != nil {

@@ -1,0 +1,140 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+
+	"vigil/ledger"
+	"vigil/ledger/alert"
+	"vigil/node/board"
+)
+
+// alerts gives the board's alerts their shape on the wire.
+func (s *Server) alerts(in []board.Alert) []Alert {
+	out := make([]Alert, len(in))
+	for i, a := range in {
+		sealed, at := s.cfg.Node.Sealed(a.Origin)
+		out[i] = Alert{
+			ID: a.ID.String(), Author: string(a.ID.Author), Ledger: string(a.Origin), Index: a.Position.Index, Position: a.Position.Leaf,
+			Authored: a.AuthoredAt, Standing: a.Standing.String(), Audience: a.Audience, Sealed: sealed > a.Position.Index,
+			AlertFacts: factsOf(a.Details), Signals: []Signal{},
+		}
+		if out[i].Sealed {
+			out[i].NoLaterThan = &at
+		}
+		for _, x := range a.File.Signals {
+			signal := Signal{Algorithm: x.Algorithm.String(), Value: x.Text()}
+			if q, ok := x.Quality.Value(); ok {
+				signal.Quality = &q
+			}
+			out[i].Signals = append(out[i].Signals, signal)
+		}
+	}
+	return out
+}
+
+func signalsOf(in []Signal, field string) ([]alert.Signal, error) {
+	out := make([]alert.Signal, 0, len(in))
+	for i, x := range in {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		algorithm, err := alert.ParseAlgorithm(x.Algorithm)
+		if err != nil {
+			return nil, &alert.FieldError{Field: at + ".alg", Err: err}
+		}
+		value, err := alert.ParseValue(algorithm, x.Value)
+		if err != nil {
+			return nil, &alert.FieldError{Field: at + ".value", Err: err}
+		}
+		s := alert.Signal{Algorithm: algorithm, Value: value}
+		if x.Quality != nil {
+			if s.Quality, err = alert.QualityOf(*x.Quality); err != nil {
+				return nil, &alert.FieldError{Field: at + ".quality", Err: err}
+			}
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func classesOf(in []Classification) []alert.Classification {
+	var out []alert.Classification
+	for _, c := range in {
+		out = append(out, alert.Classification{Scheme: strings.ToLower(c.Scheme), Value: c.Value})
+	}
+	return out
+}
+
+// detailsOf reads what the wire says in words; what is not said keeps its zero value.
+func detailsOf(f AlertFacts) (alert.Details, error) {
+	d := alert.Details{
+		Title: f.Title, Notes: f.Notes, Source: f.Source, Exercise: f.Exercise, Classifications: classesOf(f.Classifications),
+	}
+	var failed error
+	set := func(field, text string, parse func() error) {
+		if text == "" || failed != nil {
+			return
+		}
+		if err := parse(); err != nil {
+			failed = &alert.FieldError{Field: field, Err: err}
+		}
+	}
+	set("media", f.Media, func() (err error) { d.Media, err = alert.ParseMediaKind(f.Media); return err })
+	set("ai_generated", f.AIGenerated, func() (err error) { d.AIGenerated, err = alert.ParseAIGenerated(f.AIGenerated); return err })
+	set("victim", f.Victim, func() (err error) { d.Victim, err = alert.ParseVictim(f.Victim); return err })
+	set("urgency", f.Urgency, func() (err error) { d.Urgency, err = alert.ParseUrgency(f.Urgency); return err })
+	set("basis", f.Basis, func() (err error) { d.Basis, err = alert.ParseBasis(f.Basis); return err })
+	if failed != nil {
+		return d, failed
+	}
+	h := Handling{TLP: "amber"}
+	if f.Handling != nil {
+		h = *f.Handling
+	}
+	tlp, err := alert.ParseTLP(h.TLP)
+	if err != nil {
+		return d, &alert.FieldError{Field: "handling.tlp", Err: err}
+	}
+	d.Handling = alert.Handling{TLP: tlp, Caveats: h.Caveats}
+	for _, r := range h.Releases {
+		name, err := ledger.ParseAudienceName(r)
+		if err != nil {
+			return d, &alert.FieldError{Field: "handling.releases", Err: err}
+		}
+		d.Handling.Release = append(d.Handling.Release, name)
+	}
+	return d.Normal(), nil
+}
+
+func factsOf(d alert.Details) AlertFacts {
+	f := AlertFacts{
+		Title: d.Title, Media: d.Media.String(), AIGenerated: d.AIGenerated.String(), Victim: d.Victim.String(), Urgency: d.Urgency.String(),
+		Basis: d.Basis.String(), Source: d.Source, Notes: d.Notes, Exercise: d.Exercise,
+		Handling: &Handling{TLP: strings.ToLower(strings.TrimPrefix(d.Handling.TLP.String(), "TLP:")), Caveats: d.Handling.Caveats},
+	}
+	for _, r := range d.Handling.Release {
+		f.Handling.Releases = append(f.Handling.Releases, string(r))
+	}
+	for _, c := range d.Classifications {
+		f.Classifications = append(f.Classifications, Classification{Scheme: c.Scheme, Value: c.Value})
+	}
+	return f
+}
+
+// FactsOf gives details their shape on the wire; an importer speaks it.
+func FactsOf(d alert.Details) AlertFacts { return factsOf(d) }
+
+// SignalsOf gives a file's signals their shape on the wire.
+func SignalsOf(f alert.File) []Signal {
+	out := make([]Signal, 0, len(f.Signals))
+	for _, x := range f.Signals {
+		s := Signal{Algorithm: x.Algorithm.String(), Value: x.Text()}
+		if q, ok := x.Quality.Value(); ok {
+			s.Quality = &q
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// DetailsOf reads what the wire says in words.
+func DetailsOf(f AlertFacts) (alert.Details, error) { return detailsOf(f) }

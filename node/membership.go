@@ -1,0 +1,286 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"vigil/crypto"
+	"vigil/ledger"
+	"vigil/node/api"
+	"vigil/node/author"
+)
+
+// Agencies implements api.Node.
+func (n *Node) Agencies() api.Agencies {
+	state := n.store.State()
+	if state == nil {
+		return api.Agencies{Origin: string(n.id.Origin)}
+	}
+	g := state.Governance
+	out := api.Agencies{Origin: string(g.Origin), Version: g.Version, Threshold: int(g.Policy.Threshold), Agencies: []api.Agency{}, Proposals: []api.Proposal{}, Audiences: []api.Audience{}}
+	voters := g.Voters()
+	for i := range g.Agencies {
+		a := &g.Agencies[i]
+		c, _ := g.Certificate(a.ID)
+		x := api.Agency{ID: string(a.ID), Name: a.Name, Fingerprint: c.Fingerprint().String(), Node: a.Node.Key.ID().String(), Address: a.Node.Address, Voter: slices.Contains(voters, a.ID), Joined: a.Joined, Audiences: []string{}}
+		for _, s := range g.Audiences {
+			if slices.Contains(s.Members, a.ID) {
+				x.Audiences = append(x.Audiences, string(s.Name))
+			}
+		}
+		out.Agencies = append(out.Agencies, x)
+	}
+	for _, s := range g.Audiences {
+		x := api.Audience{Name: string(s.Name), Epoch: s.Epoch, Stale: s.Stale}
+		for _, m := range s.Members {
+			x.Members = append(x.Members, string(m))
+		}
+		out.Audiences = append(out.Audiences, x)
+	}
+	for _, p := range g.Proposals {
+		out.Proposals = append(out.Proposals, describeProposal(g, p))
+	}
+	return out
+}
+
+// describeProposal says in a sentence what approving does.
+func describeProposal(g *ledger.Governance, p ledger.Proposal) api.Proposal {
+	x := api.Proposal{ID: hex.EncodeToString(p.ID[:]), Author: string(p.Author), Change: p.Change.Name}
+	for _, a := range p.Approvals {
+		x.Approvals = append(x.Approvals, string(a))
+	}
+	change, err := p.Change.Open()
+	if err != nil {
+		x.Text = "a change that this binary does not know; upgrade before you approve it"
+		return x
+	}
+	x.Needs = g.Needs(change)
+	switch c := change.(type) {
+	case *ledger.Admit:
+		x.Subject = string(c.Agency.ID)
+		if certificate, err := crypto.ParseCertificate(c.Agency.Certificate); err == nil {
+			x.Fingerprint = certificate.Fingerprint().String()
+		}
+		x.Text = fmt.Sprintf("admits %s (%s) to %s: from the next epoch on it reads what is sealed to them, here and from partners", c.Agency.ID, c.Agency.Name, joinNames(c.Audiences))
+	case *ledger.Link:
+		sum := sha256.Sum256(c.Card.Encode())
+		x.Subject, x.Fingerprint = string(c.Card.Origin), hex.EncodeToString(sum[:])
+		x.Text = fmt.Sprintf("links %s: its gateways get our governance and whatever is released to it, and everything else as hashes", c.Card.Origin)
+	default:
+		x.Text = "changes the roster: " + p.Change.Name
+	}
+	return x
+}
+
+func joinNames(names []ledger.AudienceName) string {
+	var out []string
+	for _, n := range names {
+		out = append(out, string(n))
+	}
+	if len(out) == 0 {
+		return "no audience"
+	}
+	return strings.Join(out, ", ")
+}
+
+func refuse(status int, code, detail, hint string) error {
+	return &api.Problem{Type: "about:blank#" + code, Title: http.StatusText(status), Status: status, Detail: detail, Code: code, Hint: hint}
+}
+
+var errNotYet = refuse(http.StatusServiceUnavailable, "not-ready", "this node has no ledger yet", "it waits to be admitted, or for its leader")
+
+// Invite implements api.Node.
+func (n *Node) Invite(agency string, valid time.Duration) (api.Invitation, error) {
+	id, err := ledger.ParseAgencyID(agency)
+	state := n.store.State()
+	switch {
+	case state == nil:
+		return api.Invitation{}, errNotYet
+	case err != nil:
+		return api.Invitation{}, refuse(http.StatusBadRequest, "agency-id", err.Error(), "such as "+string(n.id.Origin.Jurisdiction())+"/mh-cyber")
+	case id.Jurisdiction() != n.id.Origin.Jurisdiction():
+		return api.Invitation{}, refuse(http.StatusBadRequest, "other-jurisdiction", fmt.Sprintf("%s is of another jurisdiction than %s", id, n.id.Origin.Jurisdiction()), "other jurisdictions are linked: vigil partner link")
+	case valid > maxInvite:
+		return api.Invitation{}, refuse(http.StatusBadRequest, "too-long", ErrInviteTooLong.Error(), "")
+	}
+	if _, exists := state.Governance.Agency(id); exists {
+		return api.Invitation{}, refuse(http.StatusConflict, "exists", fmt.Sprintf("%s is a member already", id), "choose another id")
+	}
+	inv := newInvitation(n.keys.Agency, id, time.Now().Add(valid))
+	inv.Origin, inv.Genesis = n.id.Origin, state.Governance.Genesis
+	for i := range state.Governance.Agencies {
+		a := &state.Governance.Agencies[i]
+		pin := Pin{Agency: a.ID, Node: a.Node.Key.ID().String(), Address: a.Node.Address}
+		inv.Members = append(inv.Members, pin)
+		if a.ID == n.id.Agency {
+			inv.Inviter = pin
+		}
+	}
+	return api.Invitation{Token: inv.Token(), Expires: time.Unix(inv.Expires, 0).UTC()}, nil
+}
+
+// serveJoin answers a joiner: everything it claims is proved, then the admission is proposed. The same request again
+// gets the same answer; another one with a used invitation is refused.
+func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxJoinBytes))
+	if err != nil {
+		http.Error(w, "request cut off", http.StatusBadRequest)
+		return
+	}
+	body, err := openJoin(raw, n.keys.Agency, n.id.Origin, time.Now())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
+	proposal, err := n.admit(r.Context(), body, raw)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(joinAnswer{Proposal: proposal}) // a lost answer is asked for again
+}
+
+func (n *Node) admit(ctx context.Context, body joinBody, raw []byte) (string, error) {
+	sum := sha256.Sum256(raw)
+	key := hex.EncodeToString(body.Invite[:])
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if used, ok := n.used[key]; ok {
+		request, proposal, _ := strings.Cut(used, " ")
+		if request != hex.EncodeToString(sum[:]) {
+			return "", ErrTokenUsed
+		}
+		return proposal, nil
+	}
+	if n.invited(body.Agency) {
+		return "", ErrTokenUsed
+	}
+	state := n.store.State()
+	if state == nil {
+		return "", errNotYet
+	}
+	a := ledger.Agency{
+		ID: body.Agency, Name: body.Name, Certificate: body.Keys.Certificate, Generation: 1,
+		Node: ledger.Node{Key: body.Keys.Node, Checkpoint: body.Keys.Checkpoint, Address: body.Address, Peers: body.Peers},
+	}
+	change := ledger.NewChange(&ledger.Admit{Agency: a, Audiences: []ledger.AudienceName{ledger.Everyone(n.id.Origin.Jurisdiction())}})
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	r, err := n.author.Govern(ctx, &ledger.Propose{Roster: state.Governance.Version, Change: change})
+	if err != nil {
+		return "", err
+	}
+	proposal := hex.EncodeToString(r.Leaf[:])
+	n.used[key] = hex.EncodeToString(sum[:]) + " " + proposal
+	return proposal, nil
+}
+
+// invited says whether an agency of that id has been proposed or admitted before: its invitation is used, also over a
+// restart of this node.
+func (n *Node) invited(id ledger.AgencyID) bool {
+	g := n.store.State().Governance
+	if _, ok := g.Agency(id); ok {
+		return true
+	}
+	return slices.ContainsFunc(g.Proposals, func(p ledger.Proposal) bool {
+		change, err := p.Change.Open()
+		a, ok := change.(*ledger.Admit)
+		return err == nil && ok && a.Agency.ID == id
+	})
+}
+
+// Approve implements api.Node.
+func (n *Node) Approve(ctx context.Context, prefix string) (author.Receipt, error) {
+	state := n.store.State()
+	if state == nil {
+		return author.Receipt{}, errNotYet
+	}
+	var found []tlog.Hash
+	for _, p := range state.Governance.Proposals {
+		if strings.HasPrefix(hex.EncodeToString(p.ID[:]), strings.ToLower(prefix)) {
+			found = append(found, p.ID)
+		}
+	}
+	if len(found) != 1 {
+		return author.Receipt{}, refuse(http.StatusNotFound, "no-proposal", fmt.Sprintf("%d open proposals begin with that", len(found)), "'vigil agency list' shows the open ones")
+	}
+	return n.author.Govern(ctx, &ledger.Approve{Proposal: found[0]})
+}
+
+// Partners implements api.Node.
+func (n *Node) Partners() []api.PartnerStatus {
+	out := []api.PartnerStatus{}
+	state := n.store.State()
+	if state == nil {
+		return out
+	}
+	for _, link := range state.Governance.Partners {
+		p := state.Partners[link.Card.Origin]
+		x := api.PartnerStatus{Origin: string(link.Card.Origin), Suspended: link.Suspended, Mirrored: p.Mirror.Size(), Released: p.Released.Count}
+		if g := p.Mirror.Governance; g != nil {
+			for i := range g.Agencies {
+				x.Agencies = append(x.Agencies, string(g.Agencies[i].ID))
+			}
+			for _, a := range g.Audiences {
+				x.Audiences = append(x.Audiences, string(a.Name))
+			}
+		}
+		if n.peer != nil {
+			s := n.peer.Status(link.Card.Origin)
+			x.Known, x.Gateway, x.Error = max(s.Known, x.Mirrored), s.Gateway, s.Error
+			if !s.Progress.IsZero() {
+				x.Progress = &s.Progress
+			}
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// Card implements api.Node.
+func (n *Node) Card() (api.Card, error) {
+	state := n.store.State()
+	if state == nil {
+		return api.Card{}, errNotYet
+	}
+	g := state.Governance
+	signed, err := n.store.Latest(n.id.Origin)
+	if err != nil {
+		return api.Card{}, err
+	}
+	c := ledger.PartnerCard{Version: 1, Origin: g.Origin, Genesis: g.Genesis, Roster: g.Version, Checkpoint: signed, Quorum: uint64(g.QuorumSize())}
+	for i := range g.Agencies {
+		if a := &g.Agencies[i]; len(a.Node.Peers) > 0 {
+			c.Gateways = append(c.Gateways, ledger.Gateway{Agency: a.ID, Key: a.Node.Key, Peers: a.Node.Peers})
+		}
+	}
+	raw := c.Encode()
+	if _, err := ledger.DecodePartnerCard(raw); err != nil {
+		return api.Card{}, refuse(http.StatusConflict, "no-gateway", "no node of this jurisdiction is a gateway", "set peer.listen in a node's configuration")
+	}
+	sum := sha256.Sum256(raw)
+	return api.Card{Card: raw, Origin: string(g.Origin), Fingerprint: hex.EncodeToString(sum[:])}, nil
+}
+
+// Link implements api.Node.
+func (n *Node) Link(ctx context.Context, raw []byte) (author.Receipt, error) {
+	state := n.store.State()
+	if state == nil {
+		return author.Receipt{}, errNotYet
+	}
+	card, err := ledger.DecodePartnerCard(raw)
+	if err != nil {
+		return author.Receipt{}, refuse(http.StatusBadRequest, "card", "not a partner card: "+err.Error(), "a partner makes one with 'vigil partner card'")
+	}
+	return n.author.Govern(ctx, &ledger.Propose{Roster: state.Governance.Version, Change: ledger.NewChange(&ledger.Link{Card: card})})
+}

@@ -28,7 +28,8 @@ type side struct {
 	changed  chan struct{} // guarded by mu
 	lines    []string      // guarded by mu
 	lie      bool          // guarded by mu: serve a flipped leaf
-	partner  *ledgertest.Jurisdiction
+	own      ledger.Origin
+	partner  ledger.Origin
 	peer     *Peer
 }
 
@@ -84,13 +85,13 @@ func (s *side) Next(ctx context.Context, _ ledger.JurisdictionID, from uint64) (
 
 // batch is called with mu held.
 func (s *side) batch(from uint64) *ledger.MirrorBatch {
-	b := &ledger.MirrorBatch{Origin: s.j.Origin(), From: from, Checkpoint: s.j.Checkpoint(s.t), Evidence: s.j.State.Evidence()}
+	b := &ledger.MirrorBatch{Origin: s.own, From: from, Checkpoint: s.j.Checkpoint(s.t), Evidence: s.j.State.Evidence()}
 	for _, e := range s.j.Entries[from:] {
 		rec, err := e.Open()
 		if err != nil {
 			s.t.Error(err)
 		}
-		if ledger.ReleasedTo(rec, s.partner.Origin().Jurisdiction()) {
+		if ledger.ReleasedTo(rec, s.partner.Jurisdiction()) {
 			b.Items = append(b.Items, ledger.Full(e))
 		} else {
 			b.Items = append(b.Items, ledger.Bare(ledger.LeafHash(e.Leaf)))
@@ -137,7 +138,7 @@ func (s *side) Cosign(_ context.Context, signed []byte) (string, error) {
 func (s *side) write(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	to := []ledger.AudienceName{ledger.Everyone(s.j.Origin().Jurisdiction()), ledger.Everyone(s.partner.Origin().Jurisdiction())}
+	to := []ledger.AudienceName{ledger.Everyone(s.own.Jurisdiction()), ledger.Everyone(s.partner.Jurisdiction())}
 	if to[0] > to[1] {
 		to[0], to[1] = to[1], to[0]
 	}
@@ -150,7 +151,7 @@ func (s *side) write(n int) {
 func start(t *testing.T, s *side, listen string, key *crypto.NodeKey) {
 	t.Helper()
 	p, err := New(Config{
-		Own: s.j.Origin(), Key: key, Listen: []string{listen}, Roster: s, Source: s, Sink: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Own: s.own, Key: key, Listen: []string{listen}, Roster: s, Source: s, Sink: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -173,15 +174,15 @@ func gatewayOf(t *testing.T, s *side, key *crypto.NodeKey) Partner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Partner{Origin: s.j.Origin(), Gateways: []libp2p.AddrInfo{info}}
+	return Partner{Origin: s.own, Gateways: []libp2p.AddrInfo{info}}
 }
 
 func pair(t *testing.T, listen string) (a, b *side) {
 	t.Helper()
 	in, uk := ledgertest.Found(t, "in", 2), ledgertest.Found(t, "uk", 2)
 	ledgertest.Link(t, in, uk)
-	a = &side{t: t, j: in, partner: uk, changed: make(chan struct{})}
-	b = &side{t: t, j: uk, partner: in, changed: make(chan struct{})}
+	a = &side{t: t, j: in, own: in.Origin(), partner: uk.Origin(), changed: make(chan struct{})}
+	b = &side{t: t, j: uk, own: uk.Origin(), partner: in.Origin(), changed: make(chan struct{})}
 	start(t, a, listen, in.Members[0].Node)
 	start(t, b, listen, uk.Members[0].Node)
 	return a, b
@@ -205,7 +206,7 @@ func until(t *testing.T, what string, ok func() bool) {
 
 func (s *side) has(other *side) bool {
 	s.mu.Lock()
-	m := s.j.State.Partners[other.j.Origin()].Mirror
+	m := s.j.State.Partners[other.own].Mirror
 	s.mu.Unlock()
 	other.mu.Lock()
 	defer other.mu.Unlock()
@@ -250,7 +251,7 @@ func TestAStrangerIsNotServed(t *testing.T) {
 	if err == nil { // the refusal may come with the first stream
 		var s network.Stream
 		if s, err = b.peer.host.NewStream(ctx, info.ID, protocolID); err == nil {
-			err = send(s, frameRequest, ledger.Marshal(request{Version: 1, Origin: a.j.Origin()}))
+			err = send(s, frameRequest, ledger.Marshal(request{Version: 1, Origin: a.own}))
 			if err == nil {
 				_, _, err = readFrame(s, maxFrameBytes)
 			}
@@ -264,16 +265,16 @@ func TestAStrangerIsNotServed(t *testing.T) {
 func TestALyingGatewayIsNamedAndChangesNothing(t *testing.T) {
 	a, b := pair(t, "/ip4/127.0.0.1/tcp/0")
 	a.lie = true
-	before := b.Cursor(a.j.Origin())
+	before := b.Cursor(a.own)
 	a.write(2)
 	a.link(t, b)
 	b.link(t, a)
-	until(t, "the lie is noticed", func() bool { return b.peer.Status(a.j.Origin()).Refused > 0 })
-	if b.Cursor(a.j.Origin()) != before {
+	until(t, "the lie is noticed", func() bool { return b.peer.Status(a.own).Refused > 0 })
+	if b.Cursor(a.own) != before {
 		t.Fatal("a forged batch moved the mirror")
 	}
 	until(t, "the gateway is named", func() bool {
-		return strings.Contains(b.peer.Status(a.j.Origin()).Error, a.peer.host.ID().String())
+		return strings.Contains(b.peer.Status(a.own).Error, a.peer.host.ID().String())
 	})
 	a.mu.Lock()
 	a.lie = false

@@ -96,10 +96,17 @@ func world(t testing.TB) (*fakeLedgers, *ledgertest.Jurisdiction, *ledgertest.Ju
 
 func open(t testing.TB, dir string, f *fakeLedgers, ring *crypto.Keyring, key byte) *board.Board {
 	t.Helper()
-	b, err := board.Open(board.Config{
-		Dir: dir, Key: [32]byte{key}, Agency: "in/a0", Ledger: f, Opener: ringOpener{ring}, Corroboration: func() int { return 2 },
+	return openWith(t, dir, f, ring, func(c *board.Config) { c.Key = [32]byte{key} })
+}
+
+func openWith(t testing.TB, dir string, f *fakeLedgers, ring *crypto.Keyring, change func(*board.Config)) *board.Board {
+	t.Helper()
+	c := board.Config{
+		Dir: dir, Key: [32]byte{1}, Agency: "in/a0", Ledger: f, Opener: ringOpener{ring}, Corroboration: func() int { return 2 },
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
+	}
+	change(&c)
+	b, err := board.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +147,11 @@ func picture(t testing.TB, b *board.Board) string {
 		out = append(out, fmt.Sprintf("%s %s %d %q %d", a.ID, a.Standing, a.Agencies, a.Details.Title, len(events)))
 	}
 	slices.Sort(out)
-	return strings.Join(out, "\n")
+	dump, err := b.Dump()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(out, "\n") + "\n" + dump
 }
 
 func TestAnyOrderOfArrivalGivesTheSamePicture(t *testing.T) {

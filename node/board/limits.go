@@ -1,12 +1,19 @@
 package board
 
+import "time"
+
 const (
-	batchRows    = 20_000 // rows folded in one transaction
+	batchRows    = 20_000                // rows folded in one transaction
+	batchTime    = 50 * time.Millisecond // after which a transaction takes no further entry
 	batchEntries = 1_024
+	maxFoldBytes = 32 << 20 // of events whose folds stay in memory, so that the next event of an object folds by itself
 	maxPage      = 500
 	defaultPage  = 50
 	maxChanges   = 1_000
+	maxListed    = 1_000 // of events without effect, and of objects without a cause
 	maxTextBytes = 256
-	minPrefix    = 8
+	maxTextWords = 16
 	readers      = 4
+	// maxKeyBytes bounds what the index over signals holds of a value; of a longer one it holds the SHA-256.
+	maxKeyBytes = 32
 )

@@ -2,42 +2,15 @@ package board
 
 import (
 	"context"
-	"database/sql"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
-	"vigil/ledger"
 	"vigil/ledger/alert"
 )
 
-// Alert is one alert as this agency sees it.
-type Alert struct {
-	ID         alert.ID
-	Details    alert.Details
-	File       alert.File
-	Origin     ledger.Origin
-	Position   ledger.Position // of its row
-	AuthoredAt time.Time
-	Audience   []string
-	Standing   alert.State
-	Agencies   int
-}
-
-// Event is one event of an alert's time line.
-type Event struct {
-	Type       string
-	Author     ledger.AgencyID
-	Origin     ledger.Origin
-	Index      uint64
-	AuthoredAt time.Time
-	Fact       alert.Fact
-}
-
-// Query filters and pages. Zero values do not filter.
+// Query filters and pages. Zero values do not filter, but exercises and casework never stand in one list.
 type Query struct {
 	Standing, Author, Urgency, Text, Sort, Cursor string
 	Exercise                                      bool
@@ -50,186 +23,35 @@ type Page struct {
 	Next   string
 }
 
-const selectAlert = `SELECT a.id, a.event, a.row, a.author, a.home, a.authored, a.standing, a.agencies, a.urgency, e.origin, e.idx, e.leaf, e.audience, e.seq, e.raw
-	FROM alerts a JOIN events e ON e.seq = a.founding `
-
-// scanner reads alert rows and decodes each founding event once.
-type scanner struct {
-	causes map[int64]alert.Cause
+// conditions is a query in SQL. What rows share is filtered before any row is read, unless the standing leaves few rows.
+type conditions struct {
+	from  string
+	where []string
+	args  []any
+	few   bool // by the index over standings
 }
 
-type scanned struct {
-	Alert
-	id      int64
-	urgency int64
+const (
+	byCause    = "FROM causes c CROSS JOIN alerts a ON a.id >= c.first AND a.id < c.first + c.count "
+	byStanding = "FROM alerts a INDEXED BY alerts_by_standing CROSS JOIN causes c ON c.first = a.first "
+)
+
+func (c *conditions) add(condition string, args ...any) {
+	c.where, c.args = append(c.where, condition), append(c.args, args...)
 }
 
-func (s *scanner) scan(rows *sql.Rows) (scanned, error) {
-	var x scanned
-	var event, raw []byte
-	var author, home, origin, audience string
-	var authored, seq int64
-	var leaf uint32
-	err := rows.Scan(&x.id, &event, &x.ID.Row, &author, &home, &authored, &x.Standing, &x.Agencies, &x.urgency, &origin, &x.Position.Index, &leaf, &audience, &seq, &raw)
-	if err != nil {
-		return x, err
-	}
-	cause, err := s.cause(seq, raw)
-	if err != nil {
-		return x, err
-	}
-	x.ID.Key = alert.Key{Home: ledger.Origin(home), Author: ledger.AgencyID(author), Event: ledger.EventID(event)}
-	x.Details, x.File = alert.DetailsOf(cause), alert.FileOf(cause, x.ID.Row)
-	x.Origin, x.Position.Leaf, x.AuthoredAt = ledger.Origin(origin), leaf+x.ID.Row, time.UnixMilli(authored).UTC()
-	x.Audience = strings.Fields(audience)
-	return x, nil
-}
+func (c *conditions) text() string { return "WHERE " + strings.Join(c.where, " AND ") }
 
-func (s *scanner) cause(seq int64, raw []byte) (alert.Cause, error) {
-	if c := s.causes[seq]; c != nil {
-		return c, nil
-	}
-	var e ledger.Event
-	if err := ledger.Unmarshal(raw, &e, ledger.MaxPlaintextBytes); err != nil {
-		return nil, fmt.Errorf("board: a stored event is damaged: %w", err)
-	}
-	fact, err := alert.Decode(&e)
-	if err != nil {
-		return nil, err
-	}
-	c, ok := fact.(alert.Cause)
-	if !ok {
-		return nil, errors.New("board: an alert without a cause")
-	}
-	if s.causes == nil {
-		s.causes = map[int64]alert.Cause{}
-	}
-	s.causes[seq] = c
-	return c, nil
-}
-
-func (b *Board) query(ctx context.Context, where string, args ...any) ([]scanned, error) {
-	rows, err := b.read.QueryContext(ctx, selectAlert+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var s scanner
-	var out []scanned
-	for rows.Next() {
-		x, err := s.scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, x)
-	}
-	return out, rows.Err()
-}
-
-func plain(in []scanned) []Alert {
-	out := make([]Alert, len(in))
-	for i := range in {
-		out[i] = in[i].Alert
-	}
-	return out
-}
-
-// LookUp answers for each signal which alerts carry exactly it.
-func (b *Board) LookUp(ctx context.Context, signals []alert.Signal) ([][]Alert, error) {
-	out := make([][]Alert, len(signals))
-	for i, s := range signals {
-		found, err := b.query(ctx, "WHERE a.id IN (SELECT alert FROM signals WHERE alg = ? AND value = ?) ORDER BY a.id LIMIT ?", int(s.Algorithm), []byte(s.Value), maxPage)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = plain(found)
-	}
-	return out, nil
-}
-
-// Get returns an alert by its id or a unique prefix of it, with its time line.
-func (b *Board) Get(ctx context.Context, text string) (Alert, []Event, error) {
-	p, err := alert.ParsePrefix(text)
-	if err != nil {
-		return Alert{}, nil, fmt.Errorf("%w: %w", ErrQuery, err)
-	}
-	where, args := "WHERE hex(a.event) LIKE ? || '%' AND a.row = ? ORDER BY a.id LIMIT 2", []any{strings.ToUpper(p.Hex), p.Row}
-	if len(p.Hex) == 32 {
-		event, err := ledger.ParseEventID(p.Hex)
-		if err != nil {
-			return Alert{}, nil, fmt.Errorf("%w: %w", ErrQuery, err)
-		}
-		where, args = "WHERE a.event = ? AND a.row = ? ORDER BY a.id LIMIT 2", []any{event[:], p.Row}
-	}
-	found, err := b.query(ctx, where, args...)
-	switch {
-	case err != nil:
-		return Alert{}, nil, err
-	case len(found) == 0:
-		return Alert{}, nil, fmt.Errorf("%w: %.80s", ErrNotFound, text)
-	case len(found) > 1:
-		return Alert{}, nil, fmt.Errorf("%w: %.80s", ErrAmbiguous, text)
-	}
-	events, err := b.timeline(ctx, found[0].ID)
-	return found[0].Alert, events, err
-}
-
-func (b *Board) timeline(ctx context.Context, id alert.ID) ([]Event, error) {
-	placed, _, err := loadEvents(withContext{b.read, ctx}, id.Key)
-	if err != nil {
-		return nil, err
-	}
-	var out []Event
-	for i := range placed {
-		p := &placed[i]
-		if rows := rowsOf(p.Fact); rows != nil && !rows.Has(id.Row) {
-			continue
-		}
-		out = append(out, Event{Type: factType(p.Fact), Author: p.Author, Origin: p.Origin, Index: p.Position.Index, AuthoredAt: time.UnixMilli(p.AuthoredAt).UTC(), Fact: p.Fact})
-	}
-	return out, nil
-}
-
-func factType(f alert.Fact) string {
-	switch f.(type) {
-	case *alert.Raised:
-		return "alert.raised"
-	case *alert.Listed:
-		return "alert.listed"
-	case *alert.Assessed:
-		return "alert.assessed"
-	case *alert.Retracted:
-		return "alert.retracted"
-	}
-	return "alert"
-}
-
-type withContext struct {
-	db  *sql.DB
-	ctx context.Context
-}
-
-// Query implements querier.
-func (w withContext) Query(q string, args ...any) (*sql.Rows, error) {
-	return w.db.QueryContext(w.ctx, q, args...)
-}
-
-// Object folds an object for a decision; nil where nothing is known of it.
-func (b *Board) Object(ctx context.Context, key alert.Key) (*alert.Object, error) {
-	placed, _, err := loadEvents(withContext{b.read, ctx}, key)
-	if err != nil || len(placed) == 0 {
-		return nil, err
-	}
-	return alert.Fold(key, placed), nil
-}
-
-// List returns one page of alerts.
+// List returns one page of alerts. Newest and oldest are in the order in which they reached this board.
 func (b *Board) List(ctx context.Context, q Query) (Page, error) {
-	where, args, err := q.where()
+	c, err := q.conditions()
+	if err == nil {
+		err = q.after(c)
+	}
 	if err != nil {
 		return Page{}, err
 	}
-	order, err := q.order()
+	order, err := q.order(c)
 	if err != nil {
 		return Page{}, err
 	}
@@ -238,7 +60,7 @@ func (b *Board) List(ctx context.Context, q Query) (Page, error) {
 		limit = defaultPage
 	}
 	limit = min(limit, maxPage)
-	found, err := b.query(ctx, "WHERE "+strings.Join(where, " AND ")+order+" LIMIT ?", append(args, limit+1)...)
+	found, err := b.query(ctx, alertColumns+c.from+eventOfCause+c.text()+order+" LIMIT ?", append(c.args, limit+1)...)
 	if err != nil {
 		return Page{}, err
 	}
@@ -246,67 +68,111 @@ func (b *Board) List(ctx context.Context, q Query) (Page, error) {
 	if len(found) > limit {
 		found = found[:limit]
 		last := found[limit-1]
-		page.Next = encodeCursor(q.Sort, last.urgency, last.id)
+		page.Next = encodeCursor(q.Sort, last.urgency, last.Row)
 	}
 	page.Alerts = plain(found)
 	return page, nil
 }
 
-func (q Query) order() (string, error) {
-	switch q.Sort {
-	case "", "newest":
-		return " ORDER BY a.id DESC", nil
-	case "oldest":
-		return " ORDER BY a.id", nil
-	case "urgency":
-		return " ORDER BY a.urgency DESC, a.id DESC", nil
+// Count returns how many alerts a query matches; sort, cursor and limit play no part.
+func (b *Board) Count(ctx context.Context, q Query) (int, error) {
+	c, err := q.conditions()
+	if err != nil {
+		return 0, err
 	}
-	return "", fmt.Errorf("%w: sort is newest, oldest or urgency", ErrQuery)
+	query := "SELECT count(*) " + c.from + c.text()
+	if q.Standing == "" {
+		query = "SELECT coalesce(sum(c.count), 0) FROM causes c " + c.text()
+	}
+	var n int
+	err = b.read.QueryRowContext(ctx, query, c.args...).Scan(&n)
+	return n, err
 }
 
-func (q Query) where() (where []string, args []any, err error) {
-	where, args = []string{"a.exercise = ?"}, []any{q.Exercise}
-	add := func(condition string, values ...any) {
-		where, args = append(where, condition), append(args, values...)
-	}
+func (q Query) conditions() (*conditions, error) {
+	c := &conditions{from: byCause}
+	c.add("c.exercise = ?", q.Exercise)
 	if q.Standing != "" {
 		s, err := alert.ParseState(q.Standing)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w: standing: %w", ErrQuery, err)
+			return nil, fmt.Errorf("%w: standing: %w", ErrQuery, err)
 		}
-		add("a.standing = ?", int(s))
+		c.add("a.standing = ?", s)
+		if s > alert.Asserted {
+			c.from, c.few = byStanding, true
+			c.add("a.standing > 1") // word for word what the partial index says, or it cannot be chosen
+		}
 	}
 	if q.Urgency != "" {
 		u, err := alert.ParseUrgency(q.Urgency)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w: urgency: %w", ErrQuery, err)
+			return nil, fmt.Errorf("%w: urgency: %w", ErrQuery, err)
 		}
-		add("a.urgency = ?", int(u))
+		c.add("c.urgency = ?", u)
 	}
 	if q.Author != "" {
-		add("a.author = ?", q.Author)
+		c.add("c.author = ?", q.Author)
 	}
 	if q.Text != "" {
-		if len(q.Text) > maxTextBytes {
-			return nil, nil, fmt.Errorf("%w: text of %d bytes, at most %d", ErrQuery, len(q.Text), maxTextBytes)
-		}
-		add("instr(e.words, ?) > 0", strings.ToLower(q.Text))
-	}
-	if q.Cursor != "" {
-		urgency, id, err := decodeCursor(q.Sort, q.Cursor)
+		match, err := matching(q.Text)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		switch q.Sort {
-		case "oldest":
-			add("a.id > ?", id)
-		case "urgency":
-			add("(a.urgency, a.id) < (?, ?)", urgency, id)
-		default:
-			add("a.id < ?", id)
-		}
+		c.add("c.first IN (SELECT rowid FROM words WHERE words MATCH ?)", match)
 	}
-	return where, args, nil
+	return c, nil
+}
+
+// matching returns the full-text expression for all of the words of a text, each the whole or the beginning of a word.
+func matching(text string) (string, error) {
+	words := strings.Fields(text)
+	if len(text) > maxTextBytes || len(words) > maxTextWords {
+		return "", fmt.Errorf("%w: text of %d bytes and %d words, at most %d and %d", ErrQuery, len(text), len(words), maxTextBytes, maxTextWords)
+	}
+	for i, w := range words {
+		words[i] = `"` + strings.ReplaceAll(strings.ReplaceAll(w, "\x00", ""), `"`, `""`) + `"*`
+	}
+	if len(words) == 0 {
+		return `""`, nil
+	}
+	return strings.Join(words, " "), nil
+}
+
+// order names the alert alone where that is all an order needs: by causes it is the order of causes, then of rows.
+func (q Query) order(c *conditions) (string, error) {
+	switch {
+	case (q.Sort == "" || q.Sort == "newest") && c.few:
+		return " ORDER BY a.id DESC", nil
+	case q.Sort == "" || q.Sort == "newest":
+		return " ORDER BY c.first DESC, a.id DESC", nil
+	case q.Sort == "oldest" && c.few:
+		return " ORDER BY a.id", nil
+	case q.Sort == "oldest":
+		return " ORDER BY c.first, a.id", nil
+	case q.Sort == "urgency":
+		return " ORDER BY c.urgency DESC, c.first DESC, a.id DESC", nil
+	}
+	return "", fmt.Errorf("%w: sort is newest, oldest or urgency", ErrQuery)
+}
+
+// after leaves out what earlier pages held.
+func (q Query) after(c *conditions) error {
+	if q.Cursor == "" {
+		return nil
+	}
+	urgency, id, err := decodeCursor(q.Sort, q.Cursor)
+	if err != nil {
+		return err
+	}
+	switch q.Sort {
+	case "oldest":
+		c.add("a.id > ? AND c.first + c.count > ?", id, id)
+	case "urgency":
+		c.add("c.urgency <= ? AND (c.urgency, a.id) < (?, ?)", urgency, urgency, id)
+	default:
+		c.add("a.id < ? AND c.first < ?", id, id)
+	}
+	return nil
 }
 
 func encodeCursor(sort string, urgency, id int64) string {
@@ -325,80 +191,4 @@ func decodeCursor(sort, cursor string) (urgency, id int64, err error) {
 		return 0, 0, fmt.Errorf("%w: the cursor is of another list", ErrQuery)
 	}
 	return urgency, id, nil
-}
-
-// Stored is an event as it was stored.
-type Stored struct {
-	Origin   ledger.Origin
-	Position ledger.Position
-	Type     string
-	Event    ledger.Event
-}
-
-// ByEvent returns where an author's event with an id was committed, for a retry's first answer.
-func (b *Board) ByEvent(ctx context.Context, author ledger.AgencyID, id ledger.EventID) (Stored, bool, error) {
-	found, err := b.stored(ctx, "event = ? AND author = ? ORDER BY seq LIMIT 1", id[:], string(author))
-	if err != nil || len(found) == 0 {
-		return Stored{}, false, err
-	}
-	return found[0], true, nil
-}
-
-// Private returns this agency's own events of the types with a prefix, in the order of our ledger: settings, tokens.
-func (b *Board) Private(ctx context.Context, prefix string) ([]Stored, error) {
-	return b.stored(ctx, "type >= ? AND type < ? AND author = ? ORDER BY seq", prefix, prefix+"\x7f", string(b.cfg.Agency))
-}
-
-func (b *Board) stored(ctx context.Context, where string, args ...any) ([]Stored, error) {
-	rows, err := b.read.QueryContext(ctx, "SELECT origin, idx, leaf, type, raw FROM events WHERE "+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []Stored
-	for rows.Next() {
-		var s Stored
-		var origin string
-		var raw []byte
-		if err := rows.Scan(&origin, &s.Position.Index, &s.Position.Leaf, &s.Type, &raw); err != nil {
-			return nil, err
-		}
-		if err := ledger.Unmarshal(raw, &s.Event, ledger.MaxPlaintextBytes); err != nil {
-			return nil, fmt.Errorf("board: a stored event is damaged: %w", err)
-		}
-		s.Origin = ledger.Origin(origin)
-		out = append(out, s)
-	}
-	return out, rows.Err()
-}
-
-// Change is one change of the board. Sequences grow and have no meaning on another node.
-type Change struct {
-	Sequence uint64
-	Kind     string
-	Object   string
-	Origin   ledger.Origin
-	Index    uint64
-	At       time.Time
-}
-
-// Changes returns changes after a sequence, in order.
-func (b *Board) Changes(ctx context.Context, after uint64, limit int) ([]Change, error) {
-	rows, err := b.read.QueryContext(ctx, "SELECT seq, kind, object, origin, idx, at FROM changes WHERE seq > ? ORDER BY seq LIMIT ?", after, min(limit, maxChanges))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []Change
-	for rows.Next() {
-		var c Change
-		var origin string
-		var at int64
-		if err := rows.Scan(&c.Sequence, &c.Kind, &c.Object, &origin, &c.Index, &at); err != nil {
-			return nil, err
-		}
-		c.Origin, c.At = ledger.Origin(origin), time.UnixMilli(at).UTC()
-		out = append(out, c)
-	}
-	return out, rows.Err()
 }

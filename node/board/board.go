@@ -1,0 +1,201 @@
+package board
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"vigil/ledger"
+)
+
+// Errors of queries.
+var (
+	ErrNotFound  = errors.New("board: no such alert")
+	ErrAmbiguous = errors.New("board: more than one alert begins like that")
+	ErrQuery     = errors.New("board: query")
+)
+
+// Ledger is where entries come from. What it returns has been verified.
+type Ledger interface {
+	Origins() []ledger.Origin
+	Size(origin ledger.Origin) uint64
+	Entry(origin ledger.Origin, index uint64) (e ledger.Entry, bare bool, hash tlog.Hash, err error)
+	// Changed is closed at the next change.
+	Changed() <-chan struct{}
+}
+
+// Opener opens sealed payloads; crypto.ErrNotForUs says that this agency is not in the audience.
+type Opener interface {
+	Open(rec *ledger.Record, payload []byte) (*ledger.Payload, error)
+}
+
+// Config names what a Board works with; every field but OnGovernance is required.
+type Config struct {
+	Dir    string
+	Key    [32]byte
+	Agency ledger.AgencyID
+	Ledger Ledger
+	Opener Opener
+	// Corroboration is the policy's k, read before every transaction; where it has changed, standings follow.
+	Corroboration func() int
+	// OnGovernance is told of every governance entry before the cursor passes it, perhaps more than once.
+	OnGovernance func(rec *ledger.Record, index uint64, payload []byte)
+	Log          *slog.Logger
+}
+
+// Board is safe for concurrent use by many readers; Run is its one writer.
+type Board struct {
+	cfg   Config
+	write *sql.DB
+	read  *sql.DB
+	vfs   string
+	nouns []noun        // used by Run only
+	wake  chan struct{} // of Run
+
+	mu        sync.Mutex
+	positions map[ledger.Origin]uint64 // guarded by mu
+	rewind    map[ledger.Origin]uint64 // guarded by mu; where Run is asked to begin again
+	last      uint64                   // guarded by mu; sequence of the last change
+	changed   chan struct{}            // guarded by mu
+}
+
+// Open opens the board, or makes it anew where it is missing, damaged, of another schema or under another key: it holds
+// nothing that the ledgers do not.
+func Open(cfg Config) (*Board, error) {
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("board: %w", err)
+	}
+	b := &Board{
+		cfg: cfg, vfs: registerCipher(cfg.Key), nouns: nouns(), wake: make(chan struct{}, 1),
+		rewind: map[ledger.Origin]uint64{}, changed: make(chan struct{}),
+	}
+	err := b.openFile()
+	if err == nil {
+		return b, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		cfg.Log.Warn("the board cannot be used and is built anew from the ledgers", "error", err)
+	}
+	if err := b.remove(); err != nil {
+		return nil, fmt.Errorf("board: %w", err)
+	}
+	if err := b.create(); err != nil {
+		return nil, fmt.Errorf("board: %w", err)
+	}
+	return b, nil
+}
+
+// load reads cursors and the last change.
+func (b *Board) load() error {
+	b.positions = map[ledger.Origin]uint64{}
+	rows, err := b.write.Query("SELECT origin, next FROM cursors")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var origin string
+		var next uint64
+		if err := rows.Scan(&origin, &next); err != nil {
+			return err
+		}
+		b.positions[ledger.Origin(origin)] = next
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return b.write.QueryRow("SELECT coalesce(max(seq), 0) FROM changes").Scan(&b.last)
+}
+
+// Close closes the files. Run must have ended.
+func (b *Board) Close() error { return errors.Join(b.read.Close(), b.write.Close()) }
+
+// Position returns how many entries of a ledger the board has followed.
+func (b *Board) Position(origin ledger.Origin) uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.positions[origin]
+}
+
+// Rewind lets Run follow a ledger again from an index: keys were granted that open what did not open before. What is on
+// the board already stays as it is.
+func (b *Board) Rewind(origin ledger.Origin, index uint64) {
+	b.mu.Lock()
+	if at, asked := b.rewind[origin]; !asked || index < at {
+		b.rewind[origin] = index
+	}
+	b.mu.Unlock()
+	select {
+	case b.wake <- struct{}{}:
+	default: // Run is awake, or will be
+	}
+}
+
+// rewound applies what Rewind asked for; the cursor on disk follows with the next batch, so a crash here forgets the wish.
+func (b *Board) rewound(origin ledger.Origin) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if at, asked := b.rewind[origin]; asked {
+		b.positions[origin] = min(at, b.positions[origin])
+		delete(b.rewind, origin)
+	}
+}
+
+// SetSealed notes that a checkpoint that counts covers a ledger up to size, no later than a time. Of two for one size
+// the earlier stays. Entries are shown with the time of the first that covers them.
+func (b *Board) SetSealed(ctx context.Context, origin ledger.Origin, size uint64, noLaterThan time.Time) error {
+	_, err := b.write.ExecContext(ctx, "INSERT INTO seals VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = min(at, excluded.at)", string(origin), size, noLaterThan.UnixMilli())
+	return err
+}
+
+// WaitFor returns when the board has followed size entries of a ledger.
+func (b *Board) WaitFor(ctx context.Context, origin ledger.Origin, size uint64) error {
+	return b.wait(ctx, func() bool { return b.positions[origin] >= size })
+}
+
+// WaitChange returns when there is a change after a sequence.
+func (b *Board) WaitChange(ctx context.Context, after uint64) error {
+	return b.wait(ctx, func() bool { return b.last > after })
+}
+
+// LastChange returns the sequence of the last change.
+func (b *Board) LastChange() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
+}
+
+func (b *Board) wait(ctx context.Context, ok func() bool) error {
+	for {
+		b.mu.Lock()
+		done, changed := ok(), b.changed
+		b.mu.Unlock()
+		if done {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// moved publishes what a transaction has committed.
+func (b *Board) moved(origin ledger.Origin, next, last uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if origin != "" {
+		b.positions[origin] = next
+	}
+	b.last = max(b.last, last)
+	close(b.changed)
+	b.changed = make(chan struct{})
+}

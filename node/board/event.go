@@ -1,0 +1,245 @@
+package board
+
+import (
+	"database/sql"
+	"errors"
+	"strings"
+
+	"vigil/ledger"
+	"vigil/ledger/alert"
+)
+
+// fate is what became of an event. The numbers are stored.
+type fate uint8
+
+const (
+	folded    fate = 0
+	newer     fate = 1 // of a noun, type or version made after this binary; tried again at every start
+	malformed fate = 2 // claims to be of a version that it is not; never has effect
+	private   fate = 3 // sealed by this agency to itself, of no noun here: settings, tokens
+)
+
+// where is an event's place and what its record says.
+type where struct {
+	origin     ledger.Origin
+	at         ledger.Position
+	author     ledger.AgencyID
+	authoredAt int64
+}
+
+// placed is an event that a noun has read: the object it founds or refers to, and what it says.
+type placed struct {
+	where
+	key   alert.Key // home, author and event name the object of any noun
+	fact  any       // the noun's own
+	event *ledger.Event
+	seq   int64
+}
+
+// noun folds the events whose type begins with its prefix into tables of its own. It belongs to Run.
+type noun interface {
+	prefix() string
+	// place reads an event; what is not folded is kept without effect.
+	place(w where, e *ledger.Event) (placed, fate)
+	// fold brings the object's tables to the fold of all its events, of which p is stored last; fresh says that p is the
+	// only one.
+	fold(f *folder, object int64, p placed, fresh bool) error
+	// forget drops what is remembered of objects.
+	forget()
+}
+
+// nouns are all that this binary knows.
+func nouns() []noun { return []noun{newAlerts()} }
+
+// place finds the noun of an event and lets it read.
+func (b *Board) place(w where, audience string, e *ledger.Event) (noun, placed, fate) {
+	for _, n := range b.nouns {
+		if strings.HasPrefix(e.Type, n.prefix()) {
+			p, fate := n.place(w, e)
+			p.where, p.event = w, e
+			return n, p, fate
+		}
+	}
+	if w.author == b.cfg.Agency && audience == string(b.cfg.Agency) {
+		return nil, placed{}, private
+	}
+	return nil, placed{}, newer
+}
+
+// event stores one event and folds the object it belongs to. One that is stored already has no effect.
+func (f *folder) event(rec *ledger.Record, at ledger.Position, e *ledger.Event) error {
+	var names []string
+	for _, a := range rec.Audience {
+		names = append(names, string(a.Name))
+	}
+	audience := strings.Join(names, " ")
+	w := where{rec.Origin, at, rec.Author, rec.AuthoredAt}
+	n, p, fate := f.board.place(w, audience, e)
+	seq, isNew, err := f.store(w, audience, fate, e)
+	f.rows += e.Count()
+	if err != nil || !isNew || fate != folded {
+		return err
+	}
+	p.seq = seq
+	return f.fold(n, p)
+}
+
+func (f *folder) store(w where, audience string, fate fate, e *ledger.Event) (seq int64, isNew bool, err error) {
+	r, err := f.exec(`INSERT INTO events (origin, idx, leaf, author, event, type, version, authored, audience, fate, width, shared)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		string(w.origin), w.at.Index, w.at.Leaf, string(w.author), e.ID[:], e.Type, e.Version, w.authoredAt, audience, fate, e.Width, notNil(e.Shared))
+	if err != nil {
+		return 0, false, err
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		return 0, false, err
+	}
+	if seq, err = r.LastInsertId(); err != nil {
+		return 0, false, err
+	}
+	_, err = f.exec("INSERT INTO bodies VALUES (?, ?)", seq, e.Rows)
+	return seq, true, err
+}
+
+// notNil keeps an empty part from being stored as NULL.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// fold gives a stored event to its object.
+func (f *folder) fold(n noun, p placed) error {
+	object, fresh, err := f.object(n.prefix(), p.key)
+	if err != nil {
+		return err
+	}
+	if _, err := f.exec("UPDATE events SET object = ? WHERE seq = ?", object, p.seq); err != nil {
+		return err
+	}
+	if err := n.fold(f, object, p, fresh); err != nil {
+		return err
+	}
+	return f.change(p.event.Type, alert.ID{Key: p.key}.String(), p.origin, p.at.Index)
+}
+
+func (f *folder) object(noun string, k alert.Key) (id int64, fresh bool, err error) {
+	r, err := f.exec("INSERT INTO objects (noun, home, author, event) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", noun, string(k.Home), string(k.Author), k.Event[:])
+	if err != nil {
+		return 0, false, err
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 1 {
+		id, lastErr := r.LastInsertId()
+		return id, true, errors.Join(err, lastErr)
+	}
+	id, err = objectID(f.tx, noun, k)
+	return id, false, err
+}
+
+func objectID(q querier, noun string, k alert.Key) (id int64, err error) {
+	err = q.QueryRow("SELECT id FROM objects WHERE event = ? AND author = ? AND home = ? AND noun = ?", k.Event[:], string(k.Author), string(k.Home), noun).Scan(&id)
+	return id, err
+}
+
+func (f *folder) change(kind, object string, origin ledger.Origin, index uint64) error {
+	r, err := f.exec("INSERT INTO changes (kind, object, origin, idx, at) VALUES (?, ?, ?, ?, ?)", kind, object, string(origin), index, f.at.UnixMilli())
+	if err != nil {
+		return err
+	}
+	n, err := r.LastInsertId()
+	f.last = max(f.last, uint64(n))
+	return err
+}
+
+// policy reads the corroboration in force; where it is another than the stored standings were computed with, they follow.
+func (f *folder) policy() error {
+	f.k = max(f.board.cfg.Corroboration(), 2)
+	var before int
+	if err := f.tx.QueryRow("SELECT corroboration FROM meta").Scan(&before); err != nil || before == f.k {
+		return err
+	}
+	if _, err := f.exec("UPDATE meta SET corroboration = ?", f.k); err != nil {
+		return err
+	}
+	if before == 0 {
+		return nil // a new board
+	}
+	_, err := f.exec("UPDATE alerts SET standing = iif(agencies >= ?, ?, ?) WHERE standing IN (?, ?) AND agencies > 1",
+		f.k, alert.Corroborated, alert.Asserted, alert.Corroborated, alert.Asserted)
+	if err != nil {
+		return err
+	}
+	return f.change("policy", "", "", 0)
+}
+
+// renew folds the events that were newer than the binary that stored them and are not newer than this one.
+func (f *folder) renew() error {
+	found, err := storedEvents(f.tx, "e.fate = ? ORDER BY e.seq", newer)
+	if err != nil {
+		return err
+	}
+	for i := range found {
+		s := &found[i]
+		w := where{s.Origin, s.Position, s.Author, s.authoredAt}
+		n, p, fate := f.board.place(w, s.audience, &s.Event)
+		if fate == newer {
+			continue
+		}
+		if _, err := f.exec("UPDATE events SET fate = ? WHERE seq = ?", fate, s.seq); err != nil {
+			return err
+		}
+		p.seq = s.seq
+		if fate == folded {
+			if err := f.fold(n, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Stored is an event as it was stored.
+type Stored struct {
+	Origin     ledger.Origin
+	Position   ledger.Position
+	Author     ledger.AgencyID
+	Type       string
+	Event      ledger.Event
+	authoredAt int64
+	audience   string
+	seq        int64
+}
+
+// storedEvents returns events with their rows.
+func storedEvents(q querier, condition string, args ...any) ([]Stored, error) {
+	rows, err := q.Query(`SELECT e.seq, e.origin, e.idx, e.leaf, e.author, e.event, e.type, e.version, e.authored, e.audience, e.width, e.shared, b.rows
+		FROM events e JOIN bodies b ON b.seq = e.seq WHERE `+condition, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Stored
+	for rows.Next() {
+		s, err := scanStored(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, rows.Err()
+}
+
+func scanStored(rows *sql.Rows) (s Stored, err error) {
+	var origin, author string
+	var id []byte
+	err = rows.Scan(&s.seq, &origin, &s.Position.Index, &s.Position.Leaf, &author, &id, &s.Type, &s.Event.Version, &s.authoredAt, &s.audience, &s.Event.Width, &s.Event.Shared, &s.Event.Rows)
+	if err == nil && len(id) != len(s.Event.ID) {
+		err = errors.New("board: a stored event is damaged")
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Origin, s.Author, s.Event.ID, s.Event.Type = ledger.Origin(origin), ledger.AgencyID(author), ledger.EventID(id), s.Type
+	return s, nil
+}

@@ -1,0 +1,90 @@
+package board
+
+import (
+	"strings"
+)
+
+// Dump is everything the board holds, without what the order of arrival decides: its own numbers, and times of its clock.
+func (b *Board) Dump() (string, error) {
+	var out strings.Builder
+	for _, query := range []string{
+		`SELECT origin, next FROM cursors ORDER BY 1`,
+		`SELECT e.origin, e.idx, e.leaf, e.author, hex(e.event), e.type, e.version, e.authored, e.audience, e.fate, e.width, hex(e.shared), hex(b.rows), hex(o.event)
+			FROM events e JOIN bodies b ON b.seq = e.seq LEFT JOIN objects o ON o.id = e.object ORDER BY 1, 2, 3`,
+		`SELECT o.noun, o.home, o.author, hex(o.event), e.idx, e.leaf FROM objects o LEFT JOIN events e ON e.seq = o.founding ORDER BY 1, 2, 3, 4`,
+		`SELECT hex(o.event), o.author, a.id - a.first, a.standing, a.agencies, a.disputes, hex(a.file), c.count, c.authored, c.urgency, c.exercise, c.media, c.ai, c.tlp, c.classes, c.title
+			FROM alerts a JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object ORDER BY 1, 2, 3`,
+		`SELECT s.alg, hex(s.value), hex(o.event), o.author, a.id - a.first
+			FROM signals s JOIN alerts a ON a.id = s.alert JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object ORDER BY 1, 2, 3, 4, 5`,
+		`SELECT kind, object, origin, idx FROM changes ORDER BY 1, 2, 3, 4`,
+	} {
+		if err := b.dump(&out, query); err != nil {
+			return "", err
+		}
+	}
+	return out.String(), nil
+}
+
+func (b *Board) dump(out *strings.Builder, query string) error {
+	rows, err := b.read.Query(query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	values, into := make([]*string, len(names)), make([]any, len(names))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		for _, v := range values {
+			if v == nil {
+				out.WriteString("-\t")
+			} else {
+				out.WriteString(*v + "\t")
+			}
+		}
+		out.WriteByte('\n')
+	}
+	out.WriteByte('\n')
+	return rows.Err()
+}
+
+// Plan explains how a query is answered.
+func (b *Board) Plan(q Query) (string, error) {
+	c, err := q.conditions()
+	if err != nil {
+		return "", err
+	}
+	order, err := q.order(c)
+	if err != nil {
+		return "", err
+	}
+	rows, err := b.read.Query("EXPLAIN QUERY PLAN "+alertColumns+c.from+eventOfCause+c.text()+order+" LIMIT 50", c.args...)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	var out strings.Builder
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			return "", err
+		}
+		out.WriteString(detail + "\n")
+	}
+	return out.String(), rows.Err()
+}
+
+// Exec writes past Run, for tests that play another binary.
+func (b *Board) Exec(query string, args ...any) error {
+	_, err := b.write.Exec(query, args...)
+	return err
+}

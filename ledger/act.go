@@ -259,7 +259,7 @@ func (e Epoch) OpenShare(agency AgencyID, ring *crypto.Keyring) (*crypto.AgencyK
 		}
 		secret, err := ring.Open(s.Sealed)
 		if err != nil {
-			return nil, fmt.Errorf("%w: share: %w", ErrAct, err)
+			return nil, fmt.Errorf("%w: share: %v", ErrAct, err) // even sealed to another key, it is a share that fails us
 		}
 		key, err := crypto.ParseAgencyKey(secret)
 		if err != nil {

@@ -143,6 +143,17 @@ func (n *Node) openPeer() (err error) {
 	return err
 }
 
+// followHeard is how long what another gateway said about its streams is believed.
+const followHeard = 4 * time.Second
+
+// follows names the partners this node follows.
+func (n *Node) follows() []string {
+	if n.peer == nil {
+		return nil
+	}
+	return n.peer.Follows()
+}
+
 // peerRoster says whom to speak to across the border: what the card names until their own roster is mirrored.
 type peerRoster struct{ n *Node }
 
@@ -200,6 +211,26 @@ func (r peerRoster) Rank() int {
 		}
 	}
 	return -1
+}
+
+// Taken implements peer.Roster.
+func (r peerRoster) Taken(partner ledger.Origin) bool {
+	state := r.n.store.State()
+	if state == nil {
+		return false
+	}
+	heights := r.n.cluster.Heights()
+	for i := range state.Governance.Agencies {
+		a := &state.Governance.Agencies[i]
+		if a.ID == r.n.id.Agency {
+			return false
+		}
+		h, heard := heights[a.Node.Key.ID()]
+		if heard && time.Since(h.Heard) < followHeard && slices.Contains(h.Follows, string(partner)) {
+			return true
+		}
+	}
+	return false
 }
 
 // Changed implements peer.Roster.

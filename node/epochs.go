@@ -17,10 +17,18 @@ const epochStep = time.Second
 // makeEpochs makes the next key of an audience whose members changed, until ctx ends. Any member may; they try in roster
 // order, and the ledger takes the first.
 func (n *Node) makeEpochs(ctx context.Context) error {
+	var seen *ledger.Governance
 	for ctx.Err() == nil {
 		changed := n.store.Changed()
-		for _, a := range n.dueAudiences() {
-			n.makeEpoch(ctx, a)
+		if state := n.store.State(); state != nil && state.Governance != seen {
+			seen = state.Governance
+			n.opener.learn()
+		}
+		if seen != nil {
+			n.tellBadShares(ctx)
+			for _, a := range n.dueAudiences() {
+				n.makeEpoch(ctx, a)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -30,13 +38,24 @@ func (n *Node) makeEpochs(ctx context.Context) error {
 	return nil
 }
 
-func (n *Node) dueAudiences() []ledger.AudienceName {
-	state := n.store.State()
-	if state == nil {
-		return nil
+// tellBadShares says of every epoch in force whose share fails this agency that it does: the audience is stale again, and
+// who made it is barred from the next try.
+func (n *Node) tellBadShares(ctx context.Context) {
+	for _, bad := range n.opener.badShares() {
+		a, ok := n.store.State().Governance.Audience(bad.audience)
+		if !ok || a.Epoch != bad.epoch || a.Due || a.Maker == n.id.Agency {
+			continue
+		}
+		_, err := n.author.Govern(ctx, &ledger.BadShare{Audience: bad.audience, Epoch: bad.epoch})
+		if err != nil && ctx.Err() == nil {
+			n.log.Warn("a bad share was not reported", "audience", bad.audience, "epoch", bad.epoch, "error", err)
+		}
 	}
+}
+
+func (n *Node) dueAudiences() []ledger.AudienceName {
 	var due []ledger.AudienceName
-	for _, a := range state.Governance.Audiences {
+	for _, a := range n.store.State().Governance.Audiences {
 		if a.Due && slices.Contains(a.Members, n.id.Agency) && !slices.Contains(a.Barred, n.id.Agency) {
 			due = append(due, a.Name)
 		}

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"vigil/crypto"
@@ -21,6 +22,19 @@ type opener struct {
 	mu      sync.Mutex
 	ring    *crypto.Keyring // guarded by mu
 	scanned uint64          // guarded by mu; governance entries below this index have been read
+	bad     []badShare      // guarded by mu; epochs whose share for us does not match
+}
+
+type badShare struct {
+	audience ledger.AudienceName
+	epoch    uint64
+}
+
+// badShares returns the epochs that do not open for us though they should.
+func (o *opener) badShares() []badShare {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.bad)
 }
 
 // Open implements board.Opener.
@@ -80,6 +94,7 @@ func (o *opener) take(payload []byte, index uint64) bool {
 	}
 	if err != nil {
 		o.log.Error("this agency's share of an audience key does not match", "audience", epoch.Audience, "epoch", epoch.Number, "index", index)
+		o.bad = append(o.bad, badShare{epoch.Audience, epoch.Number})
 		return false
 	}
 	o.ring = o.ring.With(key)

@@ -52,6 +52,8 @@ type Config struct {
 	// Alarm is told what an honest peer never does. Fatal is told what the node must not survive. Neither may block.
 	Alarm func(peer crypto.NodeID, reason string)
 	Fatal func(error)
+	// Follows names the partners this node has an open stream to; nil where it is no gateway. The others are told.
+	Follows func() []string
 
 	// Heartbeat is raft's heartbeat and election timeout; the lease is five sixths of it. Zero is 1.2 s.
 	Heartbeat time.Duration
@@ -87,6 +89,9 @@ func Open(cfg Config) (*Cluster, error) {
 	}
 	if cfg.HungDisk == 0 {
 		cfg.HungDisk = 20 * time.Second
+	}
+	if cfg.Follows == nil {
+		cfg.Follows = func() []string { return nil }
 	}
 	own, err := certificate(cfg.Key)
 	if err != nil {

@@ -172,6 +172,7 @@ type Height struct {
 	Root                tlog.Hash
 	Clock               time.Duration // how far its clock is ahead of ours
 	Heard               time.Time
+	Follows             []string // origins of partners it has an open stream to
 }
 
 type heightWire struct {
@@ -180,6 +181,7 @@ type heightWire struct {
 	Size                uint64
 	Root                tlog.Hash
 	Now                 int64 // ms
+	Follows             []string
 }
 
 // Heights returns what the other nodes said last.
@@ -194,7 +196,7 @@ func (c *Cluster) Heights() map[crypto.NodeID]Height {
 }
 
 func (c *Cluster) height() heightWire {
-	w := heightWire{Now: time.Now().UnixMilli(), Root: ledger.EmptyRoot}
+	w := heightWire{Now: time.Now().UnixMilli(), Root: ledger.EmptyRoot, Follows: c.cfg.Follows()}
 	w.Term, w.Last, w.Applied = c.Progress()
 	if state := c.cfg.Store.State(); state != nil {
 		w.Size, w.Root = state.Size(), state.Root()
@@ -251,7 +253,7 @@ func (c *Cluster) hear(id crypto.NodeID, raw []byte) bool {
 	}
 	now := time.Now()
 	h := Height{
-		Term: w.Term, Last: w.Last, Applied: w.Applied, Size: w.Size, Root: w.Root, Heard: now,
+		Term: w.Term, Last: w.Last, Applied: w.Applied, Size: w.Size, Root: w.Root, Heard: now, Follows: w.Follows,
 		Clock: time.Duration(w.Now-now.UnixMilli()) * time.Millisecond,
 	}
 	c.mu.Lock()

@@ -97,4 +97,7 @@ func (g *gater) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReaso
 	return g.allowed(c.RemotePeer()), 0
 }
 
-var errStopped = errors.New("peer: stopped")
+var (
+	errStopped = errors.New("peer: stopped")
+	errStandBy = errors.New("peer: a gateway of lower rank follows")
+)

@@ -34,6 +34,8 @@ type Roster interface {
 	Partners() []Partner
 	// Rank returns the place of this node among our own gateways: 0 follows, the others stand by.
 	Rank() int
+	// Taken says that a gateway of ours of lower rank follows a partner.
+	Taken(partner ledger.Origin) bool
 	// Changed is closed when partners or ranks may have changed.
 	Changed() <-chan struct{}
 }
@@ -107,6 +109,20 @@ func (p *Peer) Addresses() []string {
 
 // Close ends every connection. Run must have ended.
 func (p *Peer) Close() error { return p.host.Close() }
+
+// Follows names the partners whose gateway streams to this node now.
+func (p *Peer) Follows() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for origin, s := range p.status {
+		if s.Gateway != "" {
+			out = append(out, string(origin))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
 
 // Status returns how the link to a partner stands.
 func (p *Peer) Status(origin ledger.Origin) Status {
@@ -311,9 +327,13 @@ func (p *Peer) follow(ctx context.Context, origin ledger.Origin) {
 			continue
 		}
 		before := p.cfg.Sink.Cursor(origin)
-		err := p.followOne(ctx, origin, turn)
+		err := p.followWhileFree(ctx, origin, turn)
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, errStandBy) {
+			p.note(origin, func(s *Status) { s.Gateway, s.Error = "", "" })
+			continue
 		}
 		if p.cfg.Sink.Cursor(origin) > before {
 			wait = backoffFirst
@@ -325,17 +345,18 @@ func (p *Peer) follow(ctx context.Context, origin ledger.Origin) {
 	}
 }
 
-// myTurn says whether to follow now. A gateway of higher rank waits until the mirror has not moved for a while.
+// myTurn says whether to follow now. A gateway of higher rank waits while one before it follows, and until the mirror has
+// not moved for a while.
 func (p *Peer) myTurn(ctx context.Context, origin ledger.Origin) bool {
 	rank := p.cfg.Roster.Rank()
-	if rank < 0 {
-		pause(ctx, standBy)
+	if rank < 0 || p.cfg.Roster.Taken(origin) {
+		pause(ctx, lookAgain)
 		return false
 	}
 	before := p.cfg.Sink.Cursor(origin)
 	for deadline := time.Now().Add(time.Duration(rank) * standBy); time.Now().Before(deadline); {
 		pause(ctx, lookAgain)
-		if ctx.Err() != nil || p.cfg.Sink.Cursor(origin) != before {
+		if ctx.Err() != nil || p.cfg.Sink.Cursor(origin) != before || p.cfg.Roster.Taken(origin) {
 			return false
 		}
 	}
@@ -349,6 +370,25 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-t.C:
 	}
+}
+
+// followWhileFree follows until something fails or a gateway of lower rank is back.
+func (p *Peer) followWhileFree(ctx context.Context, origin ledger.Origin, turn int) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		for ctx.Err() == nil {
+			pause(ctx, lookAgain)
+			if p.cfg.Roster.Taken(origin) {
+				cancel(errStandBy)
+			}
+		}
+	}()
+	err := p.followOne(ctx, origin, turn)
+	if cause := context.Cause(ctx); errors.Is(cause, errStandBy) {
+		return errStandBy
+	}
+	return err
 }
 
 // followOne follows one gateway until something fails.

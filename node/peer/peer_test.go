@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ type side struct {
 	own      ledger.Origin
 	partner  ledger.Origin
 	peer     *Peer
+	taken    atomic.Bool
 }
 
 func (s *side) Partners() []Partner {
@@ -38,7 +40,8 @@ func (s *side) Partners() []Partner {
 	defer s.mu.Unlock()
 	return s.partners
 }
-func (s *side) Rank() int { return 0 }
+func (s *side) Rank() int                { return 0 }
+func (s *side) Taken(ledger.Origin) bool { return s.taken.Load() }
 func (s *side) Changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -280,6 +283,22 @@ func TestALyingGatewayIsNamedAndChangesNothing(t *testing.T) {
 	a.lie = false
 	a.mu.Unlock()
 	until(t, "the truth is taken", func() bool { return b.has(a) })
+}
+
+func TestAGatewayStandsByWhileAnotherFollows(t *testing.T) {
+	a, b := pair(t, "/ip4/127.0.0.1/tcp/0")
+	a.link(t, b)
+	b.link(t, a)
+	a.write(3)
+	until(t, "it follows", func() bool { return b.has(a) && len(b.peer.Follows()) == 1 })
+	b.taken.Store(true) // a gateway of lower rank is back
+	until(t, "it stands by", func() bool { return len(b.peer.Follows()) == 0 })
+	a.write(3)
+	if b.has(a) {
+		t.Fatal("it followed beside the other")
+	}
+	b.taken.Store(false)
+	until(t, "it takes over", func() bool { return b.has(a) })
 }
 
 func TestFramesAreBounded(t *testing.T) {

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
@@ -163,6 +164,17 @@ func TestBundles(t *testing.T) {
 		bad[i] ^= 1
 		if r := ledger.VerifyBundle(bad, &trust); r.Verified {
 			t.Fatalf("verified with byte %d of %d flipped", i, len(raw))
+		}
+		// A forger sets the sum right too.
+		const sum = 32
+		if i >= len(raw)-sum {
+			continue
+		}
+		clear(bad[len(bad)-sum:])
+		right := sha256.Sum256(bad)
+		copy(bad[len(bad)-sum:], right[:])
+		if r := ledger.VerifyBundle(bad, &trust); r.Verified {
+			t.Fatalf("verified with byte %d of %d flipped and the sum set right", i, len(raw))
 		}
 	}
 	stranger := ledgertest.Found(t, "in", 1)

@@ -111,6 +111,36 @@ func (n *Node) noteSealed(c ledger.Checkpoint, noLaterThan time.Time) {
 	}
 }
 
+// sealsEvery is how often the board is told of checkpoints: the newest of each second, so that dates cost one row a second.
+const sealsEvery = time.Second
+
+// keepSeals lets the board date its entries, until ctx ends.
+func (n *Node) keepSeals(ctx context.Context) error {
+	tick := time.NewTicker(sealsEvery)
+	defer tick.Stop()
+	told := map[ledger.Origin]uint64{}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		for _, origin := range n.store.Origins() {
+			size, at := n.Sealed(origin)
+			if size == told[origin] {
+				continue
+			}
+			if err := n.board.SetSealed(ctx, origin, size, at); err != nil {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return err
+			}
+			told[origin] = size
+		}
+	}
+}
+
 // cosigners names whose signatures on a checkpoint verify: members' and partners'.
 func cosigners(state *ledger.State, signed []byte) []string {
 	keys := state.Governance.CheckpointKeys()

@@ -242,7 +242,7 @@ func (n *Node) showEvents(out *api.Entry, rec *ledger.Record, payload []byte, co
 	switch {
 	case rec.Kind == ledger.KindGovernance:
 		if act, err := ledger.DecodeAct(payload); err == nil {
-			out.Events = []any{map[string]string{"act": strings.TrimPrefix(fmt.Sprintf("%T", act), "*ledger.")}}
+			out.Events = []any{map[string]any{"act": strings.TrimPrefix(fmt.Sprintf("%T", act), "*ledger."), "content": act}}
 		}
 	case !content:
 		out.Note = "this role does not read content"
@@ -254,7 +254,7 @@ func (n *Node) showEvents(out *api.Entry, rec *ledger.Record, payload []byte, co
 		}
 		for i := range p.Events {
 			x := &p.Events[i]
-			out.Events = append(out.Events, map[string]any{"id": x.ID.String(), "type": x.Type, "version": x.Version, "rows": x.Count()})
+			out.Events = append(out.Events, api.ShowEvent(x))
 		}
 	}
 }

@@ -237,7 +237,7 @@ func (n *Node) Run(ctx context.Context) error {
 			return fmt.Errorf("node: stopped, because going on could lose what was acknowledged: %w", err)
 		}
 	})
-	for _, run := range []func(context.Context) error{n.runCluster, n.found, n.board.Run, n.author.Run, n.cosign.Run, n.makeEpochs, n.serveAPI} {
+	for _, run := range []func(context.Context) error{n.runCluster, n.found, n.board.Run, n.author.Run, n.cosign.Run, n.makeEpochs, n.keepSeals, n.serveAPI} {
 		group.Go(func() error { return run(ctx) })
 	}
 	if n.peer != nil {

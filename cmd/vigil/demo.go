@@ -152,6 +152,14 @@ func (d *demo) stop() {
 }
 
 func (d *demo) stay() {
+	if d.o.json {
+		for _, id := range d.order {
+			n := d.nodes[id]
+			d.line("node", true, figures{"agency": id, "url": "https://" + n.config.API.Listen, "pin": n.pin, "token": n.token, "socket": n.config.SocketPath()}, "")
+		}
+		d.line("ready", true, figures{}, "")
+		return
+	}
 	fmt.Fprintln(d.o.out.out, "\nThe network stays up until Ctrl-C. Keys and data are synthetic.")
 	for _, id := range d.order {
 		n := d.nodes[id]

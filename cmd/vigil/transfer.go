@@ -19,6 +19,7 @@ import (
 	"vigil/node/interop"
 	"vigil/node/interop/hashlist"
 	"vigil/node/interop/row"
+	"vigil/node/interop/vics"
 )
 
 const (
@@ -229,8 +230,9 @@ func (c *countingReader) Read(b []byte) (int, error) {
 func alertExport(o *options) *cobra.Command {
 	var out string
 	q := api.ListQuery{Sort: "oldest", Limit: 500}
+	var format, nation string
 	cmd := &cobra.Command{
-		Use: "export", Short: "Write alerts as CSV (the columns of ICSE); TLP:RED never leaves", Args: cobra.NoArgs,
+		Use: "export", Short: "Write alerts as CSV (the columns of ICSE) or VICS 2.0; TLP:RED never leaves", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := o.client()
 			if err != nil {
@@ -245,20 +247,41 @@ func alertExport(o *options) *cobra.Command {
 				defer f.Close()
 				w = f
 			}
-			return o.export(cmd.Context(), c, q, w)
+			writer, err := newExporter(format, nation, w)
+			if err != nil {
+				return err
+			}
+			return o.export(cmd.Context(), c, q, writer)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write (default: standard output)")
+	cmd.Flags().StringVar(&format, "format", "csv", "csv or vics")
+	cmd.Flags().StringVar(&nation, "nation", string(vics.Default), "whose categories a VICS file is written in: Default, US, UK")
 	cmd.Flags().StringVar(&q.Standing, "standing", "", "only this standing")
 	cmd.Flags().BoolVar(&q.Exercise, "exercise", false, "exercises instead of casework")
 	return cmd
 }
 
-func (o *options) export(ctx context.Context, c *api.Client, q api.ListQuery, w io.Writer) error {
-	csv, err := hashlist.NewWriter(w)
-	if err != nil {
-		return err
+// exporter writes rows in an outside format.
+type exporter interface {
+	Write(r row.Row) error
+	Close() error
+}
+
+func newExporter(format, nation string, w io.Writer) (exporter, error) {
+	switch n := vics.Nation(nation); {
+	case format == "csv":
+		return hashlist.NewWriter(w)
+	case format != "vics":
+		return nil, &usageError{text: fmt.Sprintf("%q is no format", format), hint: "--format csv or --format vics"}
+	case n != vics.Default && n != vics.UnitedStates && n != vics.UnitedKingdom:
+		return nil, &usageError{text: fmt.Sprintf("%q is no national context of VICS 2.0", nation), hint: "--nation Default, US or UK"}
+	default:
+		return vics.NewWriter(w, n)
 	}
+}
+
+func (o *options) export(ctx context.Context, c *api.Client, q api.ListQuery, w exporter) error {
 	written, held := 0, 0
 	for {
 		page, err := c.Alerts(ctx, q)
@@ -270,32 +293,40 @@ func (o *options) export(ctx context.Context, c *api.Client, q api.ListQuery, w 
 				held++
 				continue
 			}
-			f, err := fileOf(a.Signals)
+			r, err := rowOf(a)
 			if err != nil {
 				return err
 			}
-			if err := csv.Write(row.Row{File: f}); err != nil {
+			switch err := w.Write(r); {
+			case errors.Is(err, vics.ErrNoMD5):
 				held++
-				continue
+			case err != nil:
+				return err
+			default:
+				written++
 			}
-			written++
 		}
 		if q.Cursor = page.Next; page.Next == "" {
 			break
 		}
 	}
-	o.out.note("%d written, %d held back (TLP:RED, retracted, or without a column)", written, held)
-	return csv.Close()
+	o.out.note("%d written, %d held back (TLP:RED, retracted, or without what the format identifies a file by)", written, held)
+	return w.Close()
 }
 
-func fileOf(signals []api.Signal) (alert.File, error) {
-	var f alert.File
-	for _, s := range signals {
+func rowOf(a api.Alert) (row.Row, error) {
+	d, err := api.DetailsOf(a.AlertFacts)
+	if err != nil {
+		return row.Row{}, err
+	}
+	r := row.Row{Media: d.Media, Classifications: d.Classifications, Victim: d.Victim, Series: d.Series, Updated: a.Authored}
+	for _, s := range a.Signals {
 		x, err := alert.ParseSignal(s.Algorithm + ":" + s.Value)
 		if err != nil {
-			return f, err
+			return r, err
 		}
-		f.Signals = append(f.Signals, x)
+		r.File.Signals = append(r.File.Signals, x)
 	}
-	return f.Normal(), nil
+	r.File = r.File.Normal()
+	return r, nil
 }

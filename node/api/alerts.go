@@ -298,7 +298,7 @@ func (s *Server) getAlert(ctx context.Context, in *alertPath) (*body[Alert], err
 	}
 	out := s.alerts([]board.Alert{a})[0]
 	for _, e := range events {
-		x := AlertEvent{Type: e.Type, Author: string(e.Author), Ledger: string(e.Origin), Index: e.Index, Authored: e.AuthoredAt}
+		x := AlertEvent{Type: e.Type, Author: string(e.Author), Ledger: string(e.Origin), Index: e.Index, Authored: e.AuthoredAt, Effect: e.Without.String()}
 		switch f := e.Fact.(type) {
 		case *alert.Assessed:
 			x.Verdict, x.Reason = f.Verdict.String(), f.Reason

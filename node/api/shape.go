@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,8 +20,11 @@ func (s *Server) alerts(in []board.Alert) []Alert {
 			Authored: a.AuthoredAt, Standing: a.Standing.String(), Audience: a.Audience, Sealed: sealed > a.Position.Index,
 			AlertFacts: factsOf(a.Details), Signals: []Signal{},
 		}
-		if out[i].Sealed {
-			out[i].NoLaterThan = &at
+		switch {
+		case !a.NoLaterThan.IsZero():
+			out[i].NoLaterThan = &a.NoLaterThan
+		case out[i].Sealed:
+			out[i].NoLaterThan = &at // the board learns it within a second
 		}
 		for _, x := range a.File.Signals {
 			signal := Signal{Algorithm: x.Algorithm.String(), Value: x.Text()}
@@ -118,6 +122,52 @@ func factsOf(d alert.Details) AlertFacts {
 		f.Classifications = append(f.Classifications, Classification{Scheme: c.Scheme, Value: c.Value})
 	}
 	return f
+}
+
+// maxShownRows bounds how many rows of a list are shown with an entry.
+const maxShownRows = 100
+
+// ShowEvent gives an opened event its shape on the wire: what it says, in words.
+func ShowEvent(e *ledger.Event) any {
+	out := struct {
+		ID      string `json:"id"`
+		Type    string `json:"type"`
+		Version uint64 `json:"version"`
+		Rows    int    `json:"rows"`
+		Content any    `json:"content,omitempty"`
+		Note    string `json:"note,omitempty"`
+	}{ID: e.ID.String(), Type: e.Type, Version: e.Version, Rows: e.Count()}
+	fact, err := alert.Decode(e)
+	if errors.Is(err, alert.ErrNotAlert) {
+		return out
+	}
+	if err != nil {
+		out.Note = err.Error()
+		return out
+	}
+	switch f := fact.(type) {
+	case alert.Cause:
+		content := struct {
+			AlertFacts
+			Signals [][]Signal `json:"signals" doc:"Of each alert; the first hundred"`
+		}{AlertFacts: factsOf(alert.DetailsOf(f))}
+		for row := range min(f.Rows(), maxShownRows) {
+			content.Signals = append(content.Signals, SignalsOf(alert.FileOf(f, uint32(row))))
+		}
+		out.Content = content
+	case *alert.Assessed:
+		out.Content = map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "verdict": f.Verdict.String(), "reason": f.Reason}
+	case *alert.Retracted:
+		out.Content = map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "reason": f.Reason}
+	}
+	return out
+}
+
+func rowsText(r alert.RowSet) any {
+	if r.IsAll() {
+		return "all"
+	}
+	return r
 }
 
 // FactsOf gives details their shape on the wire; an importer speaks it.

@@ -8,6 +8,9 @@ import (
 	"io"
 	"strings"
 
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+
 	"vigil/ledger/alert"
 	"vigil/node/interop/hashlist"
 	"vigil/node/interop/row"
@@ -34,7 +37,7 @@ const (
 var (
 	ErrMedia   = errors.New("refused: this is media, and Vigil takes fingerprints, never material")
 	ErrArchive = errors.New("refused: this is compressed or an archive; unpack it first")
-	ErrUTF16   = errors.New("refused: the file is in UTF-16; save it as UTF-8")
+	ErrUTF16   = errors.New("refused: the file is in UTF-16 without a byte order mark; save it as UTF-8")
 	ErrBinary  = errors.New("refused: this is no text, and no format that Vigil reads")
 )
 
@@ -44,6 +47,9 @@ const sniffBytes = 4096
 // hashes in a file with "pdq" in its name holds PDQ, otherwise SHA-256. The file is read from r as rows are asked for.
 func Detect(r io.Reader, name string) (Source, Format, error) {
 	b := bufio.NewReaderSize(r, sniffBytes)
+	if mark, _ := b.Peek(2); bytes.Equal(mark, []byte{0xff, 0xfe}) || bytes.Equal(mark, []byte{0xfe, 0xff}) {
+		b = bufio.NewReaderSize(transform.NewReader(b, unicode.BOMOverride(transform.Nop)), sniffBytes) // as spreadsheets save it
+	}
 	head, err := b.Peek(sniffBytes)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, "", fmt.Errorf("interop: read: %w", err)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/encoding/unicode"
+
 	"vigil/ledger/alert"
 	"vigil/node/interop"
 	"vigil/node/interop/row"
@@ -69,7 +71,7 @@ func TestDetectRefuses(t *testing.T) {
 		"pdf":      {"%PDF-1.7\n", interop.ErrMedia},
 		"zip":      {"PK\x03\x04\x14", interop.ErrArchive},
 		"gzip":     {"\x1f\x8b\x08", interop.ErrArchive},
-		"utf-16":   {"\xff\xfe{\x00", interop.ErrUTF16},
+		"utf-16":   {"{\x00\"\x00", interop.ErrUTF16},
 		"binary":   {"\x01\x02\x00\x03", interop.ErrBinary},
 		"empty":    {"", row.ErrNotThis},
 		"prose":    {"Bring me the list.\n", row.ErrNotThis},
@@ -81,6 +83,22 @@ func TestDetectRefuses(t *testing.T) {
 		if !errors.Is(err, c.want) || s != nil {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
+	}
+}
+
+func TestUTF16WithAMarkIsRead(t *testing.T) {
+	encode := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder()
+	text, err := encode.String("md5;series\r\n0cc175b9c0f1b6a831c399e269772661;\u0915\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := interop.Detect(strings.NewReader(text), "x.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Next()
+	if err != nil || r.Series != "\u0915" || len(r.File.Signals) != 1 {
+		t.Fatalf("%+v, %v", r, err)
 	}
 }
 

@@ -63,7 +63,7 @@ func Sniff(head []byte) error {
 	if name, ok := begins(head, archives); ok {
 		return fmt.Errorf("%w (%s)", ErrArchive, name)
 	}
-	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
+	if len(head) > 1 && (head[0] == 0) != (head[1] == 0) {
 		return ErrUTF16
 	}
 	if bytes.IndexByte(head, 0) >= 0 {

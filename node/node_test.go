@@ -6,9 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,97 +17,8 @@ import (
 	"vigil/ledger"
 	"vigil/node"
 	"vigil/node/api"
+	"vigil/test/nodetest"
 )
-
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
-
-func config(t *testing.T, dir string) node.Config {
-	t.Helper()
-	c := node.DefaultConfig(dir)
-	c.PassphraseFile = filepath.Join(t.TempDir(), "pass")
-	if err := os.WriteFile(c.PassphraseFile, []byte("test passphrase\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.API.Listen, c.Node.Listen, c.Peer.Listen = "127.0.0.1:0", l.Addr().String(), nil
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func founded(t *testing.T) node.Config {
-	t.Helper()
-	c := config(t, filepath.Join(t.TempDir(), "n"))
-	if _, err := node.Init(c, node.Founding{Agency: "in/ncrb", Name: "bureau", Threshold: 2, Suite: crypto.SuitePQ}); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// running is a node in this process.
-type running struct {
-	addresses node.Addresses
-	operator  *api.Client
-	stop      func()
-}
-
-func run(t *testing.T, c node.Config) *running {
-	t.Helper()
-	n, err := node.Open(c, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- n.Run(ctx) }()
-	r := &running{addresses: n.Addresses()}
-	stopped := false
-	r.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("run: %v", err)
-		}
-	}
-	t.Cleanup(r.stop)
-	if r.operator, err = api.NewClient(api.Target{Server: "unix://" + c.SocketPath()}); err != nil {
-		t.Fatal(err)
-	}
-	r.until(t, "ready", func() bool { s, err := r.operator.Status(ctx); return err == nil && s.Ready })
-	return r
-}
-
-func (r *running) until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline, tick := time.Now().Add(20*time.Second), time.NewTicker(10*time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not in time: %s", what)
-		}
-		<-tick.C
-	}
-}
-
-func (r *running) as(t *testing.T, role string) *api.Client {
-	t.Helper()
-	token, err := r.operator.CreateToken(t.Context(), api.NewToken{Name: role, Role: role})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := api.NewClient(api.Target{Server: "https://" + r.addresses.API, Pin: r.addresses.Pin, Token: token.Secret})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
 
 func status(err error) int {
 	var refusal *api.Refusal
@@ -134,11 +42,11 @@ func md5(b byte) []api.Signal {
 }
 
 func TestOneNodeAnswers(t *testing.T) {
-	c := founded(t)
-	r := run(t, c)
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	analyst, auditor, platform := r.as(t, "analyst"), r.as(t, "auditor"), r.as(t, "platform")
+	analyst, auditor, platform := r.As(t, "analyst"), r.As(t, "auditor"), r.As(t, "platform")
 
 	t.Run("a write is there when it is answered, once", func(t *testing.T) {
 		a := api.RaiseAlert{Signals: md5(0x11)}
@@ -168,7 +76,7 @@ func TestOneNodeAnswers(t *testing.T) {
 	})
 
 	t.Run("bad input is refused and changes nothing", func(t *testing.T) {
-		before, err := r.operator.Status(ctx)
+		before, err := r.Operator.Status(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -187,14 +95,14 @@ func TestOneNodeAnswers(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		after, err := r.operator.Status(ctx)
+		after, err := r.Operator.Status(ctx)
 		if err != nil || after.Ledgers[0].Size != before.Ledgers[0].Size {
 			t.Fatalf("%d entries became %d: %v", before.Ledgers[0].Size, after.Ledgers[0].Size, err)
 		}
 	})
 
 	t.Run("roles", func(t *testing.T) {
-		stranger, err := api.NewClient(api.Target{Server: "https://" + r.addresses.API, Pin: r.addresses.Pin})
+		stranger, err := api.NewClient(api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,18 +112,18 @@ func TestOneNodeAnswers(t *testing.T) {
 		if _, err := auditor.Raise(ctx, "", api.RaiseAlert{Signals: md5(2)}); status(err) != http.StatusForbidden {
 			t.Errorf("an auditor writes: %v", err)
 		}
-		if _, err := r.operator.Alerts(ctx, api.ListQuery{}); status(err) != http.StatusForbidden {
+		if _, err := r.Operator.Alerts(ctx, api.ListQuery{}); status(err) != http.StatusForbidden {
 			t.Errorf("the operator reads content: %v", err)
 		}
 		if _, err := platform.Alerts(ctx, api.ListQuery{}); status(err) != http.StatusForbidden {
 			t.Errorf("a platform lists alerts: %v", err)
 		}
-		gone := r.as(t, "analyst")
-		tokens, err := r.operator.Tokens(ctx)
+		gone := r.As(t, "analyst")
+		tokens, err := r.Operator.Tokens(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.operator.RevokeToken(ctx, tokens[len(tokens)-1].ID); err != nil {
+		if err := r.Operator.RevokeToken(ctx, tokens[len(tokens)-1].ID); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := gone.Alerts(ctx, api.ListQuery{}); status(err) != http.StatusUnauthorized {
@@ -283,7 +191,7 @@ func TestOneNodeAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		var bundle []byte
-		r.until(t, "the bundle", func() bool { bundle, err = analyst.Bundle(ctx, w.ID); return err == nil })
+		nodetest.Until(t, "the bundle", func() bool { bundle, err = analyst.Bundle(ctx, w.ID); return err == nil })
 		trustFile, err := analyst.Trust(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -299,28 +207,28 @@ func TestOneNodeAnswers(t *testing.T) {
 
 	t.Run("invitations", func(t *testing.T) {
 		for _, id := range []string{"in/ncrb", "uk/met", "nonsense"} {
-			if _, err := r.operator.Invite(ctx, api.Invite{Agency: id}); status(err) < 400 {
+			if _, err := r.Operator.Invite(ctx, api.Invite{Agency: id}); status(err) < 400 {
 				t.Errorf("invited %s: %v", id, err)
 			}
 		}
-		inv, err := r.operator.Invite(ctx, api.Invite{Agency: "in/mh-cyber"})
+		inv, err := r.Operator.Invite(ctx, api.Invite{Agency: "in/mh-cyber"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		joiner := config(t, filepath.Join(t.TempDir(), "j"))
+		joiner := nodetest.Config(t, filepath.Join(t.TempDir(), "j"))
 		if _, err := node.Join(ctx, joiner, node.Joining{Token: inv.Token[:len(inv.Token)-4], Suite: crypto.SuitePQ}); !errors.Is(err, node.ErrToken) {
 			t.Errorf("a token cut short: %v", err)
 		}
 		if _, err := node.Join(ctx, joiner, node.Joining{Token: inv.Token, Suite: crypto.SuitePQ}); err != nil {
 			t.Fatal(err)
 		}
-		twice := config(t, filepath.Join(t.TempDir(), "k"))
+		twice := nodetest.Config(t, filepath.Join(t.TempDir(), "k"))
 		if _, err := node.Join(ctx, twice, node.Joining{Token: inv.Token, Suite: crypto.SuitePQ}); !errors.Is(err, node.ErrJoinRefused) {
 			t.Errorf("an invitation used twice: %v", err)
 		}
 	})
 
-	r.stop()
+	r.Stop()
 	t.Run("nothing in clear on disk", func(t *testing.T) { noPlaintext(t, c.Dir) })
 }
 
@@ -348,9 +256,9 @@ func noPlaintext(t *testing.T, dir string) {
 }
 
 func TestTheBoardIsRebuiltAndTokensComeBack(t *testing.T) {
-	c := founded(t)
-	r := run(t, c)
-	analyst := r.as(t, "analyst")
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	analyst := r.As(t, "analyst")
 	for i := range 5 {
 		if _, err := analyst.Raise(t.Context(), "", api.RaiseAlert{Signals: md5(byte(0x51 + i))}); err != nil {
 			t.Fatal(err)
@@ -360,23 +268,23 @@ func TestTheBoardIsRebuiltAndTokensComeBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := r.operator.Tokens(t.Context())
+	tokens, err := r.Operator.Tokens(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.stop()
+	r.Stop()
 	for _, damage := range []func(string) error{os.RemoveAll, func(dir string) error { // gone; then a page of noise
 		return os.WriteFile(filepath.Join(dir, "board.db"), bytes.Repeat([]byte{0xaa}, 40<<10), 0o600)
 	}} {
 		if err := damage(filepath.Join(c.Dir, "board")); err != nil {
 			t.Fatal(err)
 		}
-		r = run(t, c)
-		again, err := r.operator.Tokens(t.Context())
+		r = nodetest.Run(t, c)
+		again, err := r.Operator.Tokens(t.Context())
 		if err != nil || len(again) != len(tokens) {
 			t.Fatalf("%d tokens of %d: %v", len(again), len(tokens), err)
 		}
-		after, err := r.as(t, "analyst").Alerts(t.Context(), api.ListQuery{Sort: "oldest"})
+		after, err := r.As(t, "analyst").Alerts(t.Context(), api.ListQuery{Sort: "oldest"})
 		if err != nil || len(after.Alerts) != len(before.Alerts) {
 			t.Fatalf("%d alerts of %d: %v", len(after.Alerts), len(before.Alerts), err)
 		}
@@ -386,20 +294,20 @@ func TestTheBoardIsRebuiltAndTokensComeBack(t *testing.T) {
 			}
 		}
 		tokens = append(tokens, api.Token{})
-		r.stop()
+		r.Stop()
 	}
 }
 
 func TestWrongDirectoriesGetAHint(t *testing.T) {
-	empty := config(t, t.TempDir())
-	if _, err := node.Open(empty, quiet); !errors.Is(err, node.ErrNoDirectory) || !strings.Contains(err.Error(), "vigil init") {
+	empty := nodetest.Config(t, t.TempDir())
+	if _, err := node.Open(empty, nodetest.Quiet); !errors.Is(err, node.ErrNoDirectory) || !strings.Contains(err.Error(), "vigil init") {
 		t.Errorf("an empty directory: %v", err)
 	}
-	c := founded(t)
+	c := nodetest.Found(t)
 	if _, err := node.Init(c, node.Founding{Agency: "in/x", Threshold: 1, Suite: crypto.SuitePQ}); !errors.Is(err, node.ErrDirectoryTaken) {
 		t.Errorf("founded twice: %v", err)
 	}
-	other := founded(t)
+	other := nodetest.Found(t)
 	mixed := c
 	mixed.Dir = filepath.Join(t.TempDir(), "mixed")
 	if err := os.CopyFS(mixed.Dir, os.DirFS(c.Dir)); err != nil {
@@ -412,7 +320,7 @@ func TestWrongDirectoriesGetAHint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := node.Open(mixed, quiet); !errors.Is(err, node.ErrDirectory) {
+	if _, err := node.Open(mixed, nodetest.Quiet); !errors.Is(err, node.ErrDirectory) {
 		t.Errorf("another node's keys: %v", err)
 	}
 	wrong := c
@@ -420,7 +328,7 @@ func TestWrongDirectoriesGetAHint(t *testing.T) {
 	if err := os.WriteFile(wrong.PassphraseFile, []byte("wrong"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := node.Open(wrong, quiet); !errors.Is(err, crypto.ErrWrongPassphrase) {
+	if _, err := node.Open(wrong, nodetest.Quiet); !errors.Is(err, crypto.ErrWrongPassphrase) {
 		t.Errorf("a wrong passphrase: %v", err)
 	}
 }

@@ -1,0 +1,94 @@
+// Package browser looks at the node's pages as their readers do: in Chromium, with everything but the node out of reach.
+package browser
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"vigil/test/nodetest"
+)
+
+// complaints are what a page asked for elsewhere, failed to load or threw.
+type complaints struct {
+	mu   sync.Mutex
+	list []string // guarded by mu
+}
+
+func (c *complaints) add(s string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list = append(c.list, s)
+}
+
+func (c *complaints) check(t *testing.T) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.list {
+		t.Error(s)
+	}
+}
+
+// open starts a browser that reaches nothing but this machine and returns its context.
+func open(t *testing.T, base string) (context.Context, *complaints) {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("chromium is missing; ./test/run installs it")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("ignore-certificate-errors", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("no-proxy-server", true),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"), chromedp.WindowSize(1280, 720), chromedp.UserDataDir(t.TempDir()))
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	t.Cleanup(cancel)
+	c := &complaints{}
+	chromedp.Listen(ctx, func(e any) {
+		switch e := e.(type) {
+		case *network.EventRequestWillBeSent:
+			if !strings.HasPrefix(e.Request.URL, base) {
+				c.add("asked for " + e.Request.URL)
+			}
+		case *network.EventLoadingFailed:
+			c.add("failed to load: " + e.ErrorText)
+		case *runtime.EventExceptionThrown:
+			c.add("script error: " + e.ExceptionDetails.Text)
+		}
+	})
+	return ctx, c
+}
+
+func TestTheDescriptionOfTheAPIIsReadable(t *testing.T) {
+	n := nodetest.Run(t, nodetest.Found(t))
+	base := "https://" + n.Addresses.API
+	ctx, c := open(t, base)
+	if err := chromedp.Do(ctx, chromedp.Navigate(base+"/docs")); err != nil {
+		t.Fatal(err)
+	}
+	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Vigil API", "/v1/alerts/batch", "/v1/lookup", "analyst", "Idempotency-Key"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	styled, err := chromedp.Run(ctx, chromedp.Evaluate[string](`getComputedStyle(document.querySelector("table")).borderCollapse`))
+	if err != nil || styled != "collapse" {
+		t.Errorf("its style is not applied: %q, %v", styled, err)
+	}
+	c.check(t)
+}

@@ -1,0 +1,113 @@
+// Package nodetest runs whole nodes inside a test.
+package nodetest
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"vigil/crypto"
+	"vigil/node"
+	"vigil/node/api"
+)
+
+// Quiet is a log that nobody reads.
+var Quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// Config is for a node in dir, on free ports of the loopback.
+func Config(t testing.TB, dir string) node.Config {
+	t.Helper()
+	c := node.DefaultConfig(dir)
+	c.PassphraseFile = filepath.Join(t.TempDir(), "pass")
+	if err := os.WriteFile(c.PassphraseFile, []byte("test passphrase\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.API.Listen, c.Node.Listen, c.Peer.Listen = "127.0.0.1:0", l.Addr().String(), nil
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Found founds a jurisdiction of one agency, in/ncrb, in a directory of the test.
+func Found(t testing.TB) node.Config {
+	t.Helper()
+	c := Config(t, filepath.Join(t.TempDir(), "n"))
+	if _, err := node.Init(c, node.Founding{Agency: "in/ncrb", Name: "bureau", Threshold: 2, Suite: crypto.SuitePQ}); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Running is a node in this process.
+type Running struct {
+	Addresses node.Addresses
+	Operator  *api.Client
+	Stop      func()
+}
+
+// Run runs a node until the test ends.
+func Run(t testing.TB, c node.Config) *Running {
+	t.Helper()
+	n, err := node.Open(c, Quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	r := &Running{Addresses: n.Addresses()}
+	stopped := false
+	r.Stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	}
+	t.Cleanup(r.Stop)
+	if r.Operator, err = api.NewClient(api.Target{Server: "unix://" + c.SocketPath()}); err != nil {
+		t.Fatal(err)
+	}
+	Until(t, "ready", func() bool { s, err := r.Operator.Status(ctx); return err == nil && s.Ready })
+	return r
+}
+
+// Until waits until ok holds, with a deadline.
+func Until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline, tick := time.Now().Add(20*time.Second), time.NewTicker(10*time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not in time: %s", what)
+		}
+		<-tick.C
+	}
+}
+
+// As makes a token of a role and returns a client that carries it.
+func (r *Running) As(t testing.TB, role string) *api.Client {
+	t.Helper()
+	token, err := r.Operator.CreateToken(t.Context(), api.NewToken{Name: role, Role: role})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := api.NewClient(api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin, Token: token.Secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

@@ -108,6 +108,9 @@ func (n *Node) open() (err error) {
 	if err := n.checkGenesis(); err != nil {
 		return err
 	}
+	if err := n.checkTwin(); err != nil {
+		return err
+	}
 	n.opened = n.Size()
 	if err := n.openCluster(); err != nil {
 		return err
@@ -144,6 +147,29 @@ func (n *Node) checkGenesis() error {
 	}
 	if got := state.Governance.Genesis.String(); got != n.id.Genesis {
 		return fmt.Errorf("%w: the ledger begins with another genesis than %s names; the directory was mixed from two nodes", ErrDirectory, identityFile)
+	}
+	return nil
+}
+
+// twinWait is how long a start waits for a twin to answer.
+const twinWait = 2 * time.Second
+
+// checkTwin refuses to start where another process answers with this node's key at the address the roster names for it:
+// two of them would sign different things as one. It asks before this process listens anywhere.
+func (n *Node) checkTwin() error {
+	state := n.store.State()
+	if state == nil {
+		return nil
+	}
+	own, ok := state.Governance.Agency(n.id.Agency)
+	self := n.keys.Node.Public().ID()
+	if !ok || own.Node.Key.ID() != self {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), twinWait)
+	defer cancel()
+	if _, err := cluster.PostTo(ctx, n.keys.Node, self, own.Node.Address, "/cluster/height", nil); err == nil || errors.Is(err, cluster.ErrRemote) {
+		return fmt.Errorf("%w: a process with this node's key already runs at %s; a copied directory must not be started: stop the other, or join with a new directory", ErrDirectory, own.Node.Address)
 	}
 	return nil
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,15 +15,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vigil/crypto"
+	"vigil/cmd/network"
 	"vigil/ledger"
-	"vigil/node"
 	"vigil/node/api"
 	"vigil/node/interop/synthetic"
 )
 
 func demoCommand(o *options) *cobra.Command {
-	d := &demo{o: o, nodes: map[ledger.AgencyID]*demoNode{}}
+	d := &demo{o: o}
 	cmd := &cobra.Command{
 		Use: "demo", Short: "Two jurisdictions on this machine: one alert crosses a border, and what stops it does not", Args: cobra.NoArgs,
 		Long: "Starts seven real nodes in two jurisdictions on this machine (loopback, real disk in a temporary directory), shows the main job with\n" +
@@ -43,8 +40,7 @@ type demo struct {
 	exit bool
 	dir  string
 
-	nodes  map[ledger.AgencyID]*demoNode
-	order  []ledger.AgencyID
+	net    *network.Network
 	failed []string
 	start  time.Time
 	alert  string // the id of the alert that crosses the border
@@ -66,7 +62,11 @@ func (d *demo) run(ctx context.Context) error {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return err
 	}
-	defer d.stop()
+	defer func() {
+		if d.net != nil {
+			d.net.Stop()
+		}
+	}()
 	steps := []struct {
 		name, what string
 		do         func(context.Context) (figures, error)
@@ -142,159 +142,45 @@ func (d *demo) line(step string, ok bool, f figures, text string) {
 	_ = json.NewEncoder(d.o.out.out).Encode(out) // a closed pipe ends the demo at its end
 }
 
-func (d *demo) stop() {
-	for _, id := range slices.Backward(d.order) {
-		d.nodes[id].stop()
-		if d.nodes[id].link != nil {
-			d.nodes[id].link.close()
-		}
-	}
-}
-
 func (d *demo) stay() {
 	if d.o.json {
-		for _, id := range d.order {
-			n := d.nodes[id]
-			d.line("node", true, figures{"agency": id, "url": "https://" + n.config.API.Listen, "pin": n.pin, "token": n.token, "socket": n.config.SocketPath()}, "")
+		for _, id := range d.net.Order() {
+			n := d.net.Node(id)
+			d.line("node", true, figures{"agency": id, "url": "https://" + n.Config.API.Listen, "pin": n.Pin, "token": n.Token, "socket": n.Config.SocketPath()}, "")
 		}
 		d.line("ready", true, figures{}, "")
 		return
 	}
 	fmt.Fprintln(d.o.out.out, "\nThe network stays up until Ctrl-C. Keys and data are synthetic.")
-	for _, id := range d.order {
-		n := d.nodes[id]
-		fmt.Fprintf(d.o.out.out, "  %-16s https://%s  --pin %s\n  %-16s token %s  socket unix://%s\n", id, n.config.API.Listen, n.pin, "", n.token, n.config.SocketPath())
+	for _, id := range d.net.Order() {
+		n := d.net.Node(id)
+		fmt.Fprintf(d.o.out.out, "  %-16s https://%s  --pin %s\n  %-16s token %s  socket unix://%s\n", id, n.Config.API.Listen, n.Pin, "", n.Token, n.Config.SocketPath())
 	}
 }
+
+// demoAgencies are the two jurisdictions; the first of each founds it.
+var demoAgencies = []ledger.AgencyID{"in/ncrb", "in/mh-cyber", "in/ka-cyber", "in/forensic-lab", "uk/nca", "uk/met", "uk/psni"}
 
 // found founds both jurisdictions and admits everyone else.
 func (d *demo) found(ctx context.Context) (figures, error) {
-	passphrase := filepath.Join(d.dir, "passphrase")
-	if err := os.WriteFile(passphrase, []byte(rand.Text()+"\n"), 0o600); err != nil {
+	self, err := os.Executable()
+	if err != nil {
 		return nil, err
 	}
-	for _, j := range []string{"in", "uk"} {
-		for i, name := range demoAgencies[j] {
-			id := ledger.AgencyID(j + "/" + name)
-			n, err := newDemoNode(d.dir, passphrase, id, i < 2)
-			if err != nil {
-				return nil, err
-			}
-			d.nodes[id], d.order = n, append(d.order, id)
-			if err := d.join(ctx, j, n, i); err != nil {
-				return nil, fmt.Errorf("%s: %w", id, err)
-			}
+	if d.net, err = network.New(d.dir, self); err != nil {
+		return nil, err
+	}
+	for _, id := range demoAgencies {
+		if err := d.net.Add(ctx, id); err != nil {
+			return nil, err
 		}
 	}
-	for _, id := range d.order {
-		if err := eventually(ctx, 30*time.Second, func() error { return d.nodes[id].analyst(ctx) }); err != nil {
-			return nil, fmt.Errorf("%s: token: %w", id, err)
-		}
-	}
-	return figures{"agencies": len(d.order)}, d.voters(ctx)
-}
-
-func (d *demo) join(ctx context.Context, j string, n *demoNode, i int) error {
-	if i == 0 {
-		if _, err := node.Init(n.config, node.Founding{Agency: n.agency, Name: string(n.agency), Threshold: 2, Suite: crypto.SuitePQ}); err != nil {
-			return err
-		}
-		if err := n.start(ctx); err != nil {
-			return err
-		}
-		return eventually(ctx, 20*time.Second, func() error { return ready(ctx, n) })
-	}
-	founder := d.nodes[ledger.AgencyID(j+"/"+demoAgencies[j][0])]
-	inv, err := founder.op.Invite(ctx, api.Invite{Agency: string(n.agency)})
-	if err != nil {
-		return err
-	}
-	joined, err := node.Join(ctx, n.config, node.Joining{Token: inv.Token, Name: string(n.agency), Suite: crypto.SuitePQ})
-	if err != nil {
-		return err
-	}
-	if i >= 2 { // with two members or more, a second one approves
-		second := d.nodes[ledger.AgencyID(j+"/"+demoAgencies[j][1])]
-		if err := d.approve(ctx, second, joined.Proposal); err != nil {
-			return err
-		}
-	}
-	if err := n.start(ctx); err != nil {
-		return err
-	}
-	if err := eventually(ctx, 30*time.Second, func() error { return ready(ctx, n) }); err != nil {
-		return err
-	}
-	return eventually(ctx, 30*time.Second, func() error { // the next epoch, so that it reads from now on
-		a, err := n.op.Agencies(ctx)
-		if err == nil && (len(a.Audiences) != 1 || a.Audiences[0].Epoch < uint64(i+1)) {
-			err = errors.New("the next epoch has not come")
-		}
-		return err
-	})
-}
-
-func (d *demo) approve(ctx context.Context, n *demoNode, proposal string) error {
-	return eventually(ctx, 20*time.Second, func() error { _, err := n.op.Approve(ctx, proposal); return err })
-}
-
-func ready(ctx context.Context, n *demoNode) error {
-	s, err := n.op.Status(ctx)
-	if err == nil && !s.Ready {
-		err = errors.New("not ready")
-	}
-	return err
-}
-
-// voters waits until raft's voters are those of the roster.
-func (d *demo) voters(ctx context.Context) error {
-	for _, id := range d.order {
-		if !strings.HasPrefix(string(id), "in/") {
-			continue
-		}
-		want := id == "in/ncrb" || id == "in/mh-cyber" || id == "in/ka-cyber"
-		err := eventually(ctx, 30*time.Second, func() error {
-			s, err := d.nodes[id].op.Status(ctx)
-			if err == nil && (s.Role == "leader" || s.Role == "voter") != want {
-				err = fmt.Errorf("%s is %s", id, s.Role)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return figures{"agencies": len(demoAgencies)}, d.net.Voters(ctx, "in")
 }
 
 // link exchanges cards and links both ways.
 func (d *demo) link(ctx context.Context) (figures, error) {
-	for _, pair := range [][3]ledger.AgencyID{{"in/ncrb", "in/mh-cyber", "uk/nca"}, {"uk/nca", "uk/met", "in/ncrb"}} {
-		card, err := d.nodes[pair[2]].op.Card(ctx)
-		if err != nil {
-			return nil, err
-		}
-		w, err := d.nodes[pair[0]].op.Link(ctx, api.Link{Card: card.Card})
-		if err != nil {
-			return nil, err
-		}
-		if err := d.approve(ctx, d.nodes[pair[1]], w.ID); err != nil {
-			return nil, err
-		}
-	}
-	for _, id := range d.order { // every node has mirrored the other side's roster
-		err := eventually(ctx, 30*time.Second, func() error {
-			partners, err := d.nodes[id].op.Partners(ctx)
-			if err == nil && (len(partners) != 1 || len(partners[0].Audiences) == 0) {
-				err = errors.New("the partner's roster has not arrived")
-			}
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", id, err)
-		}
-	}
-	return figures{}, nil
+	return figures{}, d.net.Connect(ctx, "in", "uk")
 }
 
 // importSet imports the bundled synthetic set at the lab and waits for it everywhere at home.
@@ -307,32 +193,26 @@ func (d *demo) importSet(ctx context.Context) (figures, error) {
 	if err := errors.Join(synthetic.WriteDemo(f), f.Close()); err != nil {
 		return nil, err
 	}
-	lab := d.nodes["in/forensic-lab"]
-	im := &importer{o: d.o, c: lab.work, facts: api.AlertFacts{Title: "synthetic set", Handling: &api.Handling{TLP: "green"}}}
+	lab := d.net.Node("in/forensic-lab")
+	im := &importer{o: d.o, c: lab.Work, facts: api.AlertFacts{Title: "synthetic set", Handling: &api.Handling{TLP: "green"}}}
 	began := time.Now()
 	out, err := im.file(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	committed := time.Since(began)
-	if err := d.settled(ctx, "in"); err != nil {
+	if err := d.net.Settled(ctx, "in"); err != nil {
 		return nil, err
 	}
 	return figures{"rows": out.Rows, "alerts": out.Accepted, "alerts_per_second": int(float64(out.Accepted) / committed.Seconds()), "everywhere_ms": time.Since(began).Milliseconds()}, nil
 }
 
-func randomSignals() []api.Signal {
-	var b [48]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return []api.Signal{{Algorithm: "md5", Value: hex.EncodeToString(b[:16])}, {Algorithm: "sha256", Value: hex.EncodeToString(b[16:])}}
-}
-
 // raise raises one alert in one state and waits until every node has opened it.
 func (d *demo) raise(ctx context.Context) (figures, error) {
-	a := api.RaiseAlert{Signals: randomSignals(), Audience: []string{"in/*", "uk/*"}}
+	a := api.RaiseAlert{Signals: network.RandomSignals(), Audience: []string{"in/*", "uk/*"}}
 	a.Title, a.Urgency, a.Handling = "demonstration", "priority", &api.Handling{TLP: "amber"}
 	began := time.Now()
-	w, err := d.nodes["in/mh-cyber"].work.Raise(ctx, "demo-alert", a)
+	w, err := d.net.Node("in/mh-cyber").Work.Raise(ctx, "demo-alert", a)
 	if err != nil {
 		return nil, err
 	}
@@ -343,11 +223,11 @@ func (d *demo) raise(ctx context.Context) (figures, error) {
 		ms  int64
 		err error
 	}
-	results := make(chan seen, len(d.order))
-	for _, id := range d.order {
+	results := make(chan seen, len(d.net.Order()))
+	for _, id := range d.net.Order() {
 		go func() {
-			err := eventually(ctx, 20*time.Second, func() error {
-				answer, err := d.nodes[id].work.LookUp(ctx, api.LookUp{Signals: a.Signals[:1]})
+			err := network.Eventually(ctx, 20*time.Second, func() error {
+				answer, err := d.net.Node(id).Work.LookUp(ctx, api.LookUp{Signals: a.Signals[:1]})
 				if err == nil && (len(answer.Results) != 1 || len(answer.Results[0].Alerts) != 1 || answer.Results[0].Alerts[0].ID != w.ID) {
 					err = errors.New("the alert has not arrived")
 				}
@@ -357,7 +237,7 @@ func (d *demo) raise(ctx context.Context) (figures, error) {
 		}()
 	}
 	times := map[string]int64{}
-	for range d.order {
+	for range d.net.Order() {
 		s := <-results
 		err = errors.Join(err, s.err)
 		times[string(s.id)] = s.ms
@@ -368,21 +248,21 @@ func (d *demo) raise(ctx context.Context) (figures, error) {
 
 // closed raises an alert for home only and shows that abroad it is a hash in a tree that verifies.
 func (d *demo) closed(ctx context.Context) (figures, error) {
-	a := api.RaiseAlert{Signals: randomSignals()}
+	a := api.RaiseAlert{Signals: network.RandomSignals()}
 	a.Title = "not released"
-	w, err := d.nodes["in/ka-cyber"].work.Raise(ctx, "demo-closed", a)
+	w, err := d.net.Node("in/ka-cyber").Work.Raise(ctx, "demo-closed", a)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.settled(ctx, "in", "uk"); err != nil {
+	if err := d.net.Settled(ctx, "in", "uk"); err != nil {
 		return nil, err
 	}
 	for _, id := range []ledger.AgencyID{"uk/nca", "uk/met", "uk/psni"} {
-		answer, err := d.nodes[id].work.LookUp(ctx, api.LookUp{Signals: a.Signals})
+		answer, err := d.net.Node(id).Work.LookUp(ctx, api.LookUp{Signals: a.Signals})
 		if err != nil {
 			return nil, err
 		}
-		e, err := d.nodes[id].work.Entry(ctx, w.Ledger, w.Index)
+		e, err := d.net.Node(id).Work.Entry(ctx, w.Ledger, w.Index)
 		if err != nil {
 			return nil, err
 		}
@@ -392,7 +272,7 @@ func (d *demo) closed(ctx context.Context) (figures, error) {
 	}
 	var last api.VerifyLine
 	findings := 0
-	err = d.nodes["uk/psni"].work.Verify(ctx, func(l api.VerifyLine) {
+	err = d.net.Node("uk/psni").Work.Verify(ctx, func(l api.VerifyLine) {
 		last = l
 		if l.Finding != "" {
 			findings++
@@ -404,49 +284,20 @@ func (d *demo) closed(ctx context.Context) (figures, error) {
 	return figures{"findings": findings}, err
 }
 
-// settled waits until the nodes of the jurisdictions agree: same sizes and roots at home, mirrors complete abroad.
-func (d *demo) settled(ctx context.Context, jurisdictions ...string) error {
-	return eventually(ctx, 60*time.Second, func() error {
-		roots := map[string]string{}
-		for _, id := range d.order {
-			if !slices.Contains(jurisdictions, string(id.Jurisdiction())) || d.nodes[id].cmd == nil {
-				continue
-			}
-			s, err := d.nodes[id].op.Status(ctx)
-			if err != nil {
-				return err
-			}
-			for _, l := range s.Ledgers {
-				if !l.Own && len(jurisdictions) == 1 {
-					continue
-				}
-				if l.Board < l.Size {
-					return fmt.Errorf("%s is still reading", id)
-				}
-				if have := roots[l.Origin]; have != "" && have != l.Root {
-					return fmt.Errorf("%s has another root", id)
-				}
-				roots[l.Origin] = l.Root
-			}
-		}
-		return nil
-	})
-}
-
 // killLeader kills the leader while alerts are being raised and counts what was acknowledged.
 func (d *demo) killLeader(ctx context.Context) (figures, error) {
-	s, err := d.nodes["in/forensic-lab"].op.Status(ctx)
+	s, err := d.net.Node("in/forensic-lab").Operator.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	leader := d.nodes[ledger.AgencyID(s.Leader)]
+	leader := d.net.Node(ledger.AgencyID(s.Leader))
 	if leader == nil {
 		return nil, fmt.Errorf("no leader known: %q", s.Leader)
 	}
-	var writer *demoNode
+	var writer *network.Node
 	for _, id := range []ledger.AgencyID{"in/ka-cyber", "in/mh-cyber"} {
-		if d.nodes[id] != leader {
-			writer = d.nodes[id]
+		if d.net.Node(id) != leader {
+			writer = d.net.Node(id)
 		}
 	}
 	const alerts = 60
@@ -454,13 +305,13 @@ func (d *demo) killLeader(ctx context.Context) (figures, error) {
 	var longest time.Duration
 	for i := range alerts {
 		if i == alerts/3 {
-			leader.kill()
+			leader.Kill()
 		}
-		a := api.RaiseAlert{Signals: randomSignals()}
+		a := api.RaiseAlert{Signals: network.RandomSignals()}
 		a.Title = "during a failure"
 		began := time.Now()
-		err := eventually(ctx, 30*time.Second, func() error {
-			_, err := writer.work.Raise(ctx, fmt.Sprintf("demo-leader-%d", i), a)
+		err := network.Eventually(ctx, 30*time.Second, func() error {
+			_, err := writer.Work.Raise(ctx, fmt.Sprintf("demo-leader-%d", i), a)
 			return err
 		})
 		if err != nil {
@@ -469,15 +320,15 @@ func (d *demo) killLeader(ctx context.Context) (figures, error) {
 		longest = max(longest, time.Since(began))
 		acknowledged = append(acknowledged, a.Signals)
 	}
-	if err := leader.start(ctx); err != nil {
+	if err := leader.Start(ctx); err != nil {
 		return nil, err
 	}
-	if err := d.settled(ctx, "in"); err != nil {
+	if err := d.net.Settled(ctx, "in"); err != nil {
 		return nil, err
 	}
 	lost, doubled := 0, 0
 	for _, signals := range acknowledged {
-		answer, err := leader.lookUp(ctx, signals)
+		answer, err := leader.LookUp(ctx, signals)
 		if err != nil {
 			return nil, err
 		}
@@ -487,46 +338,32 @@ func (d *demo) killLeader(ctx context.Context) (figures, error) {
 			doubled++
 		}
 	}
-	f := figures{"killed": string(leader.agency), "acknowledged": len(acknowledged), "lost": lost, "doubled": doubled, "longest_write_ms": longest.Milliseconds()}
+	f := figures{"killed": string(leader.Agency), "acknowledged": len(acknowledged), "lost": lost, "doubled": doubled, "longest_write_ms": longest.Milliseconds()}
 	if lost+doubled > 0 {
 		return f, fmt.Errorf("%d lost, %d doubled", lost, doubled)
 	}
 	return f, nil
 }
 
-func (n *demoNode) lookUp(ctx context.Context, signals []api.Signal) (api.LookUpAnswer, error) {
-	if err := eventually(ctx, 20*time.Second, func() error { return n.analyst(ctx) }); err != nil {
-		return api.LookUpAnswer{}, err
-	}
-	return n.work.LookUp(ctx, api.LookUp{Signals: signals[:1]})
-}
-
 // cutBorder cuts every link between the jurisdictions, writes on both sides, heals and compares.
 func (d *demo) cutBorder(ctx context.Context) (figures, error) {
-	set := func(cut bool) {
-		for _, n := range d.nodes {
-			if n.link != nil {
-				n.link.set(cut)
-			}
-		}
-	}
-	set(true)
+	d.net.Cut(true)
 	const each = 40
 	for i := range each {
 		for _, id := range []ledger.AgencyID{"in/mh-cyber", "uk/met"} {
-			a := api.RaiseAlert{Signals: randomSignals(), Audience: []string{"in/*", "uk/*"}}
-			if err := eventually(ctx, 20*time.Second, func() error {
-				_, err := d.nodes[id].work.Raise(ctx, fmt.Sprintf("demo-border-%d", i), a)
+			a := api.RaiseAlert{Signals: network.RandomSignals(), Audience: []string{"in/*", "uk/*"}}
+			if err := network.Eventually(ctx, 20*time.Second, func() error {
+				_, err := d.net.Node(id).Work.Raise(ctx, fmt.Sprintf("demo-border-%d", i), a)
 				return err
 			}); err != nil {
-				set(false)
+				d.net.Cut(false)
 				return nil, err
 			}
 		}
 	}
 	healed := time.Now()
-	set(false)
-	err := d.settled(ctx, "in", "uk")
+	d.net.Cut(false)
+	err := d.net.Settled(ctx, "in", "uk")
 	if err == nil {
 		err = d.mirrored(ctx)
 	}
@@ -535,12 +372,12 @@ func (d *demo) cutBorder(ctx context.Context) (figures, error) {
 
 // mirrored checks that each side's mirror is the other side's whole ledger.
 func (d *demo) mirrored(ctx context.Context) error {
-	return eventually(ctx, 60*time.Second, func() error {
-		a, err := d.nodes["in/ncrb"].op.Status(ctx)
+	return network.Eventually(ctx, 60*time.Second, func() error {
+		a, err := d.net.Node("in/ncrb").Operator.Status(ctx)
 		if err != nil {
 			return err
 		}
-		b, err := d.nodes["uk/nca"].op.Status(ctx)
+		b, err := d.net.Node("uk/nca").Operator.Status(ctx)
 		if err != nil {
 			return err
 		}
@@ -557,11 +394,11 @@ func (d *demo) mirrored(ctx context.Context) error {
 
 // evidence writes a bundle and has the other binary verify it, whole and with one byte flipped.
 func (d *demo) evidence(ctx context.Context) (figures, error) {
-	n := d.nodes["in/mh-cyber"]
+	n := d.net.Node("in/mh-cyber")
 	var bundle, trust []byte
-	err := eventually(ctx, 20*time.Second, func() (err error) {
-		if bundle, err = n.work.Bundle(ctx, d.alert); err == nil {
-			trust, err = n.work.Trust(ctx)
+	err := network.Eventually(ctx, 20*time.Second, func() (err error) {
+		if bundle, err = n.Work.Bundle(ctx, d.alert); err == nil {
+			trust, err = n.Work.Trust(ctx)
 		}
 		return err
 	})

@@ -80,7 +80,7 @@ func (s *Server) write(ctx context.Context, key string, audience []ledger.Audien
 	if decideErr != nil {
 		return Written{}, decideErr
 	}
-	r, err := s.cfg.Author.Submit(ctx, audience, []ledger.Event{event})
+	r, err := s.submit(ctx, audience, event)
 	if err != nil {
 		return Written{}, err
 	}
@@ -88,6 +88,14 @@ func (s *Server) write(ctx context.Context, key string, audience []ledger.Audien
 		s.cfg.Log.Warn("committed, and the board is behind", "index", r.Index)
 	}
 	return s.written(event.ID, r), nil
+}
+
+// submit commits an event, or refuses at once where no leader has been heard: what waits in vain is not known to be refused.
+func (s *Server) submit(ctx context.Context, audience []ledger.AudienceName, event ledger.Event) (author.Receipt, error) {
+	if d := s.cfg.Node.StaleFor(); d > 0 {
+		return author.Receipt{}, unavailable("no-leader", fmt.Sprintf("no leader heard for %.0f s; nothing was written", d.Seconds()))
+	}
+	return s.cfg.Author.Submit(ctx, audience, []ledger.Event{event})
 }
 
 // follow waits, bounded, until the board has followed our ledger to a size.

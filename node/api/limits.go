@@ -23,7 +23,7 @@ const (
 	defaultHours   = 24
 
 	followWait    = 10 * time.Second // for the board to show what was committed
-	writeWait     = 25 * time.Second // for a commit
+	writeWait     = 10 * time.Second // for a commit
 	eventBeat     = 15 * time.Second
 	eventPage     = 256
 	tokenAge      = time.Second

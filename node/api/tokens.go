@@ -67,7 +67,7 @@ func (s *Server) private(ctx context.Context, kind string, shared, row []byte) e
 	event := ledger.Event{ID: id, Type: kind, Version: 1, Shared: shared, Width: uint32(len(row)), Rows: row}
 	ctx, cancel := context.WithTimeout(ctx, writeWait)
 	defer cancel()
-	r, err := s.cfg.Author.Submit(ctx, []ledger.AudienceName{ledger.AudienceName(s.cfg.Agency)}, []ledger.Event{event})
+	r, err := s.submit(ctx, []ledger.AudienceName{ledger.AudienceName(s.cfg.Agency)}, event)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"vigil/crypto"
 	"vigil/ledger"
+	"vigil/node/accesslog"
 	"vigil/node/api"
 	"vigil/node/author"
 	"vigil/node/board"
@@ -38,6 +39,7 @@ type Node struct {
 	cluster *cluster.Cluster
 	opener  *opener
 	board   *board.Board
+	access  *accesslog.Log
 	author  *author.Author
 	cosign  *cosign.Cosigner
 	peer    *peer.Peer // nil where this node is no gateway
@@ -133,6 +135,9 @@ func (n *Node) open() (err error) {
 		Agency: n.id.Agency, Node: n.keys.Node.Public().ID(), Key: n.keys.Checkpoint, Store: n.store, Members: cosignMembers{n}, Log: n.log,
 		Alarm: func(reason, who string) { n.alarm(who, reason) }, Sealed: n.noteSealed,
 	})
+	if err := n.openAccess(); err != nil {
+		return err
+	}
 	n.routes()
 	if err := n.openPeer(); err != nil {
 		return err
@@ -263,7 +268,7 @@ func (n *Node) Run(ctx context.Context) error {
 			return fmt.Errorf("node: stopped, because going on could lose what was acknowledged: %w", err)
 		}
 	})
-	for _, run := range []func(context.Context) error{n.runCluster, n.found, n.board.Run, n.author.Run, n.cosign.Run, n.makeEpochs, n.keepSeals, n.serveAPI} {
+	for _, run := range []func(context.Context) error{n.runCluster, n.found, n.board.Run, n.author.Run, n.cosign.Run, n.makeEpochs, n.keepSeals, n.access.Run, n.serveAPI} {
 		group.Go(func() error { return run(ctx) })
 	}
 	if n.peer != nil {
@@ -321,6 +326,9 @@ func (n *Node) close() error {
 	if n.cluster != nil {
 		err = errors.Join(err, n.cluster.Close())
 	}
+	if n.access != nil {
+		err = errors.Join(err, n.access.Close())
+	}
 	if n.board != nil {
 		err = errors.Join(err, n.board.Close())
 	}
@@ -341,7 +349,7 @@ func closer(l net.Listener) interface{ Close() error } {
 func (n *Node) openAPI() (err error) {
 	n.metrics = newMetrics(n)
 	n.api = api.New(api.Config{
-		Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Node: n, Metrics: n.metrics.registry, Log: n.log, Version: Version(),
+		Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Node: n, Access: n.access, Metrics: n.metrics.registry, Log: n.log, Version: Version(),
 	})
 	if n.tls, n.pin, err = n.serverTLS(); err != nil {
 		return err

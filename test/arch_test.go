@@ -26,7 +26,7 @@ var impure = []string{
 // siblings under node/ that may import another one, downwards.
 var downwards = map[string][]string{
 	"cluster": {"store"},
-	"api":     {"board", "author", "interop"},
+	"api":     {"board", "author", "interop", "accesslog"},
 	"interop": {},
 }
 

@@ -99,7 +99,7 @@ func ledgerVerify(o *options) *cobra.Command {
 			case !last.Finished:
 				return &resultError{text: "the node stopped before it had checked everything", code: exitFailure}
 			case !last.OK:
-				return &resultError{text: fmt.Sprintf("%d findings: this copy is damaged; rebuild the node from its peers", findings), code: 16}
+				return &resultError{text: fmt.Sprintf("%d findings: this copy is damaged; rebuild the node from its peers", findings), code: exitTampered}
 			}
 			return o.out.line(last, "every leaf, signature, payload and cosignature verifies")
 		},

@@ -19,9 +19,12 @@ type options struct {
 	tokenFile string
 	pin       string
 	ca        string
-	json      bool
-	quiet     bool
-	out       printer
+
+	purpose, caseNumber string
+
+	json  bool
+	quiet bool
+	out   printer
 }
 
 const rootLong = `Vigil is a network on which agencies that protect children share signals, not material.
@@ -48,6 +51,8 @@ func newRoot() *cobra.Command {
 	f := root.PersistentFlags()
 	f.StringVar(&o.server, "server", os.Getenv("VIGIL_SERVER"), "node to speak to: unix:///path or https://host:port [$VIGIL_SERVER]")
 	f.StringVar(&o.tokenFile, "token-file", os.Getenv("VIGIL_TOKEN_FILE"), "file with the API token [$VIGIL_TOKEN_FILE]")
+	f.StringVar(&o.purpose, "purpose", os.Getenv("VIGIL_PURPOSE"), "why content is read, for the access log [$VIGIL_PURPOSE]")
+	f.StringVar(&o.caseNumber, "case", os.Getenv("VIGIL_CASE"), "case number, for the access log [$VIGIL_CASE]")
 	f.StringVar(&o.pin, "pin", os.Getenv("VIGIL_PIN"), "SHA-256 of the node's certificate, printed by 'vigil serve' [$VIGIL_PIN]")
 	f.StringVar(&o.ca, "ca", os.Getenv("VIGIL_CA"), "PEM file of authorities to trust instead of the system's [$VIGIL_CA]")
 	f.BoolVar(&o.json, "json", false, "print JSON for programs")
@@ -61,7 +66,7 @@ func newRoot() *cobra.Command {
 	}
 	add("work", alertCommand(o))
 	add("network", statusCommand(o), agencyCommand(o), partnerCommand(o), ledgerCommand(o))
-	add("node", initCommand(o), joinCommand(o), serveCommand(o), tokenCommand(o), configCommand(o), demoCommand(o))
+	add("node", initCommand(o), joinCommand(o), serveCommand(o), tokenCommand(o), accessCommand(o), configCommand(o), demoCommand(o))
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What each exit code means", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { fmt.Println(exitCodesText) }})
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{text: err.Error(), hint: "see '" + c.CommandPath() + " --help'"}
@@ -84,7 +89,7 @@ func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 // client makes the API client that the flags and the environment name; the default is the socket of the node whose
 // data directory is the default one.
 func (o *options) client() (*api.Client, error) {
-	t := api.Target{Server: o.server, Pin: o.pin}
+	t := api.Target{Server: o.server, Pin: o.pin, Purpose: o.purpose, Case: o.caseNumber}
 	if t.Server == "" {
 		t.Server = "unix://" + filepath.Join(defaultDir(), "vigil.sock")
 	}

@@ -185,8 +185,11 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 		refusal = problem(http.StatusForbidden, "role", "not for this role", "it is for: "+strings.Join(roles, ", "))
 	}
 	if refusal != nil {
+		if p.name != "" {
+			s.refused(context.WithValue(ctx.Context(), principalKey{}, p), strings.ToLower(ctx.Operation().OperationID), "role")
+		}
 		writeProblem(w, refusal)
 		return
 	}
-	next(ctx)
+	next(huma.WithValue(ctx, principalKey{}, p))
 }

@@ -296,6 +296,9 @@ func (s *Server) listAlerts(ctx context.Context, in *listQuery) (*body[AlertPage
 		return nil, err
 	}
 	out := AlertPage{Alerts: s.alerts(page.Alerts), Next: page.Next, StaleFor: s.cfg.Node.StaleFor().Seconds()}
+	if err := s.read(ctx, "alert.list", idsOf(out.Alerts)); err != nil {
+		return nil, err
+	}
 	return &body[AlertPage]{out}, nil
 }
 
@@ -305,6 +308,9 @@ func (s *Server) getAlert(ctx context.Context, in *alertPath) (*body[Alert], err
 		return nil, err
 	}
 	out := s.alerts([]board.Alert{a})[0]
+	if err := s.read(ctx, "alert.show", []string{out.ID}); err != nil {
+		return nil, err
+	}
 	for _, e := range events {
 		x := AlertEvent{Type: e.Type, Author: string(e.Author), Ledger: string(e.Origin), Index: e.Index, Authored: e.AuthoredAt, Effect: e.Without.String()}
 		switch f := e.Fact.(type) {
@@ -378,9 +384,14 @@ func (s *Server) lookUp(ctx context.Context, in *body[LookUp]) (*body[LookUpAnsw
 	if err != nil {
 		return nil, err
 	}
+	var hits []string
 	out := LookUpAnswer{Results: make([]LookUpResult, len(found))}
 	for i, alerts := range found {
 		out.Results[i] = LookUpResult{Signal: in.Body.Signals[i], Alerts: s.alerts(alerts)}
+		hits = append(hits, idsOf(out.Results[i].Alerts)...)
+	}
+	if err := s.read(ctx, "alert.look-up", hits); err != nil {
+		return nil, err
 	}
 	return &body[LookUpAnswer]{out}, nil
 }

@@ -63,6 +63,8 @@ type Target struct {
 	// it the system's authorities, or those in CA, decide.
 	Pin string
 	CA  *x509.CertPool
+	// Purpose and Case say why content is read; they go into the node's access log.
+	Purpose, Case string
 }
 
 // Client speaks to one node. It is safe for concurrent use.
@@ -70,6 +72,8 @@ type Client struct {
 	http  *http.Client
 	base  string
 	token string
+
+	purpose, caseNumber string
 }
 
 // NewClient checks the target; it connects with the first request.
@@ -78,7 +82,7 @@ func NewClient(t Target) (*Client, error) {
 		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", path)
 		}
-		return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}, base: "http://vigil", token: t.Token}, nil
+		return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}, base: "http://vigil", token: t.Token, purpose: t.Purpose, caseNumber: t.Case}, nil
 	}
 	u, err := url.Parse(t.Server)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
@@ -89,7 +93,7 @@ func NewClient(t Target) (*Client, error) {
 		return nil, err
 	}
 	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 256}
-	return &Client{http: &http.Client{Transport: transport}, base: "https://" + u.Host, token: t.Token}, nil
+	return &Client{http: &http.Client{Transport: transport}, base: "https://" + u.Host, token: t.Token, purpose: t.Purpose, caseNumber: t.Case}, nil
 }
 
 func tlsConfig(t Target) (*tls.Config, error) {
@@ -144,6 +148,11 @@ func (c *Client) do(ctx context.Context, k call) (*http.Response, error) {
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	for name, text := range map[string]string{headerPurpose: c.purpose, headerCase: c.caseNumber} {
+		if text != "" {
+			req.Header.Set(name, text)
+		}
 	}
 	if k.key != "" {
 		req.Header.Set("Idempotency-Key", k.key)

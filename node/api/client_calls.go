@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 )
 
 // Status returns the node at a glance.
@@ -169,4 +170,39 @@ func (c *Client) Verify(ctx context.Context, line func(VerifyLine)) error {
 		line(l)
 	}
 	return in.Err()
+}
+
+// AccessQuery filters the access log; zero values do not.
+type AccessQuery struct {
+	Actor, Verb, Object, Case string
+	From, To                  time.Time
+	Before                    uint64
+	Limit                     int
+}
+
+// Access returns one page of the access log, newest first.
+func (c *Client) Access(ctx context.Context, q AccessQuery) (AccessPage, error) {
+	v := url.Values{}
+	for name, text := range map[string]string{"actor": q.Actor, "verb": q.Verb, "object": q.Object, "case": q.Case} {
+		if text != "" {
+			v.Set(name, text)
+		}
+	}
+	for name, at := range map[string]time.Time{"from": q.From, "to": q.To} {
+		if !at.IsZero() {
+			v.Set(name, at.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	if q.Before > 0 {
+		v.Set("before", strconv.FormatUint(q.Before, 10))
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	return ask[AccessPage](ctx, c, call{method: http.MethodGet, path: "/v1/access", query: v})
+}
+
+// VerifyAccess has the node check its access log against the disk and the ledger.
+func (c *Client) VerifyAccess(ctx context.Context) (AccessReport, error) {
+	return ask[AccessReport](ctx, c, call{method: http.MethodPost, path: "/v1/access/verify"})
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -24,9 +25,11 @@ type rawAnswer struct {
 
 func (s *Server) ledgerRoutes() {
 	route(s, http.MethodGet, "/v1/ledger/entries/{index}", "entry", "One entry of a ledger", inspectors, func(ctx context.Context, in *entryPath) (*body[Entry], error) {
-		r, _ := requestOf(ctx)
-		p, _ := s.authenticate(r)
+		p, _ := ctx.Value(principalKey{}).(principal)
 		e, err := s.cfg.Node.Entry(in.Origin, in.Index, p.has(content))
+		if err == nil && len(e.Events) > 0 && p.has(content) {
+			err = s.read(ctx, "entry.show", []string{fmt.Sprintf("%s#%d", e.Ledger, e.Index)})
+		}
 		return &body[Entry]{e}, err
 	})
 	route(s, http.MethodGet, "/v1/ledger/proofs/{index}", "proof", "Inclusion proof of an entry under the newest checkpoint", inspectors, func(_ context.Context, in *entryPath) (*body[Proof], error) {
@@ -47,6 +50,9 @@ func (s *Server) ledgerRoutes() {
 			return nil, err
 		}
 		b, err := s.cfg.Node.Bundle(ctx, a)
+		if err == nil {
+			err = s.read(ctx, "alert.bundle", []string{a.ID.String()})
+		}
 		return &rawAnswer{"application/cbor", b}, err
 	})
 	s.mux.Handle("GET /v1/ledger/tile/{path...}", s.allow(inspectors, http.HandlerFunc(s.tile)))

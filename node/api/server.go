@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"vigil/ledger"
+	"vigil/node/accesslog"
 	"vigil/node/author"
 	"vigil/node/board"
 )
@@ -49,6 +50,8 @@ type Node interface {
 	Bundle(ctx context.Context, a board.Alert) ([]byte, error)
 	Verify(ctx context.Context, line func(VerifyLine)) error
 	Tile(path string) ([]byte, bool, error)
+	// VerifyAccess reads the access log again and compares it with its segments in the ledger.
+	VerifyAccess(ctx context.Context) (AccessReport, error)
 }
 
 // Config names what a Server works with; every field is required.
@@ -58,6 +61,7 @@ type Config struct {
 	Board   *board.Board
 	Author  Author
 	Node    Node
+	Access  *accesslog.Log
 	Metrics *prometheus.Registry
 	Log     *slog.Logger
 	Version string
@@ -90,6 +94,7 @@ func New(cfg Config) *Server {
 	s.networkRoutes()
 	s.ledgerRoutes()
 	s.tokenRoutes()
+	s.accessRoutes()
 	s.plainRoutes()
 	return s
 }
@@ -161,7 +166,7 @@ func route[I, O any](s *Server, method, path, id, summary string, roles []string
 	if id == "raiseList" {
 		op.MaxBodyBytes = maxBatchBytes
 	}
-	if id == "lookUp" {
+	if id == "lookUp" || id == "verifyAccess" {
 		op.DefaultStatus = http.StatusOK
 	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
@@ -198,7 +203,7 @@ func (s *Server) allow(roles []string, h http.Handler) http.Handler {
 			writeProblem(w, refusal)
 			return
 		}
-		h.ServeHTTP(w, r)
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, p)))
 	})
 }
 

@@ -337,3 +337,36 @@ type VerifyLine struct {
 	Finished bool   `json:"finished,omitempty"`
 	OK       bool   `json:"ok,omitempty"`
 }
+
+// AccessRecord is one read of content.
+type AccessRecord struct {
+	Index   uint64    `json:"index"`
+	At      time.Time `json:"at"`
+	Actor   string    `json:"actor" doc:"Token id, or socket"`
+	Role    string    `json:"role"`
+	Verb    string    `json:"verb"`
+	Objects []string  `json:"objects,omitempty" doc:"The first sixteen"`
+	Count   uint64    `json:"count" doc:"How many objects there were"`
+	Purpose string    `json:"purpose,omitempty"`
+	Case    string    `json:"case,omitempty"`
+	Outcome string    `json:"outcome" doc:"answered, refused"`
+	Reason  string    `json:"reason,omitempty"`
+}
+
+// AccessPage is one page of the access log, newest first.
+type AccessPage struct {
+	Records []AccessRecord `json:"records"`
+	Next    uint64         `json:"next,omitempty" doc:"Continues as before; absent where there is nothing older"`
+}
+
+// AccessReport says whether the access log is what was written.
+type AccessReport struct {
+	OK         bool     `json:"ok"`
+	Log        string   `json:"log"`
+	Size       uint64   `json:"size"`
+	Root       string   `json:"root" doc:"base64"`
+	Segments   int      `json:"segments" doc:"Closed"`
+	Unanchored int      `json:"unanchored" doc:"Of them, not in the ledger yet"`
+	Others     []string `json:"others,omitempty" doc:"Earlier logs of this agency that the ledger bears witness for"`
+	Faults     []string `json:"faults,omitempty"`
+}

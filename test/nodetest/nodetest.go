@@ -50,6 +50,7 @@ func Found(t testing.TB) node.Config {
 
 // Running is a node in this process.
 type Running struct {
+	Node      *node.Node
 	Addresses node.Addresses
 	Operator  *api.Client
 	Stop      func()
@@ -65,7 +66,7 @@ func Run(t testing.TB, c node.Config) *Running {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- n.Run(ctx) }()
-	r := &Running{Addresses: n.Addresses()}
+	r := &Running{Node: n, Addresses: n.Addresses()}
 	stopped := false
 	r.Stop = func() {
 		if stopped {
@@ -98,14 +99,20 @@ func Until(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// As makes a token of a role and returns a client that carries it.
-func (r *Running) As(t testing.TB, role string) *api.Client {
+// Target makes a token of a role and says how to reach the node with it.
+func (r *Running) Target(t testing.TB, role string) api.Target {
 	t.Helper()
 	token, err := r.Operator.CreateToken(t.Context(), api.NewToken{Name: role, Role: role})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := api.NewClient(api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin, Token: token.Secret})
+	return api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin, Token: token.Secret}
+}
+
+// As makes a token of a role and returns a client that carries it.
+func (r *Running) As(t testing.TB, role string) *api.Client {
+	t.Helper()
+	c, err := api.NewClient(r.Target(t, role))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -32,13 +33,16 @@ type Node struct {
 	cmd    *exec.Cmd
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// FreePort finds a port that is free now, below those that connections take, so that it stays free until it is used.
+func FreePort() (port int, err error) {
+	for range 100 {
+		var l net.Listener
+		port = 10_000 + rand.N(20_000)
+		if l, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, err
 }
 
 // newNode makes a node's configuration. A gateway is reached by partners through a link that can be cut.
@@ -47,7 +51,7 @@ func newNode(dir, binary, passphrase string, agency ledger.AgencyID, gateway boo
 	ports := make([]int, 3)
 	for i := range ports {
 		var err error
-		if ports[i], err = freePort(); err != nil {
+		if ports[i], err = FreePort(); err != nil {
 			return nil, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"testing"
@@ -41,7 +42,7 @@ func newNetwork(t *testing.T, n int) *network {
 	w := &network{t: t, nodes: make([]*testNode, n)}
 	for i := range n {
 		m := ledgertest.NewMember(t, ledger.AgencyID(fmt.Sprintf("in/a%d", i)))
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := listen()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -295,4 +296,14 @@ func TestStrangersAreRefused(t *testing.T) {
 	if term, _, _ := w.nodes[0].Progress(); term >= 1<<30 {
 		t.Fatal("a stranger raised the term")
 	}
+}
+
+// listen binds a port below those that connections take, so that a node that was stopped finds it free again.
+func listen() (l net.Listener, err error) {
+	for range 100 {
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000))); err == nil {
+			return l, nil
+		}
+	}
+	return nil, err
 }

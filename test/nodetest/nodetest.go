@@ -5,12 +5,13 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
+	"vigil/cmd/network"
 	"vigil/crypto"
 	"vigil/node"
 	"vigil/node/api"
@@ -27,14 +28,11 @@ func Config(t testing.TB, dir string) node.Config {
 	if err := os.WriteFile(c.PassphraseFile, []byte("test passphrase\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := network.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.API.Listen, c.Node.Listen, c.Peer.Listen = "127.0.0.1:0", l.Addr().String(), nil
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	c.API.Listen, c.Node.Listen, c.Peer.Listen = "127.0.0.1:0", "127.0.0.1:"+strconv.Itoa(port), nil
 	return c
 }
 

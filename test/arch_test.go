@@ -15,7 +15,7 @@ import (
 )
 
 // pure packages: bytes and values in, bytes and values out.
-var pure = []string{"crypto", "ledger", "ledger/alert"}
+var pure = []string{"crypto", "ledger", "ledger/alert", "ledger/referral"}
 
 // forbidden imports of pure packages.
 var impure = []string{

@@ -64,7 +64,7 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("work", alertCommand(o))
+	add("work", alertCommand(o), referralCommand(o))
 	add("network", statusCommand(o), agencyCommand(o), partnerCommand(o), ledgerCommand(o))
 	add("node", initCommand(o), joinCommand(o), serveCommand(o), tokenCommand(o), accessCommand(o), configCommand(o), demoCommand(o))
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What each exit code means", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { fmt.Println(exitCodesText) }})

@@ -27,7 +27,7 @@ const (
 )
 
 var (
-	anyone     = []string{RoleAnalyst, RoleLab, RoleCoordinator, RoleAuditor, RoleOperator, RolePlatform}
+	anyone     = []string{RoleAnalyst, RoleLab, RoleCoordinator, RoleAuditor, RoleOperator, RolePlatform, RoleLiaison}
 	content    = []string{RoleAnalyst, RoleLab, RoleAuditor}
 	writers    = []string{RoleAnalyst, RoleLab}
 	lookers    = []string{RoleAnalyst, RoleLab, RoleAuditor, RolePlatform}

@@ -206,3 +206,46 @@ func (c *Client) Access(ctx context.Context, q AccessQuery) (AccessPage, error) 
 func (c *Client) VerifyAccess(ctx context.Context) (AccessReport, error) {
 	return ask[AccessReport](ctx, c, call{method: http.MethodPost, path: "/v1/access/verify"})
 }
+
+// OpenReferral asks another agency to act. The same key gives the first answer again.
+func (c *Client) OpenReferral(ctx context.Context, key string, r OpenReferral) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/referrals", body: r, key: key})
+}
+
+// MoveReferral moves a referral on.
+func (c *Client) MoveReferral(ctx context.Context, key, id string, m MoveReferral) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/referrals/" + url.PathEscape(id) + "/moves", body: m, key: key})
+}
+
+// Referral returns one referral with its time line.
+func (c *Client) Referral(ctx context.Context, id string) (Referral, error) {
+	return ask[Referral](ctx, c, call{method: http.MethodGet, path: "/v1/referrals/" + url.PathEscape(id)})
+}
+
+// ReferralQuery filters and pages referrals; zero values do not filter.
+type ReferralQuery struct {
+	State, Agency string
+	Exercise      bool
+	Before        int64
+	Limit         int
+}
+
+// Referrals returns one page.
+func (c *Client) Referrals(ctx context.Context, q ReferralQuery) (ReferralPage, error) {
+	v := url.Values{}
+	for name, text := range map[string]string{"state": q.State, "agency": q.Agency} {
+		if text != "" {
+			v.Set(name, text)
+		}
+	}
+	if q.Exercise {
+		v.Set("exercise", "true")
+	}
+	if q.Before > 0 {
+		v.Set("before", strconv.FormatInt(q.Before, 10))
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	return ask[ReferralPage](ctx, c, call{method: http.MethodGet, path: "/v1/referrals", query: v})
+}

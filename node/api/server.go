@@ -95,6 +95,7 @@ func New(cfg Config) *Server {
 	s.ledgerRoutes()
 	s.tokenRoutes()
 	s.accessRoutes()
+	s.referralRoutes()
 	s.plainRoutes()
 	return s
 }

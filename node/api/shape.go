@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"vigil/ledger"
 	"vigil/ledger/alert"
@@ -188,3 +189,7 @@ func SignalsOf(f alert.File) []Signal {
 
 // DetailsOf reads what the wire says in words.
 func DetailsOf(f AlertFacts) (alert.Details, error) { return detailsOf(f) }
+
+func millis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+func now() time.Time { return time.Now() }

@@ -287,7 +287,7 @@ type Card struct {
 // NewToken is the body of POST /v1/tokens.
 type NewToken struct {
 	Name string `json:"name" minLength:"1" maxLength:"64"`
-	Role string `json:"role" enum:"analyst,lab,coordinator,auditor,operator,platform"`
+	Role string `json:"role" enum:"analyst,lab,liaison,coordinator,auditor,operator,platform"`
 	Days int    `json:"days,omitempty" minimum:"1" maximum:"730" doc:"90"`
 }
 
@@ -369,4 +369,70 @@ type AccessReport struct {
 	Unanchored int      `json:"unanchored" doc:"Of them, not in the ledger yet"`
 	Others     []string `json:"others,omitempty" doc:"Earlier logs of this agency that the ledger bears witness for"`
 	Faults     []string `json:"faults,omitempty"`
+}
+
+// OpenReferral is the body of POST /v1/referrals.
+type OpenReferral struct {
+	Kind    string `json:"kind" enum:"investigation,victim-support,take-down,registry-notice,mutual-legal-assistance,information"`
+	To      string `json:"to" maxLength:"65" doc:"Agency that is asked, at home or abroad"`
+	Urgency string `json:"urgency,omitempty" enum:"routine,priority,child-at-immediate-risk"`
+	Title   string `json:"title" minLength:"1" maxLength:"256"`
+	Text    string `json:"text,omitempty" maxLength:"4096"`
+	// Alerts are ids of alerts it is about.
+	Alerts   []string `json:"alerts,omitempty" maxItems:"64"`
+	Also     []string `json:"also,omitempty" maxItems:"14" doc:"Further agencies that can read it, and to which it can be transferred"`
+	Exercise bool     `json:"exercise,omitempty"`
+}
+
+// MoveReferral is the body of POST /v1/referrals/{id}/moves.
+type MoveReferral struct {
+	Move string `json:"move" enum:"acknowledge,accept,decline,transfer,note,close,withdraw"`
+	To   string `json:"to,omitempty" maxLength:"65" doc:"Of a transfer"`
+	Text string `json:"text,omitempty" maxLength:"4096" doc:"Reason, outcome or note"`
+	// Step is the referral's step as the caller saw it; another one now refuses the move.
+	Step *uint64 `json:"step,omitempty"`
+}
+
+// Referral is one referral as this agency sees it.
+type Referral struct {
+	ID      string `json:"id"`
+	Ledger  string `json:"ledger" doc:"Where it was opened"`
+	State   string `json:"state" enum:"open,acknowledged,accepted,declined,closed,withdrawn"`
+	Step    uint64 `json:"step" doc:"Moves that have taken effect"`
+	Opener  string `json:"opener"`
+	Holder  string `json:"holder"`
+	Offered string `json:"offered,omitempty" doc:"Whose answer is awaited"`
+	Kind    string `json:"kind"`
+	Urgency string `json:"urgency"`
+	Title   string `json:"title"`
+	Text    string `json:"text,omitempty"`
+	// NoLaterThan is when enough members had signed a checkpoint that covers the opening; Due runs from it.
+	NoLaterThan *time.Time      `json:"no_later_than,omitempty"`
+	Due         *time.Time      `json:"due,omitempty" doc:"When an answer is due, while one is"`
+	Overdue     bool            `json:"overdue,omitempty"`
+	Alerts      []string        `json:"alerts,omitempty"`
+	Audience    []string        `json:"audience"`
+	Exercise    bool            `json:"exercise,omitempty"`
+	Moves       []string        `json:"moves" doc:"What this agency may do now"`
+	Timeline    []ReferralEvent `json:"timeline,omitempty" doc:"Only on a single referral"`
+}
+
+// ReferralEvent is one event of a referral's time line.
+type ReferralEvent struct {
+	Move     string    `json:"move" doc:"open, acknowledge, accept, …"`
+	Author   string    `json:"author"`
+	Ledger   string    `json:"ledger"`
+	Index    uint64    `json:"index"`
+	Authored time.Time `json:"authored"`
+	Step     uint64    `json:"step"`
+	To       string    `json:"to,omitempty"`
+	Text     string    `json:"text,omitempty"`
+	Effect   string    `json:"effect,omitempty" doc:"Empty, or why it has none"`
+}
+
+// ReferralPage is one page of referrals, what moved last first.
+type ReferralPage struct {
+	Referrals []Referral `json:"referrals"`
+	Next      int64      `json:"next,omitempty" doc:"Continues as before"`
+	StaleFor  float64    `json:"stale_for,omitempty"`
 }

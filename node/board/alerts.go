@@ -22,6 +22,8 @@ func newAlerts() *alerts { return &alerts{folds: map[int64]*alert.Object{}} }
 
 func (n *alerts) prefix() string { return alertPrefix }
 
+func (n *alerts) name(k alert.Key) string { return alert.ID{Key: k}.String() }
+
 func (n *alerts) forget() { n.folds, n.bytes = map[int64]*alert.Object{}, 0 }
 
 func (n *alerts) place(w where, e *ledger.Event) (placed, fate) {

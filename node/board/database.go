@@ -18,7 +18,7 @@ import (
 )
 
 // schemaVersion is raised with every change of the tables or of what a fold writes: an older file is built anew.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // The rows of one cause have consecutive ids, first to first+count-1, so an alert's row is id-first, and what rows share
 // stands once. An alert's file is its row of the founding event as it was signed. Where a cause has not arrived, the
@@ -53,6 +53,11 @@ CREATE TABLE alerts (
 	disputes INTEGER NOT NULL, file BLOB NOT NULL);
 CREATE INDEX alerts_by_standing ON alerts (standing, id) WHERE standing > 1;
 CREATE TABLE signals (alg INTEGER, value BLOB, alert INTEGER, PRIMARY KEY (alg, value, alert)) WITHOUT ROWID;
+CREATE TABLE referrals (
+	id INTEGER PRIMARY KEY, state TEXT NOT NULL, opener TEXT NOT NULL, holder TEXT NOT NULL, offered TEXT NOT NULL, kind TEXT NOT NULL,
+	urgency INTEGER NOT NULL, exercise INTEGER NOT NULL, moved INTEGER NOT NULL);
+CREATE INDEX referrals_by_state ON referrals (exercise, state, moved);
+CREATE INDEX referrals_by_moved ON referrals (exercise, moved);
 CREATE TABLE changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, object TEXT NOT NULL, origin TEXT NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL);
 `
 

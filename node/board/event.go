@@ -39,6 +39,8 @@ type placed struct {
 // noun folds the events whose type begins with its prefix into tables of its own. It belongs to Run.
 type noun interface {
 	prefix() string
+	// name is the id people use of an object.
+	name(k alert.Key) string
 	// place reads an event; what is not folded is kept without effect.
 	place(w where, e *ledger.Event) (placed, fate)
 	// fold brings the object's tables to the fold of all its events, of which p is stored last; fresh says that p is the
@@ -49,7 +51,7 @@ type noun interface {
 }
 
 // nouns are all that this binary knows.
-func nouns() []noun { return []noun{newAlerts()} }
+func nouns() []noun { return []noun{newAlerts(), referrals{}} }
 
 // place finds the noun of an event and lets it read.
 func (b *Board) place(w where, audience string, e *ledger.Event) (noun, placed, fate) {
@@ -121,7 +123,7 @@ func (f *folder) fold(n noun, p placed) error {
 	if err := n.fold(f, object, p, fresh); err != nil {
 		return err
 	}
-	return f.change(p.event.Type, alert.ID{Key: p.key}.String(), p.origin, p.at.Index)
+	return f.change(p.event.Type, n.name(p.key), p.origin, p.at.Index)
 }
 
 func (f *folder) object(noun string, k alert.Key) (id int64, fresh bool, err error) {

@@ -184,7 +184,7 @@ func TestStandingsFollowThePolicy(t *testing.T) {
 func TestWhatCannotBeReadIsKept(t *testing.T) {
 	f, in := alone(t, 2)
 	future := ledgertest.Event("row")
-	future.Type, future.Version = "referral.opened", 1
+	future.Type, future.Version = "newer.noun", 1
 	next := raised(t, "next", "next")
 	next.Version = 2
 	broken := raised(t, "broken", "broken")

@@ -1,0 +1,188 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"vigil/ledger"
+	"vigil/ledger/referral"
+	"vigil/node/board"
+)
+
+// RoleLiaison reads and moves referrals, and nothing else.
+const RoleLiaison = "liaison"
+
+var (
+	referrers       = []string{RoleAnalyst, RoleLab, RoleLiaison}
+	referralReaders = []string{RoleAnalyst, RoleLab, RoleLiaison, RoleAuditor}
+)
+
+type referralPath struct {
+	ID string `path:"id" maxLength:"64" doc:"Referral id, or a unique prefix of it"`
+}
+
+type referralQuery struct {
+	State    string `query:"state" enum:"open,acknowledged,accepted,declined,closed,withdrawn,"`
+	Agency   string `query:"agency" maxLength:"65" doc:"That opened it, holds it or is offered it"`
+	Exercise bool   `query:"exercise"`
+	Before   int64  `query:"before" doc:"next of the page before"`
+	Limit    int    `query:"limit" minimum:"0" maximum:"500"`
+}
+
+type keyedReferral struct {
+	ID   string `path:"id" maxLength:"64"`
+	Key  string `header:"Idempotency-Key" maxLength:"128"`
+	Body MoveReferral
+}
+
+func (s *Server) referralRoutes() {
+	route(s, http.MethodPost, "/v1/referrals", "openReferral", "Ask another agency to act", referrers, s.openReferral)
+	route(s, http.MethodGet, "/v1/referrals", "listReferrals", "List referrals, what moved last first", referralReaders, s.listReferrals)
+	route(s, http.MethodGet, "/v1/referrals/{id}", "getReferral", "One referral with its time line", referralReaders, s.getReferral)
+	route(s, http.MethodPost, "/v1/referrals/{id}/moves", "moveReferral", "Acknowledge, accept, decline, transfer, note, close or withdraw", referrers, s.moveReferral)
+}
+
+// refusedMove is a refusal of package referral as a problem: bad words are the caller's mistake, a move that is not
+// permitted contradicts what is.
+func refusedMove(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, referral.ErrRefused):
+		return problem(http.StatusConflict, "not-permitted", strings.TrimPrefix(err.Error(), referral.ErrRefused.Error()+": "), "'vigil referral show' says where it stands")
+	case errors.Is(err, referral.ErrField):
+		return problem(http.StatusBadRequest, "invalid", err.Error(), "")
+	}
+	return err
+}
+
+func (s *Server) openReferral(ctx context.Context, in *keyed[OpenReferral]) (*body[Written], error) {
+	readers := []ledger.AudienceName{ledger.AudienceName(s.cfg.Agency), ledger.AudienceName(in.Body.To)}
+	for _, a := range in.Body.Also {
+		readers = append(readers, ledger.AudienceName(a))
+	}
+	for _, r := range readers {
+		if _, err := ledger.ParseAgencyID(string(r)); err != nil {
+			return nil, problem(http.StatusBadRequest, "invalid", "to and also name agencies, such as in/mh-cyber", "")
+		}
+	}
+	slices.Sort(readers)
+	readers = slices.Compact(readers)
+	opened := referral.Opened{
+		Kind: referral.Kind(in.Body.Kind), To: ledger.AgencyID(in.Body.To), Urgency: in.Body.Urgency, Title: in.Body.Title, Text: in.Body.Text,
+		Alerts: in.Body.Alerts, Exercise: in.Body.Exercise,
+	}
+	if opened.Urgency == "" {
+		opened.Urgency = referral.Urgencies[0]
+	}
+	if opened.Alerts == nil {
+		opened.Alerts = []string{}
+	}
+	var event ledger.EventID
+	w, err := s.write(ctx, in.Key, readers, func(id ledger.EventID) (ledger.Event, error) {
+		event = id
+		e, err := referral.Command{Event: id, Opened: opened, Readers: readers}.Decide(s.cfg.Agency)
+		return e, refusedMove(err)
+	})
+	w.ID = referral.Key{Event: event}.String()
+	return &body[Written]{w}, err
+}
+
+func (s *Server) moveReferral(ctx context.Context, in *keyedReferral) (*body[Written], error) {
+	r, err := s.cfg.Board.Referral(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	var readers []ledger.AudienceName
+	for _, a := range r.Audience {
+		readers = append(readers, ledger.AudienceName(a))
+	}
+	w, err := s.write(ctx, in.Key, readers, func(id ledger.EventID) (ledger.Event, error) {
+		if e, ok := s.movedBefore(ctx, id, in.Body); ok {
+			return e, nil // a retry: what was decided then, not what would be decided now
+		}
+		now, err := s.cfg.Board.Referral(ctx, r.String()) // as it stands when the move is decided
+		if err != nil {
+			return ledger.Event{}, err
+		}
+		step := now.Step
+		if in.Body.Step != nil {
+			step = *in.Body.Step
+		}
+		e, err := now.DecideMove(id, s.cfg.Agency, step, referral.Moved{Move: referral.Move(in.Body.Move), To: ledger.AgencyID(in.Body.To), Text: in.Body.Text}, readers)
+		return e, refusedMove(err)
+	})
+	w.ID = r.String()
+	return &body[Written]{w}, err
+}
+
+// movedBefore returns our event with an id where it says the same.
+func (s *Server) movedBefore(ctx context.Context, id ledger.EventID, m MoveReferral) (ledger.Event, bool) {
+	stored, found, err := s.cfg.Board.ByEvent(ctx, s.cfg.Agency, id)
+	if err != nil || !found {
+		return ledger.Event{}, false
+	}
+	fact, err := referral.Decode(&stored.Event)
+	before, ok := fact.(*referral.Moved)
+	return stored.Event, err == nil && ok && string(before.Move) == m.Move && string(before.To) == m.To && before.Text == m.Text
+}
+
+func (s *Server) listReferrals(ctx context.Context, in *referralQuery) (*body[ReferralPage], error) {
+	page, err := s.cfg.Board.Referrals(ctx, board.ReferralQuery(*in))
+	if err != nil {
+		return nil, err
+	}
+	out := ReferralPage{Referrals: []Referral{}, Next: page.Next, StaleFor: s.cfg.Node.StaleFor().Seconds()}
+	var ids []string
+	for i := range page.Referrals {
+		x := s.referral(&page.Referrals[i])
+		x.Timeline = nil
+		out.Referrals, ids = append(out.Referrals, x), append(ids, x.ID)
+	}
+	return &body[ReferralPage]{out}, s.read(ctx, "referral.list", ids)
+}
+
+func (s *Server) getReferral(ctx context.Context, in *referralPath) (*body[Referral], error) {
+	r, err := s.cfg.Board.Referral(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &body[Referral]{s.referral(&r)}, s.read(ctx, "referral.show", []string{r.String()})
+}
+
+// referral gives the board's referral its shape on the wire.
+func (s *Server) referral(r *board.Referral) Referral {
+	out := Referral{
+		ID: r.String(), Ledger: string(r.Home), State: string(r.State), Step: r.Step, Opener: string(r.Opener), Holder: string(r.Holder), Offered: string(r.Offered),
+		Kind: string(r.Opened.Kind), Urgency: r.Opened.Urgency, Title: r.Opened.Title, Text: r.Opened.Text, Alerts: r.Opened.Alerts, Exercise: r.Opened.Exercise,
+		Audience: r.Audience, Timeline: []ReferralEvent{}, Moves: s.permitted(r),
+	}
+	if !r.NoLaterThan.IsZero() {
+		out.NoLaterThan = &r.NoLaterThan
+	}
+	if at, waiting := r.Due(); waiting {
+		out.Due, out.Overdue = &at, now().After(at)
+	}
+	for _, l := range r.Lines {
+		e := ReferralEvent{Author: string(l.Author), Ledger: string(l.Origin), Index: l.Position.Index, Authored: millis(l.AuthoredAt), Move: "open", Step: l.Step, Effect: l.Effect}
+		if m, ok := l.Fact.(*referral.Moved); ok {
+			e.Move, e.To, e.Text = string(m.Move), string(m.To), m.Text
+		}
+		out.Timeline = append(out.Timeline, e)
+	}
+	return out
+}
+
+// permitted are the moves this agency may make now.
+func (s *Server) permitted(r *board.Referral) []string {
+	out := []string{}
+	for _, m := range referral.Moves {
+		if r.Permits(s.cfg.Agency, &referral.Moved{Move: m}) == nil {
+			out = append(out, string(m))
+		}
+	}
+	return out
+}

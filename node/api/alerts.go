@@ -45,12 +45,12 @@ type listQuery struct {
 
 func (s *Server) alertRoutes() {
 	route(s, http.MethodPost, "/v1/alerts", "raise", "Raise an alert", writers, s.raise)
-	route(s, http.MethodPost, "/v1/alerts/batch", "raiseList", "Raise many alerts that share everything but their signals", writers, s.raiseList)
+	route(s, http.MethodPost, "/v1/alerts/batch", "raiseList", "Raise many alerts that share everything but their signals", writers, s.raiseList, inBulk)
 	route(s, http.MethodGet, "/v1/alerts", "listAlerts", "List alerts", content, s.listAlerts)
 	route(s, http.MethodGet, "/v1/alerts/{id}", "getAlert", "One alert with its time line", content, s.getAlert)
 	route(s, http.MethodPost, "/v1/alerts/{id}/assessments", "assess", "Assess another agency's alert", writers, s.assess)
 	route(s, http.MethodPost, "/v1/alerts/{id}/retraction", "retract", "Take your own alert back", writers, s.retract)
-	route(s, http.MethodPost, "/v1/lookup", "lookUp", "Which alerts carry these signals", lookers, s.lookUp)
+	route(s, http.MethodPost, "/v1/lookup", "lookUp", "Which alerts carry these signals", lookers, s.lookUp, asking)
 }
 
 // write commits one decided event under an idempotency key, or gives the first answer again.

@@ -34,7 +34,7 @@ func (s *Server) accessRoutes() {
 	route(s, http.MethodPost, "/v1/access/verify", "verifyAccess", "Read the access log again and compare it with the ledger", auditors, func(ctx context.Context, _ *none) (*body[AccessReport], error) {
 		r, err := s.cfg.Node.VerifyAccess(ctx)
 		return &body[AccessReport]{r}, err
-	})
+	}, asking)
 }
 
 // read records that content is about to be answered. The error refuses it: nothing is read that is not in the log.

@@ -186,3 +186,17 @@ func (s *Server) permitted(r *board.Referral) []string {
 	}
 	return out
 }
+
+func showReferralEvent(e *ledger.Event) (any, error) {
+	fact, err := referral.Decode(e)
+	if err != nil {
+		return nil, err
+	}
+	switch f := fact.(type) {
+	case *referral.Opened:
+		return OpenReferral{To: string(f.To), Kind: string(f.Kind), Urgency: f.Urgency, Title: f.Title, Text: f.Text, Alerts: f.Alerts, Exercise: f.Exercise}, nil
+	case *referral.Moved:
+		return map[string]any{"referral": f.Target.String(), "step": f.Step, "move": f.Move, "to": f.To, "text": f.Text}, nil
+	}
+	return nil, nil
+}

@@ -154,8 +154,14 @@ func writeProblem(w http.ResponseWriter, p *Problem) {
 	_ = json.NewEncoder(w).Encode(p) // the client may have gone
 }
 
-// route registers one operation for roles.
-func route[I, O any](s *Server, method, path, id, summary string, roles []string, h func(ctx context.Context, in *I) (*O, error)) {
+// inBulk lets an operation take a batch.
+func inBulk(op *huma.Operation) { op.MaxBodyBytes = maxBatchBytes }
+
+// asking is for a POST that changes nothing: a question too long for an address.
+func asking(op *huma.Operation) { op.DefaultStatus = http.StatusOK }
+
+// route registers one operation for roles; a POST answers 201 and takes a small body, but for what the last arguments say.
+func route[I, O any](s *Server, method, path, id, summary string, roles []string, h func(ctx context.Context, in *I) (*O, error), but ...func(*huma.Operation)) {
 	op := huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, MaxBodyBytes: maxBodyBytes,
 		Metadata: map[string]any{"roles": roles}, Security: []map[string][]string{{"token": {}}},
@@ -164,11 +170,8 @@ func route[I, O any](s *Server, method, path, id, summary string, roles []string
 	if method == http.MethodPost {
 		op.DefaultStatus = http.StatusCreated
 	}
-	if id == "raiseList" {
-		op.MaxBodyBytes = maxBatchBytes
-	}
-	if id == "lookUp" || id == "verifyAccess" {
-		op.DefaultStatus = http.StatusOK
+	for _, change := range but {
+		change(&op)
 	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)

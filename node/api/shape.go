@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -128,6 +127,12 @@ func factsOf(d alert.Details) AlertFacts {
 // maxShownRows bounds how many rows of a list are shown with an entry.
 const maxShownRows = 100
 
+// shows give the content of an event its shape on the wire, by the noun its type begins with.
+var shows = map[string]func(e *ledger.Event) (any, error){
+	"alert":    showAlertEvent,
+	"referral": showReferralEvent,
+}
+
 // ShowEvent gives an opened event its shape on the wire: what it says, in words.
 func ShowEvent(e *ledger.Event) any {
 	out := struct {
@@ -138,13 +143,23 @@ func ShowEvent(e *ledger.Event) any {
 		Content any    `json:"content,omitempty"`
 		Note    string `json:"note,omitempty"`
 	}{ID: e.ID.String(), Type: e.Type, Version: e.Version, Rows: e.Count()}
-	fact, err := alert.Decode(e)
-	if errors.Is(err, alert.ErrNotAlert) {
+	noun, _, _ := strings.Cut(e.Type, ".")
+	show := shows[noun]
+	if show == nil {
 		return out
 	}
+	content, err := show(e)
 	if err != nil {
 		out.Note = err.Error()
-		return out
+	}
+	out.Content = content
+	return out
+}
+
+func showAlertEvent(e *ledger.Event) (any, error) {
+	fact, err := alert.Decode(e)
+	if err != nil {
+		return nil, err
 	}
 	switch f := fact.(type) {
 	case alert.Cause:
@@ -155,13 +170,13 @@ func ShowEvent(e *ledger.Event) any {
 		for row := range min(f.Rows(), maxShownRows) {
 			content.Signals = append(content.Signals, SignalsOf(alert.FileOf(f, uint32(row))))
 		}
-		out.Content = content
+		return content, nil
 	case *alert.Assessed:
-		out.Content = map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "verdict": f.Verdict.String(), "reason": f.Reason}
+		return map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "verdict": f.Verdict.String(), "reason": f.Reason}, nil
 	case *alert.Retracted:
-		out.Content = map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "reason": f.Reason}
+		return map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "reason": f.Reason}, nil
 	}
-	return out
+	return nil, nil
 }
 
 func rowsText(r alert.RowSet) any {

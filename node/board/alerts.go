@@ -12,6 +12,24 @@ import (
 
 const alertPrefix = "alert."
 
+// The rows of one cause have consecutive ids, first to first+count-1, so an alert's row is id-first, and what rows share
+// stands once. An alert's file is its row of the founding event as it was signed.
+const alertTables = `
+CREATE TABLE causes (
+	first INTEGER PRIMARY KEY, count INTEGER NOT NULL, object INTEGER NOT NULL UNIQUE, founding INTEGER NOT NULL,
+	author TEXT NOT NULL, authored INTEGER NOT NULL, urgency INTEGER NOT NULL, exercise INTEGER NOT NULL, media INTEGER NOT NULL,
+	ai INTEGER NOT NULL, tlp INTEGER NOT NULL, classes TEXT NOT NULL, title TEXT NOT NULL);
+CREATE INDEX causes_by_urgency ON causes (urgency);
+CREATE INDEX causes_by_author ON causes (author);
+CREATE VIRTUAL TABLE words USING fts5 (title, notes, source, series, content='', contentless_delete=1,
+	tokenize="unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'");
+CREATE TABLE alerts (
+	id INTEGER PRIMARY KEY, first INTEGER NOT NULL, standing INTEGER NOT NULL, agencies INTEGER NOT NULL,
+	disputes INTEGER NOT NULL, file BLOB NOT NULL);
+CREATE INDEX alerts_by_standing ON alerts (standing, id) WHERE standing > 1;
+CREATE TABLE signals (alg INTEGER, value BLOB, alert INTEGER, PRIMARY KEY (alg, value, alert)) WITHOUT ROWID;
+`
+
 // alerts is the noun of package alert.
 type alerts struct {
 	folds map[int64]*alert.Object // by object; only what was folded lately
@@ -21,6 +39,8 @@ type alerts struct {
 func newAlerts() *alerts { return &alerts{folds: map[int64]*alert.Object{}} }
 
 func (n *alerts) prefix() string { return alertPrefix }
+
+func (n *alerts) tables() string { return alertTables }
 
 func (n *alerts) name(k alert.Key) string { return alert.ID{Key: k}.String() }
 

@@ -1,11 +1,14 @@
 package board
 
 import (
+	"crypto/sha256"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/ncruces/go-sqlite3"
@@ -17,13 +20,12 @@ import (
 	"lukechampine.com/adiantum/hbsh"
 )
 
-// schemaVersion is raised with every change of the tables or of what a fold writes: an older file is built anew.
-const schemaVersion = 3
+// foldVersion is raised with every change of what a fold writes into unchanged tables.
+const foldVersion = 1
 
-// The rows of one cause have consecutive ids, first to first+count-1, so an alert's row is id-first, and what rows share
-// stands once. An alert's file is its row of the founding event as it was signed. Where a cause has not arrived, the
-// object has events and no row in causes.
-const schema = `
+// commonTables hold the events of every noun; a noun's own tables are its own. Where a cause has not arrived, the object
+// has events and no founding one.
+const commonTables = `
 CREATE TABLE meta (version INTEGER NOT NULL, corroboration INTEGER NOT NULL);
 CREATE TABLE cursors (origin TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE seals (origin TEXT, size INTEGER, at INTEGER NOT NULL, PRIMARY KEY (origin, size)) WITHOUT ROWID;
@@ -40,26 +42,23 @@ CREATE TABLE objects (
 	id INTEGER PRIMARY KEY, noun TEXT NOT NULL, home TEXT NOT NULL, author TEXT NOT NULL, event BLOB NOT NULL, founding INTEGER,
 	UNIQUE (event, author, home, noun));
 CREATE INDEX objects_orphaned ON objects (id) WHERE founding IS NULL;
-CREATE TABLE causes (
-	first INTEGER PRIMARY KEY, count INTEGER NOT NULL, object INTEGER NOT NULL UNIQUE, founding INTEGER NOT NULL,
-	author TEXT NOT NULL, authored INTEGER NOT NULL, urgency INTEGER NOT NULL, exercise INTEGER NOT NULL, media INTEGER NOT NULL,
-	ai INTEGER NOT NULL, tlp INTEGER NOT NULL, classes TEXT NOT NULL, title TEXT NOT NULL);
-CREATE INDEX causes_by_urgency ON causes (urgency);
-CREATE INDEX causes_by_author ON causes (author);
-CREATE VIRTUAL TABLE words USING fts5 (title, notes, source, series, content='', contentless_delete=1,
-	tokenize="unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'");
-CREATE TABLE alerts (
-	id INTEGER PRIMARY KEY, first INTEGER NOT NULL, standing INTEGER NOT NULL, agencies INTEGER NOT NULL,
-	disputes INTEGER NOT NULL, file BLOB NOT NULL);
-CREATE INDEX alerts_by_standing ON alerts (standing, id) WHERE standing > 1;
-CREATE TABLE signals (alg INTEGER, value BLOB, alert INTEGER, PRIMARY KEY (alg, value, alert)) WITHOUT ROWID;
-CREATE TABLE referrals (
-	id INTEGER PRIMARY KEY, state TEXT NOT NULL, opener TEXT NOT NULL, holder TEXT NOT NULL, offered TEXT NOT NULL, kind TEXT NOT NULL,
-	urgency INTEGER NOT NULL, exercise INTEGER NOT NULL, moved INTEGER NOT NULL);
-CREATE INDEX referrals_by_state ON referrals (exercise, state, moved);
-CREATE INDEX referrals_by_moved ON referrals (exercise, moved);
 CREATE TABLE changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, object TEXT NOT NULL, origin TEXT NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL);
 `
+
+// schema is every table.
+func schema(nouns []noun) string {
+	s := commonTables
+	for _, n := range nouns {
+		s += n.tables()
+	}
+	return s
+}
+
+// schemaVersion names the tables and folds of this binary: a file made by another is built anew.
+func schemaVersion(nouns []noun) int64 {
+	sum := sha256.Sum256([]byte(strconv.Itoa(foldVersion) + schema(nouns)))
+	return int64(binary.BigEndian.Uint64(sum[:8]) >> 1)
+}
 
 // creator hands the one key to the cipher, so that it appears in no name and no statement.
 type creator struct{ key [32]byte }
@@ -128,12 +127,12 @@ func (b *Board) openFile() error {
 }
 
 func (b *Board) checkFile() error {
-	var version int
+	var version int64
 	if err := b.write.QueryRow("SELECT version FROM meta").Scan(&version); err != nil {
 		return err
 	}
-	if version != schemaVersion {
-		return fmt.Errorf("board: schema %d, this binary has %d", version, schemaVersion)
+	if version != schemaVersion(b.nouns) {
+		return errors.New("board: made by a binary with other tables")
 	}
 	var verdict string
 	if err := b.write.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
@@ -149,9 +148,9 @@ func (b *Board) create() error {
 	if err := b.connect(); err != nil {
 		return err
 	}
-	_, err := b.write.Exec(schema)
+	_, err := b.write.Exec(schema(b.nouns))
 	if err == nil {
-		_, err = b.write.Exec("INSERT INTO meta VALUES (?, 0)", schemaVersion)
+		_, err = b.write.Exec("INSERT INTO meta VALUES (?, 0)", schemaVersion(b.nouns))
 	}
 	if err == nil {
 		err = b.load()

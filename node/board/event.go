@@ -39,6 +39,8 @@ type placed struct {
 // noun folds the events whose type begins with its prefix into tables of its own. It belongs to Run.
 type noun interface {
 	prefix() string
+	// tables are the statements that make the noun's own tables.
+	tables() string
 	// name is the id people use of an object.
 	name(k alert.Key) string
 	// place reads an event; what is not folded is kept without effect.

@@ -17,6 +17,15 @@ import (
 // referrals is the noun of package referral. A referral has few events, so every new one folds them all again.
 type referrals struct{}
 
+const referralTables = `
+CREATE TABLE referrals (
+	id INTEGER PRIMARY KEY, state TEXT NOT NULL, opener TEXT NOT NULL, holder TEXT NOT NULL, offered TEXT NOT NULL, kind TEXT NOT NULL,
+	urgency INTEGER NOT NULL, exercise INTEGER NOT NULL, moved INTEGER NOT NULL);
+CREATE INDEX referrals_by_state ON referrals (exercise, state, moved);
+CREATE INDEX referrals_by_moved ON referrals (exercise, moved);
+`
+
+func (referrals) tables() string          { return referralTables }
 func (referrals) prefix() string          { return referral.Prefix }
 func (referrals) name(k alert.Key) string { return referralKey(k).String() }
 func (referrals) forget()                 {}

@@ -18,7 +18,7 @@ const defaultCorroboration = 2
 
 // DefaultPolicy is what a ledger is founded with.
 func DefaultPolicy(threshold int) Policy {
-	return Policy{Threshold: uint64(threshold), Quorum: QuorumMajority, Corroboration: defaultCorroboration, Voters: []AgencyID{}}
+	return Policy{Threshold: uint64(threshold), Quorum: QuorumMajority, Corroboration: defaultCorroboration, Voters: []AgencyID{}, Sections: []PolicySection{}}
 }
 
 // found folds a genesis into the first governance.

@@ -20,6 +20,9 @@ const (
 	MaxAgencies       = 256
 	MaxNamedAudiences = 64
 	MaxPartners       = 64
+	// maxPolicySections and maxSectionBytes bound what nouns have in the policy.
+	maxPolicySections = 16
+	maxSectionBytes   = 16 << 10
 	// MaxMirrorBytes and MaxMirrorItems bound one mirror batch.
 	MaxMirrorBytes = 4 << 20
 	MaxMirrorItems = 16_384

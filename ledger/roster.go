@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -94,6 +95,46 @@ type Policy struct {
 	Quorum        uint64     // 1: a majority of agencies; 2: ⌊2n/3⌋+1
 	Corroboration uint64     // k independent agencies corroborate an alert
 	Voters        []AgencyID // whose nodes vote in raft; empty: by the rule of thumb
+	// Sections are what was agreed on for casework, sorted by name. State does not read them: each noun reads its own, and
+	// takes its default where there is none or a newer one than it knows.
+	Sections []PolicySection
+}
+
+// PolicySection is one noun's part of the policy: CBOR that only the noun reads.
+type PolicySection struct {
+	_    struct{} `cbor:",toarray"`
+	Name string
+	Body []byte
+}
+
+// Section returns a noun's part of the policy; nil where there is none.
+func (p Policy) Section(name string) []byte {
+	for _, s := range p.Sections {
+		if s.Name == name {
+			return s.Body
+		}
+	}
+	return nil
+}
+
+// WithSection returns the policy with a noun's part replaced.
+func (p Policy) WithSection(name string, body []byte) Policy {
+	others := slices.DeleteFunc(slices.Clone(p.Sections), func(s PolicySection) bool { return s.Name == name })
+	p.Sections = append(others, PolicySection{Name: name, Body: body})
+	slices.SortFunc(p.Sections, func(a, b PolicySection) int { return strings.Compare(a.Name, b.Name) })
+	return p
+}
+
+func (p Policy) checkSections() error {
+	if len(p.Sections) > maxPolicySections {
+		return fmt.Errorf("%w: %d policy sections, at most %d", ErrRoster, len(p.Sections), maxPolicySections)
+	}
+	for i, s := range p.Sections {
+		if !validName(s.Name) || len(s.Body) == 0 || len(s.Body) > maxSectionBytes || i > 0 && p.Sections[i-1].Name >= s.Name {
+			return fmt.Errorf("%w: policy sections are sorted, named once, of 1 to %d bytes", ErrRoster, maxSectionBytes)
+		}
+	}
+	return nil
 }
 
 // Rules of Policy.Quorum.
@@ -110,7 +151,7 @@ func (p Policy) check() error {
 	if n := len(p.Voters); n != 0 && n != 1 && n != 2 && n != 3 && n != 5 {
 		return fmt.Errorf("%w: 1, 2, 3 or 5 voters, not %d", ErrRoster, n)
 	}
-	return nil
+	return p.checkSections()
 }
 
 // PartnerLink is a linked jurisdiction as both sides agreed on it.

@@ -120,7 +120,7 @@ func (n *Node) open() (err error) {
 	n.opener = &opener{agency: n.id.Agency, origin: n.id.Origin, store: n.store, log: n.log, ring: crypto.NewKeyring(n.keys.Agency)}
 	n.board, err = board.Open(board.Config{
 		Dir: filepath.Join(n.cfg.Dir, "board"), Key: n.keys.Agency.Derive("vigil board v1"), Agency: n.id.Agency, Ledger: n.store, Opener: n.opener,
-		Corroboration: n.corroboration, Log: n.log,
+		Policy: n.policy, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -210,11 +210,12 @@ func (n *Node) fail(err error) {
 	}
 }
 
-func (n *Node) corroboration() int {
+// policy is the jurisdiction's in force; before a ledger has arrived, what one is founded with.
+func (n *Node) policy() ledger.Policy {
 	if state := n.store.State(); state != nil {
-		return int(state.Governance.Policy.Corroboration)
+		return state.Governance.Policy
 	}
-	return 2
+	return ledger.DefaultPolicy(1)
 }
 
 const maxAlarms = 64

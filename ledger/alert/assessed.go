@@ -1,6 +1,9 @@
 package alert
 
-import "vigil/ledger"
+import (
+	"vigil/ledger"
+	"vigil/ledger/noun"
+)
 
 // TypeAssessed is the type of the event Assessed.
 const TypeAssessed = "alert.assessed"
@@ -40,13 +43,13 @@ type assessedShared struct {
 
 // Validate accepts what can be encoded.
 func (a *Assessed) Validate() error {
-	return first(
-		at("target", a.Target.Validate()),
+	return noun.First(
+		noun.At("target", a.Target.Validate()),
 		a.Rows.Validate(),
-		at("verdict", defined(verdictNames, a.Verdict)),
-		at("basis", defined(basisNames, a.Basis)),
+		noun.At("verdict", defined(verdictNames, a.Verdict)),
+		noun.At("basis", defined(basisNames, a.Basis)),
 		validClassifications(a.Classifications),
-		at("reason", prose(a.Reason, MaxReasonBytes)),
+		noun.At("reason", noun.Prose(a.Reason, MaxReasonBytes)),
 	)
 }
 
@@ -68,7 +71,7 @@ func (a *Assessed) Encode(id ledger.EventID) (ledger.Event, error) {
 func decodeAssessed(e *ledger.Event) (Fact, error) {
 	var s assessedShared
 	if err := ledger.Unmarshal(e.Shared, &s, maxSharedBytes); err != nil {
-		return nil, at("shared", err)
+		return nil, noun.At("shared", err)
 	}
 	rows, err := decodeRowSet(e.Width, e.Rows)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"vigil/ledger/noun"
 )
 
 // Named schemes. Others may be used; a number without its scheme means nothing.
@@ -29,28 +31,28 @@ func compareClassifications(a, b Classification) int {
 // Validate checks one classification.
 func (c Classification) Validate() error {
 	if c.Scheme == "" || strings.Trim(c.Scheme, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
-		return at("scheme", ErrText)
+		return noun.At("scheme", noun.ErrText)
 	}
 	if c.Value == "" {
-		return at("value", ErrRequired)
+		return noun.At("value", noun.ErrRequired)
 	}
 	if len(c.Scheme) > maxSchemeBytes {
-		return at("scheme", ErrTooLong)
+		return noun.At("scheme", noun.ErrTooLong)
 	}
-	return at("value", line(c.Value, maxValueBytes))
+	return noun.At("value", noun.Line(c.Value, maxValueBytes))
 }
 
 func validClassifications(list []Classification) error {
 	if len(list) > MaxClassifications {
-		return at("classifications", ErrCount)
+		return noun.At("classifications", noun.ErrCount)
 	}
 	for i, c := range list {
 		err := c.Validate()
 		if err == nil && i > 0 && compareClassifications(list[i-1], c) >= 0 {
-			err = ErrNotSorted
+			err = noun.ErrNotSorted
 		}
 		if err != nil {
-			return at(item("classifications", i), err)
+			return noun.At(noun.Item("classifications", i), err)
 		}
 	}
 	return nil

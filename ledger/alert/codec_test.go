@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"vigil/ledger"
+	"vigil/ledger/noun"
 )
 
 func samples(t testing.TB) []ledger.Event {
@@ -121,30 +122,30 @@ func TestDecodeRefuses(t *testing.T) {
 		want  error
 	}{
 		"another noun":         {change(0, func(e *ledger.Event) { e.Type = "referral.opened" }), ErrNotAlert},
-		"unknown type":         {change(0, func(e *ledger.Event) { e.Type = "alert.sighted" }), ErrNewer},
-		"later version":        {change(0, func(e *ledger.Event) { e.Version = 2 }), ErrNewer},
-		"version 0":            {change(0, func(e *ledger.Event) { e.Version = 0 }), ErrMalformed},
-		"trailing byte":        {change(0, func(e *ledger.Event) { e.Shared = append(e.Shared, 0) }), ErrMalformed},
-		"no shared part":       {change(0, func(e *ledger.Event) { e.Shared = nil }), ErrMalformed},
-		"two rows raised":      {change(0, func(e *ledger.Event) { e.Rows = append(e.Rows, e.Rows...) }), ErrMalformed},
-		"null list":            {null("8c0180", "8c01f6"), ErrMalformed},
-		"null caveats":         {null("038080", "0380f6"), ErrMalformed},
-		"unsorted":             {reshare(0, func(d *Details) { d.Handling.Release = []ledger.AudienceName{"uk/*", "in/*"} }), ErrNotSorted},
+		"unknown type":         {change(0, func(e *ledger.Event) { e.Type = "alert.sighted" }), noun.ErrNewer},
+		"later version":        {change(0, func(e *ledger.Event) { e.Version = 2 }), noun.ErrNewer},
+		"version 0":            {change(0, func(e *ledger.Event) { e.Version = 0 }), noun.ErrMalformed},
+		"trailing byte":        {change(0, func(e *ledger.Event) { e.Shared = append(e.Shared, 0) }), noun.ErrMalformed},
+		"no shared part":       {change(0, func(e *ledger.Event) { e.Shared = nil }), noun.ErrMalformed},
+		"two rows raised":      {change(0, func(e *ledger.Event) { e.Rows = append(e.Rows, e.Rows...) }), noun.ErrMalformed},
+		"null list":            {null("8c0180", "8c01f6"), noun.ErrMalformed},
+		"null caveats":         {null("038080", "0380f6"), noun.ErrMalformed},
+		"unsorted":             {reshare(0, func(d *Details) { d.Handling.Release = []ledger.AudienceName{"uk/*", "in/*"} }), noun.ErrNotSorted},
 		"no audience":          {reshare(0, func(d *Details) { d.Handling.Release = []ledger.AudienceName{"UK"} }), ledger.ErrAudience},
-		"unknown media kind":   {reshare(0, func(d *Details) { d.Media = 9 }), ErrUnknownValue},
-		"unknown basis":        {reshare(0, func(d *Details) { d.Basis = 7 }), ErrUnknownValue},
-		"no TLP":               {reshare(0, func(d *Details) { d.Handling.TLP = 0 }), ErrRequired},
-		"title on two lines":   {reshare(0, func(d *Details) { d.Title = "a\nb" }), ErrText},
-		"title turned around":  {reshare(0, func(d *Details) { d.Title = "a\u202eb" }), ErrText},
-		"notes over the bound": {reshare(0, func(d *Details) { d.Notes = strings.Repeat("n", MaxNotesBytes+1) }), ErrTooLong},
-		"list width":           {change(1, func(e *ledger.Event) { e.Width++ }), ErrMalformed},
-		"list cut":             {change(1, func(e *ledger.Event) { e.Rows = e.Rows[:len(e.Rows)-1] }), ErrMalformed},
-		"empty list":           {change(1, func(e *ledger.Event) { e.Rows = nil }), ErrCount},
+		"unknown media kind":   {reshare(0, func(d *Details) { d.Media = 9 }), noun.ErrUnknownValue},
+		"unknown basis":        {reshare(0, func(d *Details) { d.Basis = 7 }), noun.ErrUnknownValue},
+		"no TLP":               {reshare(0, func(d *Details) { d.Handling.TLP = 0 }), noun.ErrRequired},
+		"title on two lines":   {reshare(0, func(d *Details) { d.Title = "a\nb" }), noun.ErrText},
+		"title turned around":  {reshare(0, func(d *Details) { d.Title = "a\u202eb" }), noun.ErrText},
+		"notes over the bound": {reshare(0, func(d *Details) { d.Notes = strings.Repeat("n", MaxNotesBytes+1) }), noun.ErrTooLong},
+		"list width":           {change(1, func(e *ledger.Event) { e.Width++ }), noun.ErrMalformed},
+		"list cut":             {change(1, func(e *ledger.Event) { e.Rows = e.Rows[:len(e.Rows)-1] }), noun.ErrMalformed},
+		"empty list":           {change(1, func(e *ledger.Event) { e.Rows = nil }), noun.ErrCount},
 		"list quality":         {change(1, func(e *ledger.Event) { e.Rows[16+32] = 102 }), ErrQuality},
 		"list size":            {change(1, func(e *ledger.Event) { e.Rows[16+33] = 0xff }), ErrSize},
-		"row set width":        {change(2, func(e *ledger.Event) { e.Width = 8 }), ErrMalformed},
-		"row set unsorted":     {change(2, func(e *ledger.Event) { e.Rows[3] = 9 }), ErrNotSorted},
-		"row set empty":        {change(2, func(e *ledger.Event) { e.Rows = nil }), ErrCount},
+		"row set width":        {change(2, func(e *ledger.Event) { e.Width = 8 }), noun.ErrMalformed},
+		"row set unsorted":     {change(2, func(e *ledger.Event) { e.Rows[3] = 9 }), noun.ErrNotSorted},
+		"row set empty":        {change(2, func(e *ledger.Event) { e.Rows = nil }), noun.ErrCount},
 		"row over the bound":   {change(2, func(e *ledger.Event) { e.Rows[4] = 1 }), ErrNoSuchRow},
 		"all and more":         {change(3, func(e *ledger.Event) { e.Rows = append([]byte{0, 0, 0, 1}, e.Rows...) }), ErrNoSuchRow},
 	} {
@@ -160,13 +161,13 @@ func TestNewListedRefuses(t *testing.T) {
 		files []File
 		want  error
 	}{
-		"none":              {nil, ErrCount},
+		"none":              {nil, noun.ErrCount},
 		"other algorithms":  {[]File{good, file(2, MD5)}, ErrColumns},
 		"other algorithm":   {[]File{good, file(2, MD5, SHA256)}, ErrColumns},
-		"one twice":         {[]File{{Signals: []Signal{signal(MD5, 1), signal(MD5, 2)}}}, ErrNotSorted},
+		"one twice":         {[]File{{Signals: []Signal{signal(MD5, 1), signal(MD5, 2)}}}, noun.ErrNotSorted},
 		"wrong length":      {[]File{{Signals: []Signal{{Algorithm: MD5, Value: make([]byte, 15)}}}}, ErrValueLength},
 		"too many in bytes": {repeat(file(1, TMK), 1000), ErrListTooLarge},
-		"too many rows":     {repeat(file(1, MD5), MaxRows+1), ErrCount},
+		"too many rows":     {repeat(file(1, MD5), MaxRows+1), noun.ErrCount},
 	} {
 		if _, err := NewListed(details(), c.files); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 
 	"vigil/ledger"
+	"vigil/ledger/noun"
 )
 
 // View is what a decision may look at: who decides, and the object concerned as the agency's board has it.
@@ -57,7 +58,7 @@ func (c Raise) Decide(v View) (ledger.Event, error) {
 		return ledger.Event{}, ErrExists
 	}
 	r := &Raised{Details: c.Details.Normal(), File: c.File.Normal()}
-	if err := first(r.Validate(), r.Details.Handling.addressed(), r.File.worthwhile()); err != nil {
+	if err := noun.First(r.Validate(), r.Details.Handling.addressed(), r.File.worthwhile()); err != nil {
 		return ledger.Event{}, err
 	}
 	return r.Encode(c.Event)
@@ -69,7 +70,7 @@ func (c List) Decide(v View) (ledger.Event, error) {
 		return ledger.Event{}, ErrExists
 	}
 	if len(c.Files) > MaxRows {
-		return ledger.Event{}, at("files", ErrCount)
+		return ledger.Event{}, noun.At("files", noun.ErrCount)
 	}
 	files, err := c.normalFiles()
 	if err != nil {
@@ -90,12 +91,12 @@ func (c List) normalFiles() ([]File, error) {
 	known := make(map[[32]byte]bool, len(c.Files))
 	for i, f := range c.Files {
 		files[i] = f.Normal()
-		if err := first(files[i].Validate(), files[i].worthwhile()); err != nil {
-			return nil, at(item("files", i), err)
+		if err := noun.First(files[i].Validate(), files[i].worthwhile()); err != nil {
+			return nil, noun.At(noun.Item("files", i), err)
 		}
 		sum := sha256.Sum256(ledger.Marshal(files[i].Signals))
 		if known[sum] {
-			return nil, at(item("files", i), ErrRepeatedRow)
+			return nil, noun.At(noun.Item("files", i), ErrRepeatedRow)
 		}
 		known[sum] = true
 	}
@@ -116,7 +117,7 @@ func (c Assess) Decide(v View) (ledger.Event, error) {
 		Classifications: sortedSet(c.Classifications, compareClassifications),
 		Reason:          c.Reason, Exercise: DetailsOf(cause).Exercise,
 	}
-	if err := first(a.Validate(), v.assessable(a)); err != nil {
+	if err := noun.First(a.Validate(), v.assessable(a)); err != nil {
 		return ledger.Event{}, err
 	}
 	return a.Encode(c.Event)
@@ -167,7 +168,7 @@ func (c Retract) Decide(v View) (ledger.Event, error) {
 		return ledger.Event{}, ErrNotAuthor
 	}
 	r := &Retracted{Target: c.Target, Rows: rows, Reason: c.Reason, Exercise: DetailsOf(cause).Exercise}
-	if err := first(r.Validate(), v.retractable(rows)); err != nil {
+	if err := noun.First(r.Validate(), v.retractable(rows)); err != nil {
 		return ledger.Event{}, err
 	}
 	return r.Encode(c.Event)
@@ -203,7 +204,7 @@ func (v View) target(k Key, rows RowSet) (Cause, RowSet, error) {
 		return nil, nil, err
 	}
 	if int(rows[len(rows)-1]) >= cause.Rows() {
-		return nil, nil, at("rows", ErrNoSuchRow)
+		return nil, nil, noun.At("rows", ErrNoSuchRow)
 	}
 	return cause, rows, nil
 }

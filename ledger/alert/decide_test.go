@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"vigil/ledger"
+	"vigil/ledger/noun"
 )
 
 // board folds a raised alert (or a list of 3) of in/ncrb and what others said to it.
@@ -24,30 +25,30 @@ func TestRaiseRefuses(t *testing.T) {
 		field  string
 		want   error
 	}{
-		"no signals":    {func(r *Raise) { r.File.Signals = nil }, "signals", ErrRequired},
-		"many signals":  {func(r *Raise) { r.File = vpdq(MaxSignals + 1) }, "signals", ErrCount},
+		"no signals":    {func(r *Raise) { r.File.Signals = nil }, "signals", noun.ErrRequired},
+		"many signals":  {func(r *Raise) { r.File = vpdq(MaxSignals + 1) }, "signals", noun.ErrCount},
 		"wrong length":  {func(r *Raise) { r.File.Signals[0].Value = []byte{1} }, "signals[0].value", ErrValueLength},
-		"algorithm":     {func(r *Raise) { r.File.Signals[0].Algorithm = 99 }, "signals[0].algorithm", ErrUnknownValue},
-		"no algorithm":  {func(r *Raise) { r.File.Signals[0].Algorithm = 0 }, "signals[0].algorithm", ErrRequired},
+		"algorithm":     {func(r *Raise) { r.File.Signals[0].Algorithm = 99 }, "signals[0].algorithm", noun.ErrUnknownValue},
+		"no algorithm":  {func(r *Raise) { r.File.Signals[0].Algorithm = 0 }, "signals[0].algorithm", noun.ErrRequired},
 		"md5 quality":   {func(r *Raise) { r.File.Signals[0].Quality = 1 }, "signals[0].quality", ErrQuality},
 		"empty file":    {func(r *Raise) { r.File.Signals[0] = nothing }, "signals[0].value", ErrWorthless},
 		"absurd size":   {func(r *Raise) { r.File.MediaSize = 1 << 60 }, "media_size", ErrSize},
-		"many bytes":    {func(r *Raise) { r.File.Signals = tmk(97) }, "signals", ErrTooLong},
-		"basis":         {func(r *Raise) { r.Details.Basis = 99 }, "basis", ErrUnknownValue},
-		"no marking":    {func(r *Raise) { r.Details.Handling.TLP = 0 }, "handling.tlp", ErrRequired},
+		"many bytes":    {func(r *Raise) { r.File.Signals = tmk(97) }, "signals", noun.ErrTooLong},
+		"basis":         {func(r *Raise) { r.Details.Basis = 99 }, "basis", noun.ErrUnknownValue},
+		"no marking":    {func(r *Raise) { r.Details.Handling.TLP = 0 }, "handling.tlp", noun.ErrRequired},
 		"red to all":    {func(r *Raise) { r.Details.Handling.TLP = Red }, "handling.release[0]", ErrRedNeedsNames},
 		"red to no one": {func(r *Raise) { r.Details.Handling = Handling{TLP: Red} }, "handling.release", ErrRedNeedsNames},
-		"caveats":       {func(r *Raise) { r.Details.Handling.Caveats = []string{""} }, "handling.caveats[0]", ErrRequired},
-		"scheme":        {func(r *Raise) { r.Details.Classifications[0].Scheme = "IWF" }, "classifications[0].scheme", ErrText},
-		"class value":   {func(r *Raise) { r.Details.Classifications[0].Value = "" }, "classifications[0].value", ErrRequired},
-		"source":        {func(r *Raise) { r.Details.Source = strings.Repeat("s", 257) }, "source", ErrTooLong},
-		"series":        {func(r *Raise) { r.Details.Series = " x" }, "series", ErrText},
+		"caveats":       {func(r *Raise) { r.Details.Handling.Caveats = []string{""} }, "handling.caveats[0]", noun.ErrRequired},
+		"scheme":        {func(r *Raise) { r.Details.Classifications[0].Scheme = "IWF" }, "classifications[0].scheme", noun.ErrText},
+		"class value":   {func(r *Raise) { r.Details.Classifications[0].Value = "" }, "classifications[0].value", noun.ErrRequired},
+		"source":        {func(r *Raise) { r.Details.Source = strings.Repeat("s", 257) }, "source", noun.ErrTooLong},
+		"series":        {func(r *Raise) { r.Details.Series = " x" }, "series", noun.ErrText},
 	} {
 		r := good
 		r.Details, r.File = details(), file(1, MD5)
 		c.change(&r)
 		_, err := r.Decide(View{Agency: "in/ncrb"})
-		field, _ := errors.AsType[*FieldError](err)
+		field, _ := errors.AsType[*noun.FieldError](err)
 		if !errors.Is(err, c.want) || field == nil || field.Field != c.field {
 			t.Errorf("%s: %v, want %s: %v", name, err, c.field, c.want)
 		}
@@ -93,11 +94,11 @@ func TestRaiseOrdersWhatIsGiven(t *testing.T) {
 func TestListRefusesRows(t *testing.T) {
 	files := []File{file(1, MD5), file(2, MD5), file(1, MD5)}
 	_, err := List{Event: eventID(1), Details: details(), Files: files}.Decide(View{Agency: "in/ncrb"})
-	field, _ := errors.AsType[*FieldError](err)
+	field, _ := errors.AsType[*noun.FieldError](err)
 	if !errors.Is(err, ErrRepeatedRow) || field.Field != "files[2]" {
 		t.Error(err)
 	}
-	for name, want := range map[string]error{"none": ErrCount, "many": ErrCount} {
+	for name, want := range map[string]error{"none": noun.ErrCount, "many": noun.ErrCount} {
 		files := []File{}
 		if name == "many" {
 			files = repeat(file(1, MD5), MaxRows+1)
@@ -139,8 +140,8 @@ func TestAssessDecides(t *testing.T) {
 		"unknown":              {nil, "uk/nca", RowSet{0}, Confirms, ErrUnknownAlert},
 		"orphan":               {orphan, "uk/nca", RowSet{0}, Confirms, ErrUnknownAlert},
 		"own":                  {single, "in/ncrb", RowSet{0}, Confirms, ErrOwnAlert},
-		"no verdict":           {single, "uk/nca", RowSet{0}, 0, ErrRequired},
-		"no rows":              {single, "uk/nca", nil, Confirms, ErrCount},
+		"no verdict":           {single, "uk/nca", RowSet{0}, 0, noun.ErrRequired},
+		"no rows":              {single, "uk/nca", nil, Confirms, noun.ErrCount},
 		"no such row":          {single, "uk/nca", RowSet{1}, Confirms, ErrNoSuchRow},
 		"nothing said yet":     {single, "uk/nca", RowSet{0}, Withdraws, ErrNothingToWithdraw},
 		"retracted":            {gone, "uk/nca", RowSet{0}, Confirms, ErrRetracted},

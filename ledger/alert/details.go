@@ -1,5 +1,7 @@
 package alert
 
+import "vigil/ledger/noun"
+
 // MediaKind is what the file is.
 type MediaKind uint8
 
@@ -92,17 +94,17 @@ func (d Details) Normal() Details {
 
 // Validate accepts details in canonical form within their bounds.
 func (d Details) Validate() error {
-	return first(
-		at("media", defined(mediaNames, d.Media)),
+	return noun.First(
+		noun.At("media", defined(mediaNames, d.Media)),
 		validClassifications(d.Classifications),
-		at("ai_generated", defined(aiNames, d.AIGenerated)),
-		at("victim", defined(victimNames, d.Victim)),
-		at("urgency", defined(urgencyNames, d.Urgency)),
-		at("handling", d.Handling.Validate()),
-		at("basis", defined(basisNames, d.Basis)),
-		at("source", line(d.Source, MaxSourceBytes)),
-		at("series", line(d.Series, MaxSeriesBytes)),
-		at("title", line(d.Title, MaxTitleBytes)),
-		at("notes", prose(d.Notes, MaxNotesBytes)),
+		noun.At("ai_generated", defined(aiNames, d.AIGenerated)),
+		noun.At("victim", defined(victimNames, d.Victim)),
+		noun.At("urgency", defined(urgencyNames, d.Urgency)),
+		noun.At("handling", d.Handling.Validate()),
+		noun.At("basis", defined(basisNames, d.Basis)),
+		noun.At("source", noun.Line(d.Source, MaxSourceBytes)),
+		noun.At("series", noun.Line(d.Series, MaxSeriesBytes)),
+		noun.At("title", noun.Line(d.Title, MaxTitleBytes)),
+		noun.At("notes", noun.Prose(d.Notes, MaxNotesBytes)),
 	)
 }

@@ -5,12 +5,13 @@ import (
 	"strings"
 
 	"vigil/ledger"
+	"vigil/ledger/noun"
 )
 
 // Fact is what an event says: *Raised, *Listed, *Assessed or *Retracted.
 type Fact interface {
+	noun.Fact
 	Encode(ledger.EventID) (ledger.Event, error)
-	Validate() error
 }
 
 // Cause is a fact that founds an alert: *Raised or *Listed.
@@ -30,8 +31,8 @@ var decoders = map[string]func(*ledger.Event) (Fact, error){
 	TypeRetracted: decodeRetracted,
 }
 
-// Decode reads an event. ErrNotAlert: another noun's. ErrNewer: of a type or version made after this binary; keep it
-// and decode it again after an upgrade. ErrMalformed: it has no effect, now or later. What decodes encodes to the
+// Decode reads an event. ErrNotAlert: another noun's. noun.ErrNewer: of a type or version made after this binary; keep it
+// and decode it again after an upgrade. noun.ErrMalformed: it has no effect, now or later. What decodes encodes to the
 // same event.
 func Decode(e *ledger.Event) (Fact, error) {
 	if !strings.HasPrefix(e.Type, "alert.") {
@@ -39,14 +40,14 @@ func Decode(e *ledger.Event) (Fact, error) {
 	}
 	decode, known := decoders[e.Type]
 	if !known || e.Version > 1 {
-		return nil, ErrNewer
+		return nil, noun.ErrNewer
 	}
 	if e.Version != 1 {
-		return nil, fmt.Errorf("%w: version 0", ErrMalformed)
+		return nil, fmt.Errorf("%w: version 0", noun.ErrMalformed)
 	}
 	fact, err := decode(e)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return nil, fmt.Errorf("%w: %w", noun.ErrMalformed, err)
 	}
 	return fact, nil
 }

@@ -1,6 +1,10 @@
 package alert
 
-import "slices"
+import (
+	"slices"
+
+	"vigil/ledger/noun"
+)
 
 // Flag is an event that has no effect, and why; a board shows it as such.
 type Flag struct {
@@ -38,7 +42,7 @@ func (o *Object) Flags() []Flag {
 			flags = append(flags, Flag{m.placed, why})
 		}
 	}
-	slices.SortStableFunc(flags, func(a, b Flag) int { return Compare(o.Key.Home, &a.Placed, &b.Placed) })
+	slices.SortStableFunc(flags, func(a, b Flag) int { return noun.Compare(o.Key.Home, &a.Placed, &b.Placed) })
 	return flags
 }
 

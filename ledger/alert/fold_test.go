@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"vigil/ledger"
+	"vigil/ledger/noun"
 )
 
 func TestStanding(t *testing.T) {
@@ -103,7 +104,7 @@ type naiveBoard struct{ events []Placed }
 func (b *naiveBoard) of(k Key) []Placed {
 	var own []Placed
 	for _, e := range b.events {
-		if e.Key() == k && !slices.ContainsFunc(own, func(p Placed) bool { return Compare(k.Home, &p, &e) == 0 }) {
+		if e.Key() == k && !slices.ContainsFunc(own, func(p Placed) bool { return noun.Compare(k.Home, &p, &e) == 0 }) {
 			own = append(own, e)
 		}
 	}

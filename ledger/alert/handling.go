@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"vigil/ledger"
+	"vigil/ledger/noun"
 )
 
 // TLP is the Traffic Light Protocol 2.0 marking. There is no default.
@@ -59,22 +60,22 @@ func (h Handling) normal() Handling {
 // Validate accepts a handling in canonical form.
 func (h Handling) Validate() error {
 	if err := defined(tlpNames, h.TLP); err != nil {
-		return at("tlp", err)
+		return noun.At("tlp", err)
 	}
 	if len(h.Release) > ledger.MaxAudiences {
-		return at("release", ErrCount)
+		return noun.At("release", noun.ErrCount)
 	}
 	if len(h.Caveats) > MaxCaveats {
-		return at("caveats", ErrCount)
+		return noun.At("caveats", noun.ErrCount)
 	}
 	for i := range h.Release {
 		if err := h.validRelease(i); err != nil {
-			return at(item("release", i), err)
+			return noun.At(noun.Item("release", i), err)
 		}
 	}
 	for i := range h.Caveats {
 		if err := h.validCaveat(i); err != nil {
-			return at(item("caveats", i), err)
+			return noun.At(noun.Item("caveats", i), err)
 		}
 	}
 	return nil
@@ -85,19 +86,19 @@ func (h Handling) validRelease(i int) error {
 		return ledger.ErrAudience
 	}
 	if i > 0 && h.Release[i-1] >= h.Release[i] {
-		return ErrNotSorted
+		return noun.ErrNotSorted
 	}
 	return nil
 }
 
 func (h Handling) validCaveat(i int) error {
 	if h.Caveats[i] == "" {
-		return ErrRequired
+		return noun.ErrRequired
 	}
 	if i > 0 && h.Caveats[i-1] >= h.Caveats[i] {
-		return ErrNotSorted
+		return noun.ErrNotSorted
 	}
-	return line(h.Caveats[i], MaxCaveatBytes)
+	return noun.Line(h.Caveats[i], MaxCaveatBytes)
 }
 
 // addressed refuses a marking that contradicts the release list: TLP:RED is for named recipients.
@@ -106,11 +107,11 @@ func (h Handling) addressed() error {
 		return nil
 	}
 	if len(h.Release) == 0 {
-		return at("handling.release", ErrRedNeedsNames)
+		return noun.At("handling.release", ErrRedNeedsNames)
 	}
 	for i, name := range h.Release {
 		if strings.HasSuffix(string(name), "/*") {
-			return at("handling."+item("release", i), ErrRedNeedsNames)
+			return noun.At("handling."+noun.Item("release", i), ErrRedNeedsNames)
 		}
 	}
 	return nil

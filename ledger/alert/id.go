@@ -5,27 +5,11 @@ import (
 	"strings"
 
 	"vigil/ledger"
+	"vigil/ledger/noun"
 )
 
-// Key names one alert event, a single alert or a list, and with it the object that later events refer to. The event
-// id is its author's choice, so the author and the home ledger belong to the name.
-type Key struct {
-	_      struct{} `cbor:",toarray"`
-	Home   ledger.Origin
-	Author ledger.AgencyID
-	Event  ledger.EventID
-}
-
-// Validate checks the three parts.
-func (k Key) Validate() error {
-	if _, err := ledger.ParseOrigin(string(k.Home)); err != nil {
-		return at("home", ledger.ErrOrigin)
-	}
-	if _, err := ledger.ParseAgencyID(string(k.Author)); err != nil {
-		return at("author", ledger.ErrAgencyID)
-	}
-	return nil
-}
+// Key names one alert event, a single alert or a list, and with it the object that later events refer to.
+type Key = noun.Key
 
 // ID names one alert: a row of an alert event. A single alert is row 0.
 type ID struct {
@@ -69,10 +53,11 @@ type Prefix struct {
 // ParsePrefix reads "al_3f2a", "3F2A", "al_3f2a.17" and the whole id.
 func ParsePrefix(s string) (Prefix, error) {
 	text, row, hasRow := strings.Cut(strings.ToLower(s), ".")
-	p := Prefix{Hex: strings.TrimPrefix(text, idPrefix), HasRow: hasRow}
-	if len(p.Hex) < minPrefixNibbles || len(p.Hex) > 32 || strings.Trim(p.Hex, "0123456789abcdef") != "" {
+	hex, err := noun.ParsePrefix(idPrefix, text)
+	if err != nil {
 		return Prefix{}, ErrID
 	}
+	p := Prefix{Hex: hex, HasRow: hasRow}
 	if !hasRow {
 		return p, nil
 	}

@@ -27,10 +27,9 @@ const (
 	// MaxFileBytes bounds the values of one file together.
 	MaxFileBytes = 96 << 10
 
-	maxSharedBytes   = 24 << 10 // every shared part at its bounds
-	maxRaisedRow     = MaxFileBytes + MaxSignals*8
-	maxQuality       = 100
-	maxColumns       = 8
-	maxMediaBytes    = 1 << 50 // a petabyte: an absurd size is refused
-	minPrefixNibbles = 4
+	maxSharedBytes = 24 << 10 // every shared part at its bounds
+	maxRaisedRow   = MaxFileBytes + MaxSignals*8
+	maxQuality     = 100
+	maxColumns     = 8
+	maxMediaBytes  = 1 << 50 // a petabyte: an absurd size is refused
 )

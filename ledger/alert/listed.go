@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"vigil/ledger"
+	"vigil/ledger/noun"
 )
 
 // TypeListed is the type of the event Listed.
@@ -42,19 +43,19 @@ type listShared struct {
 // size column exists where any file states one.
 func NewListed(d Details, files []File) (*Listed, error) {
 	if len(files) == 0 || len(files) > MaxRows {
-		return nil, at("files", ErrCount)
+		return nil, noun.At("files", noun.ErrCount)
 	}
 	l := &Listed{Details: d.Normal(), Columns: columnsOf(files)}
 	for _, f := range files {
 		l.Sizes = l.Sizes || f.MediaSize != 0
 	}
 	if len(files)*l.width() > MaxListBytes {
-		return nil, at("files", ErrListTooLarge)
+		return nil, noun.At("files", ErrListTooLarge)
 	}
 	l.packed = make([]byte, 0, len(files)*l.width())
 	for i, f := range files {
-		if err := first(f.Validate(), l.fits(f)); err != nil {
-			return nil, at(item("files", i), err)
+		if err := noun.First(f.Validate(), l.fits(f)); err != nil {
+			return nil, noun.At(noun.Item("files", i), err)
 		}
 		l.append(f)
 	}
@@ -79,11 +80,11 @@ func columnsOf(files []File) []Column {
 
 func (l *Listed) fits(f File) error {
 	if len(f.Signals) != len(l.Columns) {
-		return at("signals", ErrColumns)
+		return noun.At("signals", ErrColumns)
 	}
 	for i, c := range l.Columns {
 		if f.Signals[i].Algorithm != c.Algorithm {
-			return at(item("signals", i), ErrColumns)
+			return noun.At(noun.Item("signals", i), ErrColumns)
 		}
 	}
 	return nil
@@ -145,19 +146,19 @@ func (l *Listed) File(i int) File {
 
 // Validate accepts what can be encoded: rows of the columns' width, every quality and size within its bounds.
 func (l *Listed) Validate() error {
-	if err := first(l.Details.Validate(), validColumns(l.Columns)); err != nil {
+	if err := noun.First(l.Details.Validate(), validColumns(l.Columns)); err != nil {
 		return err
 	}
 	n := l.Rows()
 	if n == 0 || n > MaxRows || len(l.packed) != n*l.width() {
-		return at("files", ErrCount)
+		return noun.At("files", noun.ErrCount)
 	}
 	if len(l.packed) > MaxListBytes {
-		return at("files", ErrListTooLarge)
+		return noun.At("files", ErrListTooLarge)
 	}
 	for i := range n {
 		if err := l.validRow(i); err != nil {
-			return at(item("files", i), err)
+			return noun.At(noun.Item("files", i), err)
 		}
 	}
 	return nil
@@ -173,7 +174,7 @@ func (l *Listed) validRow(i int) error {
 			continue
 		}
 		if row[0] > maxQuality+1 {
-			return at("quality", ErrQuality)
+			return noun.At("quality", ErrQuality)
 		}
 		row = row[1:]
 	}
@@ -185,7 +186,7 @@ func (l *Listed) validRow(i int) error {
 
 func validColumns(columns []Column) error {
 	if len(columns) == 0 || len(columns) > maxColumns {
-		return at("columns", ErrCount)
+		return noun.At("columns", noun.ErrCount)
 	}
 	for i, c := range columns {
 		err := defined(algorithmNames, c.Algorithm)
@@ -193,10 +194,10 @@ func validColumns(columns []Column) error {
 			err = ErrQuality
 		}
 		if err == nil && i > 0 && cmp.Compare(columns[i-1].Algorithm, c.Algorithm) >= 0 {
-			err = ErrNotSorted
+			err = noun.ErrNotSorted
 		}
 		if err != nil {
-			return at(item("columns", i), err)
+			return noun.At(noun.Item("columns", i), err)
 		}
 	}
 	return nil
@@ -217,14 +218,14 @@ func (l *Listed) Encode(id ledger.EventID) (ledger.Event, error) {
 func decodeListed(e *ledger.Event) (Fact, error) {
 	var shared listShared
 	if err := ledger.Unmarshal(e.Shared, &shared, maxSharedBytes); err != nil {
-		return nil, at("shared", err)
+		return nil, noun.At("shared", err)
 	}
 	l := &Listed{Details: shared.Details, Columns: shared.Columns, Sizes: shared.Sizes, packed: e.Rows}
 	if err := l.Validate(); err != nil {
 		return nil, err
 	}
 	if int(e.Width) != l.width() {
-		return nil, at("rows", ErrNotDeterminate)
+		return nil, noun.At("rows", ErrNotDeterminate)
 	}
 	return l, nil
 }

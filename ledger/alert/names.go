@@ -1,6 +1,10 @@
 package alert
 
-import "strings"
+import (
+	"strings"
+
+	"vigil/ledger/noun"
+)
 
 // nameOf and numberOf translate a stored number to its public name and back; an unused number has the name "".
 func nameOf[T ~uint8](names []string, v T) string {
@@ -16,15 +20,15 @@ func numberOf[T ~uint8](names []string, s string) (T, error) {
 			return T(i), nil
 		}
 	}
-	return 0, ErrUnknownName
+	return 0, noun.ErrUnknownName
 }
 
 func defined[T ~uint8](names []string, v T) error {
 	if v == 0 && names[0] == "" {
-		return ErrRequired
+		return noun.ErrRequired
 	}
 	if int(v) >= len(names) || names[v] == "" {
-		return ErrUnknownValue
+		return noun.ErrUnknownValue
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"vigil/ledger"
+	"vigil/ledger/noun"
 )
 
 // Object is the fold of all events of one alert event, a single alert or a list, in canonical order. It has one
@@ -14,7 +15,7 @@ type Object struct {
 	marks   []mark
 	everyOf []int            // marks about all rows, ascending
 	rowOf   map[uint32][]int // marks about single rows, ascending
-	seen    map[identity]*seen
+	seen    map[identity]*Placed
 	flags   []Flag
 	last    *Placed
 }
@@ -34,17 +35,15 @@ type identity struct {
 	event  ledger.EventID
 }
 
-type seen struct{ digest [32]byte }
-
 // NewObject returns the fold of no events.
 func NewObject(k Key) *Object {
-	return &Object{Key: k, rowOf: map[uint32][]int{}, seen: map[identity]*seen{}}
+	return &Object{Key: k, rowOf: map[uint32][]int{}, seen: map[identity]*Placed{}}
 }
 
 // Fold folds all events of one object, given in any order and perhaps several times.
 func Fold(k Key, events []Placed) *Object {
 	sorted := slices.Clone(events)
-	slices.SortStableFunc(sorted, func(a, b Placed) int { return Compare(k.Home, &a, &b) })
+	slices.SortStableFunc(sorted, func(a, b Placed) int { return noun.Compare(k.Home, &a, &b) })
 	o := NewObject(k)
 	for i := range sorted {
 		o.Extend(sorted[i])
@@ -60,7 +59,7 @@ func (o *Object) Extend(p Placed) bool {
 		panic("alert: event folded into another object")
 	}
 	if o.last != nil {
-		switch c := Compare(o.Key.Home, &p, o.last); {
+		switch c := noun.Compare(o.Key.Home, &p, o.last); {
 		case c < 0:
 			return false
 		case c == 0:
@@ -76,13 +75,13 @@ func (o *Object) fold(p Placed) {
 	id := identity{p.Author, p.Event}
 	if earlier, ok := o.seen[id]; ok {
 		why := Repeated
-		if earlier.digest != p.digest {
+		if !earlier.Same(&p) {
 			why = Contradicting
 		}
 		o.flags = append(o.flags, Flag{p, why})
 		return
 	}
-	o.seen[id] = &seen{p.digest}
+	o.seen[id] = &p
 
 	switch f := p.Fact.(type) {
 	case *Raised, *Listed:

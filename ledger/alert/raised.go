@@ -1,6 +1,9 @@
 package alert
 
-import "vigil/ledger"
+import (
+	"vigil/ledger"
+	"vigil/ledger/noun"
+)
 
 // TypeRaised is the type of the event Raised.
 const TypeRaised = "alert.raised"
@@ -15,7 +18,7 @@ type Raised struct {
 func (r *Raised) Rows() int { return 1 }
 
 // Validate accepts what can be encoded.
-func (r *Raised) Validate() error { return first(r.Details.Validate(), r.File.Validate()) }
+func (r *Raised) Validate() error { return noun.First(r.Details.Validate(), r.File.Validate()) }
 
 // Encode returns the event, or why it has none.
 func (r *Raised) Encode(id ledger.EventID) (ledger.Event, error) {
@@ -33,13 +36,13 @@ func (r *Raised) Encode(id ledger.EventID) (ledger.Event, error) {
 func decodeRaised(e *ledger.Event) (Fact, error) {
 	r := new(Raised)
 	if int(e.Width) != len(e.Rows) {
-		return nil, at("rows", ErrCount)
+		return nil, noun.At("rows", noun.ErrCount)
 	}
 	if err := ledger.Unmarshal(e.Shared, &r.Details, maxSharedBytes); err != nil {
-		return nil, at("shared", err)
+		return nil, noun.At("shared", err)
 	}
 	if err := ledger.Unmarshal(e.Rows, &r.File, maxRaisedRow); err != nil {
-		return nil, at("rows", err)
+		return nil, noun.At("rows", err)
 	}
 	return r, r.Validate()
 }

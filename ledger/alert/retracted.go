@@ -1,6 +1,9 @@
 package alert
 
-import "vigil/ledger"
+import (
+	"vigil/ledger"
+	"vigil/ledger/noun"
+)
 
 // TypeRetracted is the type of the event Retracted.
 const TypeRetracted = "alert.retracted"
@@ -23,7 +26,7 @@ type retractedShared struct {
 
 // Validate accepts what can be encoded.
 func (r *Retracted) Validate() error {
-	return first(at("target", r.Target.Validate()), r.Rows.Validate(), at("reason", prose(r.Reason, MaxReasonBytes)))
+	return noun.First(noun.At("target", r.Target.Validate()), r.Rows.Validate(), noun.At("reason", noun.Prose(r.Reason, MaxReasonBytes)))
 }
 
 // Encode returns the event, or why it has none.
@@ -41,7 +44,7 @@ func (r *Retracted) Encode(id ledger.EventID) (ledger.Event, error) {
 func decodeRetracted(e *ledger.Event) (Fact, error) {
 	var s retractedShared
 	if err := ledger.Unmarshal(e.Shared, &s, maxSharedBytes); err != nil {
-		return nil, at("shared", err)
+		return nil, noun.At("shared", err)
 	}
 	rows, err := decodeRowSet(e.Width, e.Rows)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+
+	"vigil/ledger/noun"
 )
 
 // allRows stands alone in a RowSet and means every row of the target, however many it has.
@@ -43,14 +45,14 @@ func (s RowSet) Validate() error {
 		return nil
 	}
 	if len(s) == 0 || len(s) > MaxRows {
-		return at("rows", ErrCount)
+		return noun.At("rows", noun.ErrCount)
 	}
 	for i, row := range s {
 		if row >= MaxRows {
-			return at(item("rows", i), ErrNoSuchRow)
+			return noun.At(noun.Item("rows", i), ErrNoSuchRow)
 		}
 		if i > 0 && s[i-1] >= row {
-			return at(item("rows", i), ErrNotSorted)
+			return noun.At(noun.Item("rows", i), noun.ErrNotSorted)
 		}
 	}
 	return nil
@@ -66,7 +68,7 @@ func (s RowSet) encode() []byte {
 
 func decodeRowSet(width uint32, rows []byte) (RowSet, error) {
 	if width != rowNumberBytes || len(rows)%rowNumberBytes != 0 || len(rows) > rowNumberBytes*MaxRows {
-		return nil, at("rows", ErrNotDeterminate)
+		return nil, noun.At("rows", ErrNotDeterminate)
 	}
 	s := make(RowSet, 0, len(rows)/rowNumberBytes)
 	for ; len(rows) > 0; rows = rows[rowNumberBytes:] {

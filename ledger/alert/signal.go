@@ -9,8 +9,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"slices"
-	"strconv"
 	"strings"
+
+	"vigil/ledger/noun"
 )
 
 // Quality is what an algorithm says its value is worth. The zero value means that nothing was stated.
@@ -39,21 +40,21 @@ type Signal struct {
 func ParseSignal(s string) (Signal, error) {
 	name, text, ok := strings.Cut(s, ":")
 	if !ok {
-		return Signal{}, at("algorithm", ErrRequired)
+		return Signal{}, noun.At("algorithm", noun.ErrRequired)
 	}
 	a, err := ParseAlgorithm(name)
 	if err != nil {
-		return Signal{}, at("algorithm", err)
+		return Signal{}, noun.At("algorithm", err)
 	}
 	v, err := ParseValue(a, text)
-	return Signal{Algorithm: a, Value: v}, at("value", err)
+	return Signal{Algorithm: a, Value: v}, noun.At("value", err)
 }
 
 // ParseValue reads a fingerprint as the field writes it: hex in any case, and for PhotoDNA and TMK also base64.
 func ParseValue(a Algorithm, text string) ([]byte, error) {
 	want := a.Length()
 	if want == 0 {
-		return nil, ErrUnknownName
+		return nil, noun.ErrUnknownName
 	}
 	if len(text) == hex.EncodedLen(want) {
 		if b, err := hex.DecodeString(text); err == nil {
@@ -99,13 +100,13 @@ func (s Signal) String() string { return s.Algorithm.String() + ":" + s.Text() }
 // Validate checks the algorithm, the exact length and the quality.
 func (s Signal) Validate() error {
 	if err := defined(algorithmNames, s.Algorithm); err != nil {
-		return at("algorithm", err)
+		return noun.At("algorithm", err)
 	}
 	if len(s.Value) != s.Algorithm.Length() {
-		return at("value", ErrValueLength)
+		return noun.At("value", ErrValueLength)
 	}
 	if s.Quality > maxQuality+1 || (s.Quality != 0 && !s.Algorithm.MeasuresQuality()) {
-		return at("quality", ErrQuality)
+		return noun.At("quality", ErrQuality)
 	}
 	return nil
 }
@@ -171,24 +172,24 @@ func (f File) Normal() File {
 // Validate accepts a file in canonical form within its bounds.
 func (f File) Validate() error {
 	if len(f.Signals) == 0 {
-		return at("signals", ErrRequired)
+		return noun.At("signals", noun.ErrRequired)
 	}
 	if len(f.Signals) > MaxSignals {
-		return at("signals", ErrCount)
+		return noun.At("signals", noun.ErrCount)
 	}
 	total := 0
 	for i, s := range f.Signals {
 		total += len(s.Value)
 		err := s.Validate()
 		if err == nil && i > 0 && compareSignals(f.Signals[i-1], s) >= 0 {
-			err = ErrNotSorted
+			err = noun.ErrNotSorted
 		}
 		if err != nil {
-			return at(item("signals", i), err)
+			return noun.At(noun.Item("signals", i), err)
 		}
 	}
 	if total > MaxFileBytes {
-		return at("signals", ErrTooLong)
+		return noun.At("signals", noun.ErrTooLong)
 	}
 	return validSize(f.MediaSize)
 }
@@ -197,7 +198,7 @@ func (f File) Validate() error {
 func (f File) worthwhile() error {
 	for i, s := range f.Signals {
 		if s.Worthless() {
-			return at(item("signals", i)+".value", ErrWorthless)
+			return noun.At(noun.Item("signals", i)+".value", ErrWorthless)
 		}
 	}
 	return nil
@@ -205,9 +206,7 @@ func (f File) worthwhile() error {
 
 func validSize(n uint64) error {
 	if n > maxMediaBytes {
-		return at("media_size", ErrSize)
+		return noun.At("media_size", ErrSize)
 	}
 	return nil
 }
-
-func item(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }

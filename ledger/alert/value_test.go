@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"vigil/ledger/noun"
 )
 
 func TestValuesAsText(t *testing.T) {
@@ -29,14 +31,14 @@ func parsed(s string) Algorithm { a, _ := ParseAlgorithm(s); return a }
 func TestValuesRefused(t *testing.T) {
 	photo := base64.StdEncoding.EncodeToString(value(PhotoDNA, 1))
 	for text, want := range map[string]error{
-		"md5":                               ErrRequired,
-		"md4:00":                            ErrUnknownName,
+		"md5":                               noun.ErrRequired,
+		"md4:00":                            noun.ErrUnknownName,
 		"md5:00":                            ErrValueLength,
 		"md5:" + strings.Repeat("g", 32):    ErrValueText,
 		"photodna:" + photo[:191] + "!":     ErrValueText,
 		"photodna:" + photo[:190] + "==":    ErrValueLength,
 		"sha256:" + strings.Repeat("0", 63): ErrValueLength,
-		":" + strings.Repeat("0", 63):       ErrUnknownName,
+		":" + strings.Repeat("0", 63):       noun.ErrUnknownName,
 	} {
 		_, err := ParseSignal(text)
 		if !errors.Is(err, want) {
@@ -126,7 +128,7 @@ func TestTLP(t *testing.T) {
 			t.Errorf("%s: %v %v", text, got, err)
 		}
 	}
-	if _, err := ParseTLP("white"); !errors.Is(err, ErrUnknownName) {
+	if _, err := ParseTLP("white"); !errors.Is(err, noun.ErrUnknownName) {
 		t.Error("TLP 1.0 accepted")
 	}
 }

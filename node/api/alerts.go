@@ -11,6 +11,7 @@ import (
 
 	"vigil/ledger"
 	"vigil/ledger/alert"
+	"vigil/ledger/noun"
 	"vigil/node/author"
 	"vigil/node/board"
 )
@@ -164,7 +165,7 @@ func audienceOf(names []string, home ledger.Origin) ([]ledger.AudienceName, erro
 	for i, n := range names {
 		a, err := ledger.ParseAudienceName(n)
 		if err != nil {
-			return nil, &alert.FieldError{Field: fmt.Sprintf("audience[%d]", i), Err: err}
+			return nil, &noun.FieldError{Field: fmt.Sprintf("audience[%d]", i), Err: err}
 		}
 		out = append(out, a)
 	}
@@ -327,7 +328,7 @@ func (s *Server) getAlert(ctx context.Context, in *alertPath) (*body[Alert], err
 func (s *Server) assess(ctx context.Context, in *keyedAlert[Assess]) (*body[Written], error) {
 	verdict, err := alert.ParseVerdict(in.Body.Verdict)
 	if err != nil {
-		return nil, &alert.FieldError{Field: "verdict", Err: err}
+		return nil, &noun.FieldError{Field: "verdict", Err: err}
 	}
 	a, _, err := s.cfg.Board.Get(ctx, in.ID)
 	if err != nil {

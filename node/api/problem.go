@@ -10,6 +10,7 @@ import (
 
 	"vigil/ledger"
 	"vigil/ledger/alert"
+	"vigil/ledger/noun"
 	"vigil/node/author"
 	"vigil/node/board"
 )
@@ -82,7 +83,8 @@ func useProblems() {
 // explain is the one table from errors to what a client reads. Inner causes are logged by the caller, never sent.
 func explain(err error) error {
 	var status huma.StatusError
-	var field *alert.FieldError
+	var field *noun.FieldError
+	var refusal *noun.Refusal
 	var reason *ledger.Reason
 	switch {
 	case err == nil:
@@ -93,6 +95,8 @@ func explain(err error) error {
 		p := problem(http.StatusBadRequest, "invalid", "a field is not acceptable", "")
 		p.Errors = []*huma.ErrorDetail{{Location: "body." + field.Field, Message: field.Err.Error()}}
 		return p
+	case errors.As(err, &refusal):
+		return problem(http.StatusConflict, "not-permitted", refusal.Why, "")
 	case errors.Is(err, board.ErrNotFound):
 		return problem(http.StatusNotFound, "not-found", err.Error(), "")
 	case errors.Is(err, board.ErrAmbiguous):

@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
 	"vigil/ledger"
 	"vigil/ledger/referral"
@@ -45,20 +43,6 @@ func (s *Server) referralRoutes() {
 	route(s, http.MethodPost, "/v1/referrals/{id}/moves", "moveReferral", "Acknowledge, accept, decline, transfer, note, close or withdraw", referrers, s.moveReferral)
 }
 
-// refusedMove is a refusal of package referral as a problem: bad words are the caller's mistake, a move that is not
-// permitted contradicts what is.
-func refusedMove(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, referral.ErrRefused):
-		return problem(http.StatusConflict, "not-permitted", strings.TrimPrefix(err.Error(), referral.ErrRefused.Error()+": "), "'vigil referral show' says where it stands")
-	case errors.Is(err, referral.ErrField):
-		return problem(http.StatusBadRequest, "invalid", err.Error(), "")
-	}
-	return err
-}
-
 func (s *Server) openReferral(ctx context.Context, in *keyed[OpenReferral]) (*body[Written], error) {
 	readers := []ledger.AudienceName{ledger.AudienceName(s.cfg.Agency), ledger.AudienceName(in.Body.To)}
 	for _, a := range in.Body.Also {
@@ -84,10 +68,9 @@ func (s *Server) openReferral(ctx context.Context, in *keyed[OpenReferral]) (*bo
 	var event ledger.EventID
 	w, err := s.write(ctx, in.Key, readers, func(id ledger.EventID) (ledger.Event, error) {
 		event = id
-		e, err := referral.Command{Event: id, Opened: opened, Readers: readers}.Decide(s.cfg.Agency)
-		return e, refusedMove(err)
+		return referral.Command{Event: id, Opened: opened, Readers: readers}.Decide(s.cfg.Agency)
 	})
-	w.ID = referral.Key{Event: event}.String()
+	w.ID = referral.Key{Event: event}.ID(referral.IDPrefix)
 	return &body[Written]{w}, err
 }
 
@@ -104,18 +87,17 @@ func (s *Server) moveReferral(ctx context.Context, in *keyedReferral) (*body[Wri
 		if e, ok := s.movedBefore(ctx, id, in.Body); ok {
 			return e, nil // a retry: what was decided then, not what would be decided now
 		}
-		now, err := s.cfg.Board.Referral(ctx, r.String()) // as it stands when the move is decided
+		now, err := s.cfg.Board.Referral(ctx, r.Key.ID(referral.IDPrefix)) // as it stands when the move is decided
 		if err != nil {
 			return ledger.Event{}, err
 		}
-		step := now.Step
+		step := now.Object.Step
 		if in.Body.Step != nil {
 			step = *in.Body.Step
 		}
-		e, err := now.DecideMove(id, s.cfg.Agency, step, referral.Moved{Move: referral.Move(in.Body.Move), To: ledger.AgencyID(in.Body.To), Text: in.Body.Text}, readers)
-		return e, refusedMove(err)
+		return now.Object.DecideMove(id, s.cfg.Agency, step, referral.Moved{Move: referral.Move(in.Body.Move), To: ledger.AgencyID(in.Body.To), Text: in.Body.Text}, readers)
 	})
-	w.ID = r.String()
+	w.ID = r.Key.ID(referral.IDPrefix)
 	return &body[Written]{w}, err
 }
 
@@ -125,7 +107,7 @@ func (s *Server) movedBefore(ctx context.Context, id ledger.EventID, m MoveRefer
 	if err != nil || !found {
 		return ledger.Event{}, false
 	}
-	fact, err := referral.Decode(&stored.Event)
+	fact, err := referral.Codec.Decode(&stored.Event)
 	before, ok := fact.(*referral.Moved)
 	return stored.Event, err == nil && ok && string(before.Move) == m.Move && string(before.To) == m.To && before.Text == m.Text
 }
@@ -150,20 +132,21 @@ func (s *Server) getReferral(ctx context.Context, in *referralPath) (*body[Refer
 	if err != nil {
 		return nil, err
 	}
-	return &body[Referral]{s.referral(&r)}, s.read(ctx, "referral.show", []string{r.String()})
+	return &body[Referral]{s.referral(&r)}, s.read(ctx, "referral.show", []string{r.Key.ID(referral.IDPrefix)})
 }
 
 // referral gives the board's referral its shape on the wire.
-func (s *Server) referral(r *board.Referral) Referral {
+func (s *Server) referral(x *board.Referral) Referral {
+	r := x.Object
 	out := Referral{
-		ID: r.String(), Ledger: string(r.Home), State: string(r.State), Step: r.Step, Opener: string(r.Opener), Holder: string(r.Holder), Offered: string(r.Offered),
+		ID: x.Key.ID(referral.IDPrefix), Ledger: string(r.Home), State: string(r.State), Step: r.Step, Opener: string(r.Opener), Holder: string(r.Holder), Offered: string(r.Offered),
 		Kind: string(r.Opened.Kind), Urgency: r.Opened.Urgency, Title: r.Opened.Title, Text: r.Opened.Text, Alerts: r.Opened.Alerts, Exercise: r.Opened.Exercise,
-		Audience: r.Audience, Timeline: []ReferralEvent{}, Moves: s.permitted(r),
+		Audience: x.Audience, Timeline: []ReferralEvent{}, Moves: s.permitted(r),
 	}
-	if !r.NoLaterThan.IsZero() {
-		out.NoLaterThan = &r.NoLaterThan
+	if !x.NoLaterThan.IsZero() {
+		out.NoLaterThan = &x.NoLaterThan
 	}
-	if at, waiting := r.Due(); waiting {
+	if at, waiting := board.Due(x); waiting {
 		out.Due, out.Overdue = &at, now().After(at)
 	}
 	for _, l := range r.Lines {
@@ -177,7 +160,7 @@ func (s *Server) referral(r *board.Referral) Referral {
 }
 
 // permitted are the moves this agency may make now.
-func (s *Server) permitted(r *board.Referral) []string {
+func (s *Server) permitted(r *referral.Referral) []string {
 	out := []string{}
 	for _, m := range referral.Moves {
 		if r.Permits(s.cfg.Agency, &referral.Moved{Move: m}) == nil {
@@ -188,7 +171,7 @@ func (s *Server) permitted(r *board.Referral) []string {
 }
 
 func showReferralEvent(e *ledger.Event) (any, error) {
-	fact, err := referral.Decode(e)
+	fact, err := referral.Codec.Decode(e)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +179,7 @@ func showReferralEvent(e *ledger.Event) (any, error) {
 	case *referral.Opened:
 		return OpenReferral{To: string(f.To), Kind: string(f.Kind), Urgency: f.Urgency, Title: f.Title, Text: f.Text, Alerts: f.Alerts, Exercise: f.Exercise}, nil
 	case *referral.Moved:
-		return map[string]any{"referral": f.Target.String(), "step": f.Step, "move": f.Move, "to": f.To, "text": f.Text}, nil
+		return map[string]any{"referral": f.Target.ID(referral.IDPrefix), "step": f.Step, "move": f.Move, "to": f.To, "text": f.Text}, nil
 	}
 	return nil, nil
 }

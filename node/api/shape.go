@@ -7,6 +7,7 @@ import (
 
 	"vigil/ledger"
 	"vigil/ledger/alert"
+	"vigil/ledger/noun"
 	"vigil/node/board"
 )
 
@@ -43,16 +44,16 @@ func signalsOf(in []Signal, field string) ([]alert.Signal, error) {
 		at := fmt.Sprintf("%s[%d]", field, i)
 		algorithm, err := alert.ParseAlgorithm(x.Algorithm)
 		if err != nil {
-			return nil, &alert.FieldError{Field: at + ".alg", Err: err}
+			return nil, &noun.FieldError{Field: at + ".alg", Err: err}
 		}
 		value, err := alert.ParseValue(algorithm, x.Value)
 		if err != nil {
-			return nil, &alert.FieldError{Field: at + ".value", Err: err}
+			return nil, &noun.FieldError{Field: at + ".value", Err: err}
 		}
 		s := alert.Signal{Algorithm: algorithm, Value: value}
 		if x.Quality != nil {
 			if s.Quality, err = alert.QualityOf(*x.Quality); err != nil {
-				return nil, &alert.FieldError{Field: at + ".quality", Err: err}
+				return nil, &noun.FieldError{Field: at + ".quality", Err: err}
 			}
 		}
 		out = append(out, s)
@@ -79,7 +80,7 @@ func detailsOf(f AlertFacts) (alert.Details, error) {
 			return
 		}
 		if err := parse(); err != nil {
-			failed = &alert.FieldError{Field: field, Err: err}
+			failed = &noun.FieldError{Field: field, Err: err}
 		}
 	}
 	set("media", f.Media, func() (err error) { d.Media, err = alert.ParseMediaKind(f.Media); return err })
@@ -96,13 +97,13 @@ func detailsOf(f AlertFacts) (alert.Details, error) {
 	}
 	tlp, err := alert.ParseTLP(h.TLP)
 	if err != nil {
-		return d, &alert.FieldError{Field: "handling.tlp", Err: err}
+		return d, &noun.FieldError{Field: "handling.tlp", Err: err}
 	}
 	d.Handling = alert.Handling{TLP: tlp, Caveats: h.Caveats}
 	for _, r := range h.Releases {
 		name, err := ledger.ParseAudienceName(r)
 		if err != nil {
-			return d, &alert.FieldError{Field: "handling.releases", Err: err}
+			return d, &noun.FieldError{Field: "handling.releases", Err: err}
 		}
 		d.Handling.Release = append(d.Handling.Release, name)
 	}

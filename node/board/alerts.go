@@ -8,6 +8,7 @@ import (
 
 	"vigil/ledger"
 	"vigil/ledger/alert"
+	"vigil/ledger/noun"
 )
 
 const alertPrefix = "alert."
@@ -40,9 +41,9 @@ func newAlerts() *alerts { return &alerts{folds: map[int64]*alert.Object{}} }
 
 func (n *alerts) prefix() string { return alertPrefix }
 
-func (n *alerts) tables() string { return alertTables }
+func (n *alerts) schema() string { return alertTables }
 
-func (n *alerts) name(k alert.Key) string { return alert.ID{Key: k}.String() }
+func (n *alerts) name(k noun.Key) string { return alert.ID{Key: k}.String() }
 
 func (n *alerts) forget() { n.folds, n.bytes = map[int64]*alert.Object{}, 0 }
 
@@ -51,10 +52,19 @@ func (n *alerts) place(w where, e *ledger.Event) (placed, fate) {
 	switch {
 	case err == nil:
 		return placed{key: a.Key(), fact: a}, folded
-	case errors.Is(err, alert.ErrNewer):
+	case errors.Is(err, noun.ErrNewer):
 		return placed{}, newer
 	}
 	return placed{}, malformed
+}
+
+// corroboration is the policy's k.
+func corroboration(p ledger.Policy) int { return max(int(p.Corroboration), 2) }
+
+func (n *alerts) repolicy(f *folder) error {
+	_, err := f.exec("UPDATE alerts SET standing = iif(agencies >= ?, ?, ?) WHERE standing IN (?, ?) AND agencies > 1",
+		corroboration(f.policy), alert.Corroborated, alert.Asserted, alert.Corroborated, alert.Asserted)
+	return err
 }
 
 // remember keeps a fold for the object's next event.
@@ -169,7 +179,7 @@ func (n *alerts) insertCause(f *folder, object int64, o *alert.Object, p placed)
 		return err
 	}
 	for row := range uint32(c.Rows()) {
-		id, s := first+int64(row), o.Standing(row, f.k)
+		id, s := first+int64(row), o.Standing(row, corroboration(f.policy))
 		if _, err := f.exec("INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?)", id, first, s.State, s.Agencies, s.Disputes, p.event.Row(int(row))); err != nil {
 			return err
 		}
@@ -232,7 +242,7 @@ func (n *alerts) standings(f *folder, object int64, o *alert.Object, p placed, l
 		if int(row) >= o.Rows() {
 			break // it has no effect
 		}
-		s := o.Standing(row, f.k)
+		s := o.Standing(row, corroboration(f.policy))
 		if _, err := f.exec("UPDATE alerts SET standing = ?, agencies = ?, disputes = ? WHERE id = ?", s.State, s.Agencies, s.Disputes, first+int64(row)); err != nil {
 			return err
 		}

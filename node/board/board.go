@@ -43,8 +43,8 @@ type Config struct {
 	Agency ledger.AgencyID
 	Ledger Ledger
 	Opener Opener
-	// Corroboration is the policy's k, read before every transaction; where it has changed, standings follow.
-	Corroboration func() int
+	// Policy is the jurisdiction's policy in force, read before every transaction; where it has changed, folds follow.
+	Policy func() ledger.Policy
 	// OnGovernance is told of every governance entry before the cursor passes it, perhaps more than once.
 	OnGovernance func(rec *ledger.Record, index uint64, payload []byte)
 	Log          *slog.Logger
@@ -52,12 +52,12 @@ type Config struct {
 
 // Board is safe for concurrent use by many readers; Run is its one writer.
 type Board struct {
-	cfg   Config
-	write *sql.DB
-	read  *sql.DB
-	vfs   string
-	nouns []noun        // used by Run only
-	wake  chan struct{} // of Run
+	cfg    Config
+	write  *sql.DB
+	read   *sql.DB
+	vfs    string
+	tables []table       // used by Run only
+	wake   chan struct{} // of Run
 
 	mu        sync.Mutex
 	positions map[ledger.Origin]uint64 // guarded by mu
@@ -73,7 +73,7 @@ func Open(cfg Config) (*Board, error) {
 		return nil, fmt.Errorf("board: %w", err)
 	}
 	b := &Board{
-		cfg: cfg, vfs: registerCipher(cfg.Key), nouns: nouns(), wake: make(chan struct{}, 1),
+		cfg: cfg, vfs: registerCipher(cfg.Key), tables: tables(), wake: make(chan struct{}, 1),
 		rewind: map[ledger.Origin]uint64{}, changed: make(chan struct{}),
 	}
 	err := b.openFile()

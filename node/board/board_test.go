@@ -102,7 +102,7 @@ func open(t testing.TB, dir string, f *fakeLedgers, ring *crypto.Keyring, key by
 func openWith(t testing.TB, dir string, f *fakeLedgers, ring *crypto.Keyring, change func(*board.Config)) *board.Board {
 	t.Helper()
 	c := board.Config{
-		Dir: dir, Key: [32]byte{1}, Agency: "in/a0", Ledger: f, Opener: ringOpener{ring}, Corroboration: func() int { return 2 },
+		Dir: dir, Key: [32]byte{1}, Agency: "in/a0", Ledger: f, Opener: ringOpener{ring}, Policy: func() ledger.Policy { return ledger.DefaultPolicy(1) },
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	change(&c)

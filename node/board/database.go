@@ -26,7 +26,7 @@ const foldVersion = 1
 // commonTables hold the events of every noun; a noun's own tables are its own. Where a cause has not arrived, the object
 // has events and no founding one.
 const commonTables = `
-CREATE TABLE meta (version INTEGER NOT NULL, corroboration INTEGER NOT NULL);
+CREATE TABLE meta (version INTEGER NOT NULL, policy BLOB NOT NULL);
 CREATE TABLE cursors (origin TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE seals (origin TEXT, size INTEGER, at INTEGER NOT NULL, PRIMARY KEY (origin, size)) WITHOUT ROWID;
 CREATE TABLE events (
@@ -46,17 +46,17 @@ CREATE TABLE changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,
 `
 
 // schema is every table.
-func schema(nouns []noun) string {
+func schema(all []table) string {
 	s := commonTables
-	for _, n := range nouns {
-		s += n.tables()
+	for _, n := range all {
+		s += n.schema()
 	}
 	return s
 }
 
 // schemaVersion names the tables and folds of this binary: a file made by another is built anew.
-func schemaVersion(nouns []noun) int64 {
-	sum := sha256.Sum256([]byte(strconv.Itoa(foldVersion) + schema(nouns)))
+func schemaVersion(all []table) int64 {
+	sum := sha256.Sum256([]byte(strconv.Itoa(foldVersion) + schema(all)))
 	return int64(binary.BigEndian.Uint64(sum[:8]) >> 1)
 }
 
@@ -131,7 +131,7 @@ func (b *Board) checkFile() error {
 	if err := b.write.QueryRow("SELECT version FROM meta").Scan(&version); err != nil {
 		return err
 	}
-	if version != schemaVersion(b.nouns) {
+	if version != schemaVersion(b.tables) {
 		return errors.New("board: made by a binary with other tables")
 	}
 	var verdict string
@@ -148,9 +148,9 @@ func (b *Board) create() error {
 	if err := b.connect(); err != nil {
 		return err
 	}
-	_, err := b.write.Exec(schema(b.nouns))
+	_, err := b.write.Exec(schema(b.tables))
 	if err == nil {
-		_, err = b.write.Exec("INSERT INTO meta VALUES (?, 0)", schemaVersion(b.nouns))
+		_, err = b.write.Exec("INSERT INTO meta VALUES (?, x'')", schemaVersion(b.tables))
 	}
 	if err == nil {
 		err = b.load()

@@ -1,12 +1,14 @@
 package board
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"strings"
 
 	"vigil/ledger"
-	"vigil/ledger/alert"
+	"vigil/ledger/noun"
 )
 
 // fate is what became of an event. The numbers are stored.
@@ -30,34 +32,36 @@ type where struct {
 // placed is an event that a noun has read: the object it founds or refers to, and what it says.
 type placed struct {
 	where
-	key   alert.Key // home, author and event name the object of any noun
-	fact  any       // the noun's own
+	key   noun.Key // home, author and event name the object of any noun
+	fact  any      // the noun's own
 	event *ledger.Event
 	seq   int64
 }
 
-// noun folds the events whose type begins with its prefix into tables of its own. It belongs to Run.
-type noun interface {
+// table folds the events whose type begins with its prefix into tables of its own. It belongs to Run.
+type table interface {
 	prefix() string
-	// tables are the statements that make the noun's own tables.
-	tables() string
+	// schema are the statements that make the noun's own tables.
+	schema() string
 	// name is the id people use of an object.
-	name(k alert.Key) string
+	name(k noun.Key) string
 	// place reads an event; what is not folded is kept without effect.
 	place(w where, e *ledger.Event) (placed, fate)
 	// fold brings the object's tables to the fold of all its events, of which p is stored last; fresh says that p is the
 	// only one.
 	fold(f *folder, object int64, p placed, fresh bool) error
+	// repolicy brings the tables to a policy that has changed.
+	repolicy(f *folder) error
 	// forget drops what is remembered of objects.
 	forget()
 }
 
-// nouns are all that this binary knows.
-func nouns() []noun { return []noun{newAlerts(), referrals{}} }
+// tables are those of all nouns that this binary knows.
+func tables() []table { return []table{newAlerts(), referrals} }
 
 // place finds the noun of an event and lets it read.
-func (b *Board) place(w where, audience string, e *ledger.Event) (noun, placed, fate) {
-	for _, n := range b.nouns {
+func (b *Board) place(w where, audience string, e *ledger.Event) (table, placed, fate) {
+	for _, n := range b.tables {
 		if strings.HasPrefix(e.Type, n.prefix()) {
 			p, fate := n.place(w, e)
 			p.where, p.event = w, e
@@ -114,7 +118,7 @@ func notNil(b []byte) []byte {
 }
 
 // fold gives a stored event to its object.
-func (f *folder) fold(n noun, p placed) error {
+func (f *folder) fold(n table, p placed) error {
 	object, fresh, err := f.object(n.prefix(), p.key)
 	if err != nil {
 		return err
@@ -128,8 +132,8 @@ func (f *folder) fold(n noun, p placed) error {
 	return f.change(p.event.Type, n.name(p.key), p.origin, p.at.Index)
 }
 
-func (f *folder) object(noun string, k alert.Key) (id int64, fresh bool, err error) {
-	r, err := f.exec("INSERT INTO objects (noun, home, author, event) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", noun, string(k.Home), string(k.Author), k.Event[:])
+func (f *folder) object(prefix string, k noun.Key) (id int64, fresh bool, err error) {
+	r, err := f.exec("INSERT INTO objects (noun, home, author, event) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", prefix, string(k.Home), string(k.Author), k.Event[:])
 	if err != nil {
 		return 0, false, err
 	}
@@ -137,12 +141,12 @@ func (f *folder) object(noun string, k alert.Key) (id int64, fresh bool, err err
 		id, lastErr := r.LastInsertId()
 		return id, true, errors.Join(err, lastErr)
 	}
-	id, err = objectID(f.tx, noun, k)
+	id, err = objectID(f.tx, prefix, k)
 	return id, false, err
 }
 
-func objectID(q querier, noun string, k alert.Key) (id int64, err error) {
-	err = q.QueryRow("SELECT id FROM objects WHERE event = ? AND author = ? AND home = ? AND noun = ?", k.Event[:], string(k.Author), string(k.Home), noun).Scan(&id)
+func objectID(q querier, prefix string, k noun.Key) (id int64, err error) {
+	err = q.QueryRow("SELECT id FROM objects WHERE event = ? AND author = ? AND home = ? AND noun = ?", k.Event[:], string(k.Author), string(k.Home), prefix).Scan(&id)
 	return id, err
 }
 
@@ -156,23 +160,24 @@ func (f *folder) change(kind, object string, origin ledger.Origin, index uint64)
 	return err
 }
 
-// policy reads the corroboration in force; where it is another than the stored standings were computed with, they follow.
-func (f *folder) policy() error {
-	f.k = max(f.board.cfg.Corroboration(), 2)
-	var before int
-	if err := f.tx.QueryRow("SELECT corroboration FROM meta").Scan(&before); err != nil || before == f.k {
+// policyInForce reads the policy; where it is another than the stored folds were made with, they follow.
+func (f *folder) policyInForce() error {
+	f.policy = f.board.cfg.Policy()
+	sum := sha256.Sum256(ledger.Marshal(f.policy))
+	var before []byte
+	if err := f.tx.QueryRow("SELECT policy FROM meta").Scan(&before); err != nil || bytes.Equal(before, sum[:]) {
 		return err
 	}
-	if _, err := f.exec("UPDATE meta SET corroboration = ?", f.k); err != nil {
+	if _, err := f.exec("UPDATE meta SET policy = ?", sum[:]); err != nil {
 		return err
 	}
-	if before == 0 {
+	if len(before) == 0 {
 		return nil // a new board
 	}
-	_, err := f.exec("UPDATE alerts SET standing = iif(agencies >= ?, ?, ?) WHERE standing IN (?, ?) AND agencies > 1",
-		f.k, alert.Corroborated, alert.Asserted, alert.Corroborated, alert.Asserted)
-	if err != nil {
-		return err
+	for _, n := range f.board.tables {
+		if err := n.repolicy(f); err != nil {
+			return err
+		}
 	}
 	return f.change("policy", "", "", 0)
 }

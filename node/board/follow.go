@@ -77,7 +77,7 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
 	f := &folder{board: b, tx: tx, at: time.Now(), statements: map[string]*sql.Stmt{}}
-	err = f.policy()
+	err = f.policyInForce()
 	if err == nil {
 		err = fold(f)
 	}
@@ -88,7 +88,7 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 		err = tx.Commit()
 	}
 	if err != nil {
-		for _, n := range b.nouns {
+		for _, n := range b.tables {
 			n.forget() // what they remember of this transaction did not happen
 		}
 		return err
@@ -103,7 +103,7 @@ type folder struct {
 	tx         *sql.Tx
 	statements map[string]*sql.Stmt
 	at         time.Time
-	k          int    // policy's corroboration
+	policy     ledger.Policy
 	rows       int    // folded so far
 	last       uint64 // sequence of the last change noted
 	origin     ledger.Origin

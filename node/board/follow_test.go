@@ -165,7 +165,9 @@ func TestStandingsFollowThePolicy(t *testing.T) {
 	in.Seal(t, 1, home, assessed(t, key, alert.Confirms, alert.RowSet{0}, "c"))
 	show(f, in)
 	k := 2
-	b := openWith(t, t.TempDir(), f, in.Ring(0), func(c *board.Config) { c.Corroboration = func() int { return k } })
+	b := openWith(t, t.TempDir(), f, in.Ring(0), func(c *board.Config) {
+		c.Policy = func() ledger.Policy { return ledger.Policy{Corroboration: uint64(k)} }
+	})
 	defer b.Close()
 	for _, x := range []struct {
 		k    int

@@ -12,6 +12,7 @@ import (
 
 	"vigil/ledger"
 	"vigil/ledger/alert"
+	"vigil/ledger/noun"
 )
 
 // Alert is one alert as this agency sees it.
@@ -196,7 +197,7 @@ func (b *Board) timeLine(ctx context.Context, id alert.ID) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(events, func(x, y alert.Placed) int { return alert.Compare(id.Home, &x, &y) })
+	slices.SortFunc(events, func(x, y alert.Placed) int { return noun.Compare(id.Home, &x, &y) })
 	without := map[place]alert.Why{}
 	for _, flag := range alert.Fold(id.Key, events).Flags() {
 		without[place{flag.Placed.Origin, flag.Placed.Position}] = flag.Why

@@ -1,0 +1,221 @@
+package board
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"vigil/ledger"
+	"vigil/ledger/noun"
+)
+
+// small is the table of a noun whose objects have few events each, so that every new one folds them all again.
+type small[O any] struct {
+	types    string // what its event types begin with
+	ids      string // what the ids people use begin with
+	ddl      string // the noun's own tables
+	codec    noun.Codec[noun.Fact]
+	byPolicy bool // its folds depend on the policy, and follow where that changes
+	foldAll  func(k noun.Key, events []noun.Placed[noun.Fact], p ledger.Policy) O
+	// write brings the noun's own tables to an object's fold. It is called once the founding event is here, and again for
+	// every event after; last is the board's number of the latest.
+	write func(f *folder, object int64, o *Folded[O], last int64) error
+}
+
+// Folded is one object as this agency sees it.
+type Folded[O any] struct {
+	Key      noun.Key
+	Object   O
+	Audience []string // of its founding event
+	Authored time.Time
+	// NoLaterThan is the time of the first checkpoint that covers its founding: deadlines run from it. Zero where none is
+	// known yet.
+	NoLaterThan time.Time
+	cursor      int64
+}
+
+func (s *small[O]) prefix() string         { return s.types }
+func (s *small[O]) schema() string         { return s.ddl }
+func (s *small[O]) name(k noun.Key) string { return k.ID(s.ids) }
+func (s *small[O]) forget()                {}
+
+func (s *small[O]) place(w where, e *ledger.Event) (placed, fate) {
+	p, err := s.codec.Place(w.origin, w.at, w.author, w.authoredAt, e)
+	switch {
+	case errors.Is(err, noun.ErrNewer):
+		return placed{}, newer
+	case err != nil:
+		return placed{}, malformed
+	}
+	return placed{key: p.Key(), fact: p}, folded
+}
+
+func (s *small[O]) fold(f *folder, object int64, p placed, _ bool) error {
+	o, founding, err := s.read(f.tx, object, p.key, f.policy)
+	if err != nil || founding == 0 {
+		return err
+	}
+	if _, err := f.exec("UPDATE objects SET founding = ? WHERE id = ?", founding, object); err != nil {
+		return err
+	}
+	return s.write(f, object, o, p.seq)
+}
+
+// repolicy folds every object again.
+func (s *small[O]) repolicy(f *folder) error {
+	if !s.byPolicy {
+		return nil
+	}
+	rows, err := f.tx.Query("SELECT o.id, o.home, o.author, o.event, (SELECT max(seq) FROM events e WHERE e.object = o.id) FROM objects o WHERE o.noun = ? AND o.founding IS NOT NULL", s.types)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, last int64
+		k, err := scanKey(rows, &id, &last)
+		if err != nil {
+			return err
+		}
+		o, _, err := s.read(f.tx, id, k, f.policy)
+		if err == nil {
+			err = s.write(f, id, o, last)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// scanKey reads a row of (id, home, author, event, another number).
+func scanKey(rows *sql.Rows, id, other *int64) (noun.Key, error) {
+	var home, author string
+	var event []byte
+	if err := rows.Scan(id, &home, &author, &event, other); err != nil {
+		return noun.Key{}, err
+	}
+	k := noun.Key{Home: ledger.Origin(home), Author: ledger.AgencyID(author)}
+	copy(k.Event[:], event)
+	return k, nil
+}
+
+// read folds the stored events of an object; founding is the number of the event that founds it, 0 where that is not here.
+func (s *small[O]) read(q querier, object int64, key noun.Key, policy ledger.Policy) (o *Folded[O], founding int64, err error) {
+	stored, err := storedEvents(q, "e.object = ? ORDER BY e.seq", object)
+	if err != nil {
+		return nil, 0, err
+	}
+	o = &Folded[O]{Key: key}
+	events := make([]noun.Placed[noun.Fact], 0, len(stored))
+	for i := range stored {
+		x := &stored[i]
+		p, err := s.codec.Place(x.Origin, x.Position, x.Author, x.authoredAt, &x.Event)
+		if err != nil {
+			return nil, 0, errors.Join(errors.New("board: a stored event is damaged"), err)
+		}
+		events = append(events, p)
+	}
+	standing, _ := noun.Canonical(key.Home, events)
+	for i := range standing {
+		if _, refers := standing[i].Fact.About(); refers {
+			continue
+		}
+		at := slices.IndexFunc(stored, func(x Stored) bool {
+			return x.Origin == standing[i].Origin && x.Position == standing[i].Position
+		})
+		founding, o.Audience, o.Authored = stored[at].seq, strings.Fields(stored[at].audience), time.UnixMilli(stored[at].authoredAt).UTC()
+		break
+	}
+	o.Object = s.foldAll(key, events, policy)
+	return o, founding, nil
+}
+
+// find returns objects in the order of a query. from is what comes after FROM, with "o" standing for objects; cursor is
+// the column that pages go by.
+func (s *small[O]) find(ctx context.Context, b *Board, cursor, from string, args ...any) ([]Folded[O], error) {
+	type row struct {
+		id, cursor int64
+		key        noun.Key
+	}
+	q := withContext{b.read, ctx}
+	rows, err := q.Query("SELECT o.id, o.home, o.author, o.event, "+cursor+" FROM "+from, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var found []row
+	for rows.Next() {
+		var x row
+		if x.key, err = scanKey(rows, &x.id, &x.cursor); err != nil {
+			return nil, err
+		}
+		found = append(found, x)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	policy := b.cfg.Policy()
+	out := make([]Folded[O], 0, len(found))
+	for _, x := range found {
+		o, founding, err := s.read(q, x.id, x.key, policy)
+		if err == nil {
+			o.NoLaterThan, err = sealedAt(q, founding)
+		}
+		if err != nil {
+			return nil, err
+		}
+		o.cursor = x.cursor
+		out = append(out, *o)
+	}
+	return out, nil
+}
+
+// sealedAt returns the time of the first checkpoint that covers an event; zero where none is known.
+func sealedAt(q querier, seq int64) (time.Time, error) {
+	var at sql.NullInt64
+	err := q.QueryRow("SELECT (SELECT at FROM seals s WHERE s.origin = e.origin AND s.size > e.idx ORDER BY s.size LIMIT 1) FROM events e WHERE e.seq = ?", seq).Scan(&at)
+	if err != nil || !at.Valid {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(at.Int64).UTC(), nil
+}
+
+// one returns the object that an id or its beginning names.
+func (s *small[O]) one(ctx context.Context, b *Board, text string) (Folded[O], error) {
+	prefix, err := noun.ParsePrefix(s.ids, text)
+	if err != nil {
+		return Folded[O]{}, fmt.Errorf("%w: %w", ErrQuery, err)
+	}
+	low, high := idRange(prefix)
+	found, err := s.find(ctx, b, "0", "objects o WHERE o.event >= ? AND o.event <= ? AND o.noun = ? AND o.founding IS NOT NULL LIMIT 2", low, high, s.types)
+	switch {
+	case err != nil:
+		return Folded[O]{}, err
+	case len(found) == 0:
+		return Folded[O]{}, fmt.Errorf("%w: %.80s", ErrNotFound, text)
+	case len(found) > 1:
+		return Folded[O]{}, fmt.Errorf("%w: %.80s", ErrAmbiguous, text)
+	}
+	return found[0], nil
+}
+
+// pageOf cuts what was found down to a page that asked for one more; next is the cursor of its last, 0 on the last page.
+func pageOf[O any](found []Folded[O], limit int) (page []Folded[O], next int64) {
+	if len(found) <= limit {
+		return found, 0
+	}
+	return found[:limit], found[limit-1].cursor
+}
+
+// pageLimit is how many a page holds where so many are asked for.
+func pageLimit(asked int) int {
+	if asked <= 0 {
+		return defaultPage
+	}
+	return min(asked, maxPage)
+}

@@ -76,6 +76,9 @@ func describeProposal(g *ledger.Governance, p ledger.Proposal) api.Proposal {
 		sum := sha256.Sum256(c.Card.Encode())
 		x.Subject, x.Fingerprint = string(c.Card.Origin), hex.EncodeToString(sum[:])
 		x.Text = fmt.Sprintf("links %s: its gateways get our governance and whatever is released to it, and everything else as hashes", c.Card.Origin)
+	case *ledger.SetPolicy:
+		x.Subject = "policy"
+		x.Text = "changes the policy: " + strings.Join(api.PolicyChanges(g.Policy, c.Policy), "; ")
 	default:
 		x.Text = "changes the roster: " + p.Change.Name
 	}
@@ -283,4 +286,21 @@ func (n *Node) Link(ctx context.Context, raw []byte) (author.Receipt, error) {
 		return author.Receipt{}, refuse(http.StatusBadRequest, "card", "not a partner card: "+err.Error(), "a partner makes one with 'vigil partner card'")
 	}
 	return n.author.Govern(ctx, &ledger.Propose{Roster: state.Governance.Version, Change: ledger.NewChange(&ledger.Link{Card: card})})
+}
+
+// Policy implements api.Node.
+func (n *Node) Policy() (ledger.Policy, uint64) {
+	if state := n.store.State(); state != nil {
+		return state.Governance.Policy, state.Governance.Version
+	}
+	return n.policyInForce(), 0
+}
+
+// ProposePolicy implements api.Node.
+func (n *Node) ProposePolicy(ctx context.Context, p ledger.Policy) (author.Receipt, error) {
+	state := n.store.State()
+	if state == nil {
+		return author.Receipt{}, errNotYet
+	}
+	return n.author.Govern(ctx, &ledger.Propose{Roster: state.Governance.Version, Change: ledger.NewChange(&ledger.SetPolicy{Policy: p})})
 }

@@ -24,6 +24,7 @@ import (
 	"vigil/node/board"
 	"vigil/node/cluster"
 	"vigil/node/cosign"
+	"vigil/node/duty"
 	"vigil/node/peer"
 	"vigil/node/store"
 )
@@ -41,6 +42,7 @@ type Node struct {
 	board   *board.Board
 	access  *accesslog.Log
 	author  *author.Author
+	owes    *duty.Runner
 	cosign  *cosign.Cosigner
 	peer    *peer.Peer // nil where this node is no gateway
 	api     *api.Server
@@ -120,7 +122,7 @@ func (n *Node) open() (err error) {
 	n.opener = &opener{agency: n.id.Agency, origin: n.id.Origin, store: n.store, log: n.log, ring: crypto.NewKeyring(n.keys.Agency)}
 	n.board, err = board.Open(board.Config{
 		Dir: filepath.Join(n.cfg.Dir, "board"), Key: n.keys.Agency.Derive("vigil board v1"), Agency: n.id.Agency, Ledger: n.store, Opener: n.opener,
-		Policy: n.policy, Log: n.log,
+		Policy: n.policyInForce, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -138,6 +140,7 @@ func (n *Node) open() (err error) {
 	if err := n.openAccess(); err != nil {
 		return err
 	}
+	n.owes = duty.New(duty.Config{Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Duties: n.duties(), Log: n.log})
 	n.routes()
 	if err := n.openPeer(); err != nil {
 		return err
@@ -210,8 +213,8 @@ func (n *Node) fail(err error) {
 	}
 }
 
-// policy is the jurisdiction's in force; before a ledger has arrived, what one is founded with.
-func (n *Node) policy() ledger.Policy {
+// policyInForce is the jurisdiction's in force; before a ledger has arrived, what one is founded with.
+func (n *Node) policyInForce() ledger.Policy {
 	if state := n.store.State(); state != nil {
 		return state.Governance.Policy
 	}
@@ -269,7 +272,7 @@ func (n *Node) Run(ctx context.Context) error {
 			return fmt.Errorf("node: stopped, because going on could lose what was acknowledged: %w", err)
 		}
 	})
-	for _, run := range []func(context.Context) error{n.runCluster, n.found, n.board.Run, n.author.Run, n.cosign.Run, n.makeEpochs, n.keepSeals, n.access.Run, n.serveAPI} {
+	for _, run := range []func(context.Context) error{n.runCluster, n.found, n.board.Run, n.author.Run, n.cosign.Run, n.makeEpochs, n.keepSeals, n.access.Run, n.serveAPI, n.owes.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	if n.peer != nil {

@@ -26,6 +26,7 @@ var impure = []string{
 // siblings under node/ that may import another one, downwards.
 var downwards = map[string][]string{
 	"cluster": {"store"},
+	"duty":    {"board", "author"},
 	"api":     {"board", "author", "interop", "accesslog"},
 	"interop": {},
 }

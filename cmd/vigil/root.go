@@ -65,7 +65,7 @@ func newRoot() *cobra.Command {
 		}
 	}
 	add("work", alertCommand(o), referralCommand(o))
-	add("network", statusCommand(o), agencyCommand(o), partnerCommand(o), ledgerCommand(o))
+	add("network", statusCommand(o), agencyCommand(o), policyCommand(o), partnerCommand(o), ledgerCommand(o))
 	add("node", initCommand(o), joinCommand(o), serveCommand(o), tokenCommand(o), accessCommand(o), configCommand(o), demoCommand(o))
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What each exit code means", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { fmt.Println(exitCodesText) }})
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {

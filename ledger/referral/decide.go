@@ -2,7 +2,6 @@ package referral
 
 import (
 	"slices"
-	"time"
 
 	"vigil/ledger"
 	"vigil/ledger/noun"
@@ -126,18 +125,4 @@ func (r *Referral) DecideMove(event ledger.EventID, by ledger.AgencyID, step uin
 		return ledger.Event{}, err
 	}
 	return Codec.Encode(event, TypeMoved, &m)
-}
-
-// Within is how long the answer to a referral may take, from the first checkpoint that covers its opening.
-func (o *Opened) Within() time.Duration {
-	const day = 24 * time.Hour
-	switch {
-	case o.Urgency == "child-at-immediate-risk", o.Kind == VictimSupport: // as India's rules have it for the child welfare committee
-		return day
-	case o.Urgency == "priority":
-		return 3 * day
-	case o.Kind == LegalAid:
-		return 30 * day
-	}
-	return 14 * day
 }

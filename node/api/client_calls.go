@@ -15,6 +15,17 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return ask[Status](ctx, c, call{method: http.MethodGet, path: "/v1/status"})
 }
 
+// Policy returns what the jurisdiction agreed on.
+func (c *Client) Policy(ctx context.Context) (Policy, error) {
+	return ask[Policy](ctx, c, call{method: http.MethodGet, path: "/v1/policy"})
+}
+
+// ProposePolicy proposes another policy; what p leaves out stays as it is.
+func (c *Client) ProposePolicy(ctx context.Context, p Policy) (Written, error) {
+	p.Version, p.Newer = 0, nil
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/policy", body: p})
+}
+
 // Raise commits one alert. The same key gives the first answer again.
 func (c *Client) Raise(ctx context.Context, key string, a RaiseAlert) (Written, error) {
 	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/alerts", body: a, key: key})

@@ -146,7 +146,7 @@ func (s *Server) referral(x *board.Referral) Referral {
 	if !x.NoLaterThan.IsZero() {
 		out.NoLaterThan = &x.NoLaterThan
 	}
-	if at, waiting := board.Due(x); waiting {
+	if at, waiting := s.cfg.Board.Due(x); waiting {
 		out.Due, out.Overdue = &at, now().After(at)
 	}
 	for _, l := range r.Lines {

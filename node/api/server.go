@@ -40,6 +40,9 @@ type Node interface {
 	Agencies() Agencies
 	Invite(agency string, valid time.Duration) (Invitation, error)
 	Approve(ctx context.Context, proposal string) (author.Receipt, error)
+	// Policy is what is in force, with the version of roster and policy.
+	Policy() (p ledger.Policy, version uint64)
+	ProposePolicy(ctx context.Context, p ledger.Policy) (author.Receipt, error)
 	Partners() []PartnerStatus
 	Card() (Card, error)
 	Link(ctx context.Context, card []byte) (author.Receipt, error)
@@ -96,6 +99,7 @@ func New(cfg Config) *Server {
 	s.tokenRoutes()
 	s.accessRoutes()
 	s.referralRoutes()
+	s.policyRoutes()
 	s.plainRoutes()
 	return s
 }

@@ -40,11 +40,11 @@ func writeReferral(f *folder, object int64, o *Folded[*referral.Referral], last 
 type Referral = Folded[*referral.Referral]
 
 // Due returns when an answer to a referral is due, and whether one still is.
-func Due(r *Referral) (at time.Time, waiting bool) {
+func (b *Board) Due(r *Referral) (at time.Time, waiting bool) {
 	if r.NoLaterThan.IsZero() {
 		return time.Time{}, false
 	}
-	return r.NoLaterThan.Add(r.Object.Opened.Within()), r.Object.State == referral.Open || r.Object.State == referral.Acknowledged
+	return r.NoLaterThan.Add(r.Object.Opened.Within(b.cfg.Policy())), r.Object.State == referral.Open || r.Object.State == referral.Acknowledged
 }
 
 // ReferralQuery filters and pages referrals. Zero values do not filter, but exercises and casework never stand in one list.

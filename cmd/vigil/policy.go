@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"vigil/node/api"
+)
+
+func policyCommand(o *options) *cobra.Command {
+	return noun("policy", "What the jurisdiction agreed on: thresholds, deadlines, terms", policyShow(o), policyPropose(o))
+}
+
+func policyShow(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "show", Short: "The policy in force, as the JSON that 'policy propose' takes", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			p, err := c.Policy(cmd.Context())
+			if err != nil {
+				return err
+			}
+			for _, name := range p.Newer {
+				o.out.note("section %s was made for a newer version: upgrade this node", name)
+			}
+			b, err := json.MarshalIndent(p, "", "  ")
+			if err == nil {
+				_, err = fmt.Fprintln(o.out.out, string(b))
+			}
+			return err
+		},
+	}
+}
+
+// maxPolicyFile bounds what is read of a policy.
+const maxPolicyFile = 1 << 20
+
+func policyPropose(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "propose FILE", Short: "Propose another policy; what the file leaves out stays as it is", Args: cobra.ExactArgs(1),
+		Example: "  vigil policy show >policy.json; $EDITOR policy.json; vigil policy propose policy.json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := readPolicy(args[0], cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			w, err := c.ProposePolicy(cmd.Context(), p)
+			if err == nil {
+				o.out.note("the others approve it by: vigil agency approve %s", w.ID[:16])
+			}
+			return o.written(w, err)
+		},
+	}
+}
+
+func readPolicy(name string, stdin io.Reader) (api.Policy, error) {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return api.Policy{}, err
+		}
+		defer f.Close()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxPolicyFile))
+	if err != nil {
+		return api.Policy{}, err
+	}
+	var p api.Policy
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&p); err != nil {
+		return p, &usageError{text: fmt.Sprintf("%s is not a policy: %v", name, err), hint: "'vigil policy show' prints one"}
+	}
+	return p, nil
+}

@@ -1,0 +1,146 @@
+package duty_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vigil/ledger"
+	"vigil/node/author"
+	"vigil/node/board"
+	"vigil/node/duty"
+)
+
+// network is a board and an author in memory: what is submitted is on the board at once. Submissions fail as often as
+// told, stored or not.
+type network struct {
+	mu       sync.Mutex
+	written  map[ledger.EventID]int
+	entries  [][]ledger.AudienceName
+	failures []bool // whether the failing submission was stored all the same
+	changes  uint64
+	changed  chan struct{}
+}
+
+func (n *network) LastChange() uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.changes
+}
+
+func (n *network) change() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.changes++
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+func (n *network) WaitChange(ctx context.Context, after uint64) error {
+	for {
+		n.mu.Lock()
+		done, changed := n.changes > after, n.changed
+		n.mu.Unlock()
+		if done {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+func (n *network) WaitFor(context.Context, ledger.Origin, uint64) error { return nil }
+
+func (n *network) ByEvent(_ context.Context, _ ledger.AgencyID, id ledger.EventID) (board.Stored, bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return board.Stored{}, n.written[id] > 0, nil
+}
+
+func (n *network) Submit(_ context.Context, audience []ledger.AudienceName, events []ledger.Event) (author.Receipt, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var err error
+	stored := true
+	if len(n.failures) > 0 {
+		stored, n.failures, err = n.failures[0], n.failures[1:], author.ErrUnknown
+	}
+	if stored {
+		n.entries = append(n.entries, audience)
+		for _, e := range events {
+			n.written[e.ID]++
+		}
+	}
+	return author.Receipt{}, err
+}
+
+// answers owes one answer to each of so many, at a time.
+type answers struct {
+	n     *network
+	owed  []duty.Owed
+	from  time.Time
+	looks int
+}
+
+func (*answers) Name() string { return "answers" }
+
+func (a *answers) Owed(_ context.Context, now time.Time) ([]duty.Owed, time.Time, error) {
+	a.looks++
+	if now.Before(a.from) {
+		return nil, a.from, nil
+	}
+	a.n.mu.Lock()
+	defer a.n.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(a.owed), func(o duty.Owed) bool { return a.n.written[o.Event.ID] > 0 }), time.Time{}, nil
+}
+
+func TestWhatIsOwedIsWrittenOnceAndInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{written: map[ledger.EventID]int{}, changed: make(chan struct{}), failures: []bool{false, true}}
+		a := &answers{n: n, from: time.Now().Add(time.Hour)}
+		for i := range 5 {
+			audience := []ledger.AudienceName{[]ledger.AudienceName{"in/a", "in/b"}[i%2]}
+			a.owed = append(a.owed, duty.Owed{Audience: audience, Event: ledger.Event{ID: ledger.EventID{byte(i)}}})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		r := duty.New(duty.Config{Agency: "in/a", Board: n, Author: n, Duties: []duty.Duty{a}, Log: slog.New(slog.DiscardHandler)})
+		go func() { done <- r.Run(ctx) }()
+		time.Sleep(59 * time.Minute)
+		synctest.Wait()
+		if len(n.written) > 0 {
+			t.Fatal("written before its time")
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if len(n.written) != 5 || len(n.entries) != 2 {
+			t.Errorf("%d of 5 written, in %d entries", len(n.written), len(n.entries))
+		}
+		for id, times := range n.written {
+			if times != 1 {
+				t.Errorf("%s written %d times", id, times)
+			}
+		}
+		looks := a.looks
+		for range 100 {
+			n.change()
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if more := a.looks - looks; more == 0 || more > 11 {
+			t.Errorf("%d looks in a second of 100 changes", more)
+		}
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,43 @@
+package node_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"vigil/node/api"
+	"vigil/test/nodetest"
+)
+
+func TestPolicyIsProposedShownAndInForce(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	before, err := r.Operator.Policy(t.Context())
+	if err != nil || before.Corroboration != 2 || before.Quorum != "majority" || before.Sections["referral"] == nil {
+		t.Fatalf("%+v %v", before, err)
+	}
+	for name, bad := range map[string]struct {
+		policy api.Policy
+		status int
+	}{
+		"unknown section": {api.Policy{Sections: map[string]json.RawMessage{"gossip": []byte(`{}`)}}, 400},
+		"unknown field":   {api.Policy{Sections: map[string]json.RawMessage{"referral": []byte(`{"gossip":1}`)}}, 400},
+		"no catch-all":    {api.Policy{Sections: map[string]json.RawMessage{"referral": []byte(`{"deadlines":[{"kind":"take-down","hours":1}]}`)}}, 400},
+		"no hours":        {api.Policy{Sections: map[string]json.RawMessage{"referral": []byte(`{"deadlines":[{"hours":0}]}`)}}, 400},
+		"stranger votes":  {api.Policy{Voters: []string{"in/nobody"}}, 409},
+		"corroboration":   {api.Policy{Corroboration: 1000}, 409},
+	} {
+		if _, err := r.Operator.ProposePolicy(t.Context(), bad.policy); status(err) != bad.status {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := r.As(t, api.RoleAnalyst).ProposePolicy(t.Context(), before); status(err) != 403 {
+		t.Errorf("an analyst proposes: %v", err)
+	}
+	change := api.Policy{Corroboration: 3, Sections: map[string]json.RawMessage{"referral": []byte(`{"deadlines":[{"hours":5}]}`)}}
+	if _, err := r.Operator.ProposePolicy(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
+	after, err := r.Operator.Policy(t.Context())
+	if err != nil || after.Corroboration != 3 || string(after.Sections["referral"]) != `{"deadlines":[{"hours":5}]}` || after.Threshold != before.Threshold || after.Version == before.Version {
+		t.Errorf("%+v %v", after, err)
+	}
+}

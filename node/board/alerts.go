@@ -142,7 +142,7 @@ func (n *alerts) write(f *folder, object int64, o *alert.Object, p placed, late 
 		if err != nil || len(found) != 1 {
 			return errors.Join(errors.New("board: a stored event is missing"), err)
 		}
-		cause = placed{where: where{founded.Origin, founded.Position, founded.Author, founded.AuthoredAt}, event: &found[0].Event, seq: found[0].seq}
+		cause = placed{where: where{origin: founded.Origin, at: founded.Position, author: founded.Author, authoredAt: founded.AuthoredAt}, event: &found[0].Event, seq: found[0].seq}
 	}
 	if before.Valid && before.Int64 == cause.seq {
 		return n.standings(f, object, o, p, late)

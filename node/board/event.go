@@ -27,6 +27,7 @@ type where struct {
 	at         ledger.Position
 	author     ledger.AgencyID
 	authoredAt int64
+	own        bool // sealed by this agency to itself alone
 }
 
 // placed is an event that a noun has read: the object it founds or refers to, and what it says.
@@ -61,6 +62,7 @@ func tables() []table { return []table{newAlerts(), referrals} }
 
 // place finds the noun of an event and lets it read.
 func (b *Board) place(w where, audience string, e *ledger.Event) (table, placed, fate) {
+	w.own = w.author == b.cfg.Agency && audience == string(b.cfg.Agency)
 	for _, n := range b.tables {
 		if strings.HasPrefix(e.Type, n.prefix()) {
 			p, fate := n.place(w, e)
@@ -68,7 +70,7 @@ func (b *Board) place(w where, audience string, e *ledger.Event) (table, placed,
 			return n, p, fate
 		}
 	}
-	if w.author == b.cfg.Agency && audience == string(b.cfg.Agency) {
+	if w.own {
 		return nil, placed{}, private
 	}
 	return nil, placed{}, newer
@@ -81,7 +83,7 @@ func (f *folder) event(rec *ledger.Record, at ledger.Position, e *ledger.Event) 
 		names = append(names, string(a.Name))
 	}
 	audience := strings.Join(names, " ")
-	w := where{rec.Origin, at, rec.Author, rec.AuthoredAt}
+	w := where{origin: rec.Origin, at: at, author: rec.Author, authoredAt: rec.AuthoredAt}
 	n, p, fate := f.board.place(w, audience, e)
 	seq, isNew, err := f.store(w, audience, fate, e)
 	f.rows += e.Count()
@@ -190,7 +192,7 @@ func (f *folder) renew() error {
 	}
 	for i := range found {
 		s := &found[i]
-		w := where{s.Origin, s.Position, s.Author, s.authoredAt}
+		w := where{origin: s.Origin, at: s.Position, author: s.Author, authoredAt: s.authoredAt}
 		n, p, fate := f.board.place(w, s.audience, &s.Event)
 		if fate == newer {
 			continue

@@ -19,6 +19,7 @@ type small[O any] struct {
 	ids      string // what the ids people use begin with
 	ddl      string // the noun's own tables
 	codec    noun.Codec[noun.Fact]
+	own      bool // only what this agency sealed to itself alone counts: users, watch lists
 	byPolicy bool // its folds depend on the policy, and follow where that changes
 	foldAll  func(k noun.Key, events []noun.Placed[noun.Fact], p ledger.Policy) O
 	// write brings the noun's own tables to an object's fold. It is called once the founding event is here, and again for
@@ -44,6 +45,9 @@ func (s *small[O]) name(k noun.Key) string { return k.ID(s.ids) }
 func (s *small[O]) forget()                {}
 
 func (s *small[O]) place(w where, e *ledger.Event) (placed, fate) {
+	if s.own && !w.own {
+		return placed{}, malformed // another's word on what is ours alone
+	}
 	p, err := s.codec.Place(w.origin, w.at, w.author, w.authoredAt, e)
 	switch {
 	case errors.Is(err, noun.ErrNewer):

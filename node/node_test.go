@@ -159,6 +159,30 @@ func TestOneNodeAnswers(t *testing.T) {
 		}
 	})
 
+	t.Run("corrected by its author", func(t *testing.T) {
+		wrong, err := analyst.Raise(ctx, "", api.RaiseAlert{Signals: md5(0x32)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := analyst.Retract(ctx, "", wrong.ID, api.Retract{Reason: "r", Replacement: wrong.ID}); status(err) != http.StatusBadRequest {
+			t.Fatalf("replaced by itself: %v", err)
+		}
+		if _, err := analyst.Retract(ctx, "", wrong.ID, api.Retract{Reason: "r", Replacement: "al_00000000"}); status(err) != http.StatusNotFound {
+			t.Fatalf("replaced by nothing: %v", err)
+		}
+		right, err := analyst.Raise(ctx, "", api.RaiseAlert{Signals: md5(0x33)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := analyst.Retract(ctx, "", wrong.ID, api.Retract{Reason: "another file", Replacement: right.ID}); err != nil {
+			t.Fatal(err)
+		}
+		a, err := analyst.Alert(ctx, wrong.ID)
+		if err != nil || a.Standing != "retracted" || a.Timeline[1].Replacement != right.ID {
+			t.Fatalf("%+v %v", a, err)
+		}
+	})
+
 	t.Run("the event stream resumes", func(t *testing.T) {
 		var seen []uint64
 		stop := errors.New("enough")

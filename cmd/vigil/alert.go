@@ -314,6 +314,7 @@ func alertRetract(o *options) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&r.Reason, "reason", "", "why (required)")
+	cmd.Flags().StringVar(&r.Replacement, "replacement", "", "id of the alert that stands in its place: raise the right one first")
 	_ = cmd.MarkFlagRequired("reason")
 	keyFlag(cmd, &key)
 	return cmd

@@ -18,7 +18,9 @@ func samples(t testing.TB) []ledger.Event {
 	must(t, assessed, err)
 	retracted, err := (&Retracted{Target: key, Rows: AllRows(), Reason: "wrong exhibit"}).Encode(eventID(4))
 	must(t, retracted, err)
-	return []ledger.Event{raised(t), listed(t, 3), assessed, retracted}
+	corrected, err := (&Retracted{Target: key, Rows: RowSet{2}, Replacement: &Key{Home: originIN, Author: "in/ncrb", Event: eventID(2)}}).Encode(eventID(5))
+	must(t, corrected, err)
+	return []ledger.Event{raised(t), listed(t, 3), assessed, retracted, corrected}
 }
 
 func TestEventsRoundTrip(t *testing.T) {
@@ -63,7 +65,7 @@ func TestOtherEventBytesArePinned(t *testing.T) {
 		"listed rows":      {l.Rows, "f6000009090909090909090909090909f609090909090909090909090909090909090909090909090909090909090909000000000000000a"},
 		"assessed shared":  {all[2].Shared, "8683781d696e2f616561616161616161616161616161616161616161616161616167696e2f6e63726250010000000000000000000000000000000201806f666c61670a6f662061207374617465f4"},
 		"assessed rows":    {all[2].Rows, "0000000000000007"},
-		"retracted shared": {all[3].Shared, "8383781d696e2f616561616161616161616161616161616161616161616161616167696e2f6e63726250010000000000000000000000000000006d77726f6e672065786869626974f4"},
+		"retracted shared": {all[3].Shared, "8483781d696e2f616561616161616161616161616161616161616161616161616167696e2f6e63726250010000000000000000000000000000006d77726f6e672065786869626974f4f6"},
 		"retracted rows":   {all[3].Rows, "ffffffff"},
 	} {
 		if got := hex.EncodeToString(c.got); got != c.want {
@@ -147,7 +149,14 @@ func TestDecodeRefuses(t *testing.T) {
 		"row set unsorted":     {change(2, func(e *ledger.Event) { e.Rows[3] = 9 }), noun.ErrNotSorted},
 		"row set empty":        {change(2, func(e *ledger.Event) { e.Rows = nil }), noun.ErrCount},
 		"row over the bound":   {change(2, func(e *ledger.Event) { e.Rows[4] = 1 }), ErrNoSuchRow},
-		"all and more":         {change(3, func(e *ledger.Event) { e.Rows = append([]byte{0, 0, 0, 1}, e.Rows...) }), ErrNoSuchRow},
+		"replaces itself": {change(4, func(e *ledger.Event) {
+			k := target(1)
+			e.Shared = ledger.Marshal(retractedShared{Target: k, Replacement: &k})
+		}), ErrReplacesItself},
+		"replacement nowhere": {change(4, func(e *ledger.Event) {
+			e.Shared = ledger.Marshal(retractedShared{Target: target(1), Replacement: &Key{Home: "in", Author: "in/ncrb"}})
+		}), ledger.ErrOrigin},
+		"all and more": {change(3, func(e *ledger.Event) { e.Rows = append([]byte{0, 0, 0, 1}, e.Rows...) }), ErrNoSuchRow},
 	} {
 		if _, err := Decode(c.event); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)

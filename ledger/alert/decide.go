@@ -11,6 +11,8 @@ import (
 type View struct {
 	Agency ledger.AgencyID
 	Object *Object // the command's target, or what already has the new event's id; nil where there is none
+	// Replacement is what a retraction names as standing in the target's place; nil where there is none.
+	Replacement *Object
 }
 
 // Raise asks for one alert.
@@ -38,12 +40,13 @@ type Assess struct {
 	Reason          string
 }
 
-// Retract asks to take back rows of one's own alert.
+// Retract asks to take back rows of one's own alert, or with a replacement to correct them.
 type Retract struct {
-	Event  ledger.EventID
-	Target Key
-	Rows   RowSet
-	Reason string
+	Event       ledger.EventID
+	Target      Key
+	Rows        RowSet
+	Reason      string
+	Replacement *Key
 }
 
 // EventIDFor derives the event id of an idempotency key, so that a retry names the same event.
@@ -167,8 +170,8 @@ func (c Retract) Decide(v View) (ledger.Event, error) {
 	if c.Target.Author != v.Agency {
 		return ledger.Event{}, ErrNotAuthor
 	}
-	r := &Retracted{Target: c.Target, Rows: rows, Reason: c.Reason, Exercise: DetailsOf(cause).Exercise}
-	if err := noun.First(r.Validate(), v.retractable(rows)); err != nil {
+	r := &Retracted{Target: c.Target, Rows: rows, Reason: c.Reason, Exercise: DetailsOf(cause).Exercise, Replacement: c.Replacement}
+	if err := noun.First(r.Validate(), v.retractable(rows), noun.At("replacement", v.replaceable(r))); err != nil {
 		return ledger.Event{}, err
 	}
 	return r.Encode(c.Event)
@@ -182,6 +185,26 @@ func (v View) retractable(rows RowSet) error {
 		}
 	}
 	return ErrAlreadyRetracted
+}
+
+// replaceable refuses a replacement that cannot be read here, is retracted as a whole, or is an exercise for casework.
+func (v View) replaceable(r *Retracted) error {
+	if r.Replacement == nil {
+		return nil
+	}
+	if v.Replacement == nil || v.Replacement.Key != *r.Replacement {
+		return ErrReplacement
+	}
+	cause, ok := v.Replacement.Cause()
+	if !ok || DetailsOf(cause).Exercise != r.Exercise {
+		return ErrReplacement
+	}
+	for row := range uint32(cause.Rows()) {
+		if v.Replacement.Retraction(row) == nil {
+			return nil
+		}
+	}
+	return ErrReplacement
 }
 
 // target finds the alert and the rows meant; for a single alert all rows are row 0.

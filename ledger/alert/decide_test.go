@@ -194,6 +194,41 @@ func TestRetractDecides(t *testing.T) {
 	}
 }
 
+func TestCorrectionDecides(t *testing.T) {
+	single, list := object(t, raised(t)), object(t, listed(t, 3))
+	orphan := Fold(target(2), []Placed{says(t, 7, "uk/nca", 8, target(2), Confirms, RowSet{0})})
+	drill := details()
+	drill.Exercise = true
+	e, err := Raise{Event: eventID(2), Details: drill, File: file(1, MD5)}.Decide(View{Agency: "in/ncrb"})
+	exercise := object(t, must(t, e, err))
+	itself, other, gone := target(1), target(2), object(t, listed(t, 3), takesBack(t, 6, target(2), 9, AllRows()))
+	for name, c := range map[string]struct {
+		names *Key
+		is    *Object
+		want  error
+	}{
+		"no replacement":          {nil, nil, nil},
+		"another":                 {&other, list, nil},
+		"partly retracted":        {&other, object(t, listed(t, 3), takesBack(t, 6, other, 9, RowSet{0})), nil},
+		"itself":                  {&itself, single, ErrReplacesItself},
+		"unknown":                 {&other, nil, ErrReplacement},
+		"orphan":                  {&other, orphan, ErrReplacement},
+		"another than it looks":   {&other, single, ErrReplacement},
+		"retracted":               {&other, gone, ErrReplacement},
+		"an exercise":             {&other, exercise, ErrReplacement},
+		"of a ledger that is not": {&Key{Home: "in", Author: "in/ncrb"}, list, ledger.ErrOrigin},
+	} {
+		r := Retract{Event: eventID(50), Target: itself, Rows: AllRows(), Replacement: c.names}
+		got, err := r.Decide(View{Agency: "in/ncrb", Object: single, Replacement: c.is})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+		if err == nil && (first2(Decode(&got)).(*Retracted).Replacement == nil) != (c.names == nil) {
+			t.Errorf("%s: the event does not say so", name)
+		}
+	}
+}
+
 func TestEventIDFor(t *testing.T) {
 	first, again := EventIDFor("in/ncrb", "a"), EventIDFor("in/ncrb", "a")
 	if first != again || first == EventIDFor("in/mh", "a") {

@@ -17,7 +17,7 @@
 //	                         has it; last 8 bytes media size, big-endian, where the list has sizes
 //	alert.assessed   shared  CBOR [target, verdict, basis, classifications, reason, exercise]
 //	                 rows    4 bytes each: row numbers of the target, big-endian, ascending; or ff ff ff ff alone: all
-//	alert.retracted  shared  CBOR [target, reason, exercise]
+//	alert.retracted  shared  CBOR [target, reason, exercise, replacement: another target, or null]
 //	                 rows    as above
 //
 // A target is CBOR [home ledger's origin, author, event id]. A signal's value is the raw fingerprint. A quality byte

@@ -35,4 +35,6 @@ var (
 	ErrAlreadyRetracted  = errors.New("already retracted")
 	ErrAlreadyAssessed   = errors.New("this agency has already said so")
 	ErrNothingToWithdraw = errors.New("this agency has no assessment to withdraw")
+	ErrReplacesItself    = errors.New("an alert does not stand in its own place")
+	ErrReplacement       = errors.New("no alert that can be read here and stands has this id: raise the right one first, then correct")
 )

@@ -318,7 +318,7 @@ func (s *Server) getAlert(ctx context.Context, in *alertPath) (*body[Alert], err
 		case *alert.Assessed:
 			x.Verdict, x.Reason = f.Verdict.String(), f.Reason
 		case *alert.Retracted:
-			x.Reason = f.Reason
+			x.Reason, x.Replacement = f.Reason, replacementID(f)
 		}
 		out.Timeline = append(out.Timeline, x)
 	}
@@ -351,12 +351,24 @@ func (s *Server) retract(ctx context.Context, in *keyedAlert[Retract]) (*body[Wr
 	if err != nil {
 		return nil, err
 	}
+	var replacement *alert.Key
+	if in.Body.Replacement != "" {
+		r, _, err := s.cfg.Board.Get(ctx, in.Body.Replacement)
+		if err != nil {
+			return nil, err
+		}
+		replacement = &r.ID.Key
+	}
 	w, err := s.write(ctx, in.Key, s.answerAudience(a), func(id ledger.EventID) (ledger.Event, error) {
-		o, err := s.cfg.Board.Object(ctx, a.ID.Key)
+		v := alert.View{Agency: s.cfg.Agency}
+		var err error
+		if v.Object, err = s.cfg.Board.Object(ctx, a.ID.Key); err == nil && replacement != nil {
+			v.Replacement, err = s.cfg.Board.Object(ctx, *replacement)
+		}
 		if err != nil {
 			return ledger.Event{}, err
 		}
-		return alert.Retract{Event: id, Target: a.ID.Key, Rows: alert.RowSet{a.ID.Row}, Reason: in.Body.Reason}.Decide(alert.View{Agency: s.cfg.Agency, Object: o})
+		return alert.Retract{Event: id, Target: a.ID.Key, Rows: alert.RowSet{a.ID.Row}, Reason: in.Body.Reason, Replacement: replacement}.Decide(v)
 	})
 	return &body[Written]{w}, err
 }

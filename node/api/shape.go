@@ -175,9 +175,17 @@ func showAlertEvent(e *ledger.Event) (any, error) {
 	case *alert.Assessed:
 		return map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "verdict": f.Verdict.String(), "reason": f.Reason}, nil
 	case *alert.Retracted:
-		return map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "reason": f.Reason}, nil
+		return map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "reason": f.Reason, "replacement": replacementID(f)}, nil
 	}
 	return nil, nil
+}
+
+// replacementID is the id of what stands in a retracted alert's place, empty where nothing does.
+func replacementID(r *alert.Retracted) string {
+	if r.Replacement == nil {
+		return ""
+	}
+	return alert.ID{Key: *r.Replacement}.String()
 }
 
 func rowsText(r alert.RowSet) any {

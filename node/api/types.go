@@ -109,6 +109,8 @@ type AlertEvent struct {
 	Verdict  string    `json:"verdict,omitempty" doc:"confirms, disputes, withdraws"`
 	Reason   string    `json:"reason,omitempty"`
 	Effect   string    `json:"effect,omitempty" doc:"Empty, or why it has none"`
+	// Replacement is the alert that a correction puts in this one's place.
+	Replacement string `json:"replacement,omitempty"`
 }
 
 // AlertPage is one page of alerts.
@@ -129,6 +131,8 @@ type Assess struct {
 // Retract is the body of POST /v1/alerts/{id}/retraction.
 type Retract struct {
 	Reason string `json:"reason" minLength:"1" maxLength:"1024"`
+	// Replacement makes it a correction: raise the right alert first, then name it here.
+	Replacement string `json:"replacement,omitempty" maxLength:"64" doc:"Id of the alert that stands in its place, or a unique prefix of it"`
 }
 
 // LookUp is the body of POST /v1/lookup.

@@ -192,6 +192,23 @@ func VerifyCosignatures(signed []byte, keys map[AgencyID][]crypto.NodePublic) (C
 	return c, out, nil
 }
 
+// Signers returns the cosignatures that a checkpoint names, as they stand: for one that was verified before it was kept,
+// perhaps under keys that have left the roster since.
+func Signers(signed []byte) (Checkpoint, []Cosignature, error) {
+	c, lines, err := ParseSigned(signed)
+	if err != nil {
+		return c, nil, err
+	}
+	var out []Cosignature
+	for _, l := range lines {
+		name, signature, _ := splitLine(l) // ParseSigned took it apart before
+		if len(signature) == cosignedBytes {
+			out = append(out, Cosignature{Agency: AgencyID(name), Time: int64(binary.BigEndian.Uint64(signature[4:12])), Line: l})
+		}
+	}
+	return c, out, nil
+}
+
 func verifyLine(text, name string, signature []byte, key crypto.NodePublic) (at int64, ok bool) {
 	hash := keyHash(name, noteCosigned, key)
 	if len(signature) != cosignedBytes || !bytes.Equal(signature[:4], hash[:]) {

@@ -111,36 +111,6 @@ func (n *Node) noteSealed(c ledger.Checkpoint, noLaterThan time.Time) {
 	}
 }
 
-// sealsEvery is how often the board is told of checkpoints: the newest of each second, so that dates cost one row a second.
-const sealsEvery = time.Second
-
-// keepSeals lets the board date its entries, until ctx ends.
-func (n *Node) keepSeals(ctx context.Context) error {
-	tick := time.NewTicker(sealsEvery)
-	defer tick.Stop()
-	told := map[ledger.Origin]uint64{}
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		for _, origin := range n.store.Origins() {
-			size, at := n.Sealed(origin)
-			if size == told[origin] {
-				continue
-			}
-			if err := n.board.SetSealed(ctx, origin, size, at); err != nil {
-				if ctx.Err() != nil {
-					return nil
-				}
-				return err
-			}
-			told[origin] = size
-		}
-	}
-}
-
 // cosigners names whose signatures on a checkpoint verify: members' and partners'.
 func cosigners(state *ledger.State, signed []byte) []string {
 	keys := state.Governance.CheckpointKeys()
@@ -330,10 +300,10 @@ func (s peerSink) Cosign(_ context.Context, signed []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if state := s.n.store.State(); state.Partners[cp.Origin] != nil {
-		_, valid, err := ledger.VerifyCosignatures(signed, state.Partners[cp.Origin].Mirror.Governance.CheckpointKeys())
+	if g := s.n.governanceOf(cp.Origin); g != nil {
+		_, valid, err := ledger.VerifyCosignatures(signed, g.CheckpointKeys())
 		if err == nil {
-			if ok, at := ledger.Counts(valid, 1); ok {
+			if ok, at := ledger.Counts(valid, g.QuorumSize()); ok {
 				s.n.noteSealed(cp, time.Unix(at, 0))
 			}
 		}

@@ -67,6 +67,11 @@ func (n *alerts) repolicy(f *folder) error {
 	return err
 }
 
+// Nothing that a fold of alerts writes depends on a date.
+func (n *alerts) dated() bool { return false }
+
+func (n *alerts) refold(*folder, int64, noun.Key) error { return nil }
+
 // remember keeps a fold for the object's next event.
 func (n *alerts) remember(object int64, o *alert.Object, bytes int) {
 	if n.bytes += bytes; n.bytes > maxFoldBytes {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -58,6 +57,8 @@ type Board struct {
 	vfs    string
 	tables []table       // used by Run only
 	wake   chan struct{} // of Run
+	// markDated is the statement that makes stale what a seal dates.
+	markDated string
 
 	mu        sync.Mutex
 	positions map[ledger.Origin]uint64 // guarded by mu
@@ -76,6 +77,7 @@ func Open(cfg Config) (*Board, error) {
 		cfg: cfg, vfs: registerCipher(cfg.Key), tables: tables(), wake: make(chan struct{}, 1),
 		rewind: map[ledger.Origin]uint64{}, changed: make(chan struct{}),
 	}
+	b.markDated = marking(b.tables)
 	err := b.openFile()
 	if err == nil {
 		return b, nil
@@ -132,10 +134,7 @@ func (b *Board) Rewind(origin ledger.Origin, index uint64) {
 		b.rewind[origin] = index
 	}
 	b.mu.Unlock()
-	select {
-	case b.wake <- struct{}{}:
-	default: // Run is awake, or will be
-	}
+	b.rouse()
 }
 
 // rewound applies what Rewind asked for; the cursor on disk follows with the next batch, so a crash here forgets the wish.
@@ -146,13 +145,6 @@ func (b *Board) rewound(origin ledger.Origin) {
 		b.positions[origin] = min(at, b.positions[origin])
 		delete(b.rewind, origin)
 	}
-}
-
-// SetSealed notes that a checkpoint that counts covers a ledger up to size, no later than a time. Of two for one size
-// the earlier stays. Entries are shown with the time of the first that covers them.
-func (b *Board) SetSealed(ctx context.Context, origin ledger.Origin, size uint64, noLaterThan time.Time) error {
-	_, err := b.write.ExecContext(ctx, "INSERT INTO seals VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = min(at, excluded.at)", string(origin), size, noLaterThan.UnixMilli())
-	return err
 }
 
 // WaitFor returns when the board has followed size entries of a ledger.

@@ -24,7 +24,7 @@ import (
 const foldVersion = 1
 
 // commonTables hold the events of every noun; a noun's own tables are its own. Where a cause has not arrived, the object
-// has events and no founding one.
+// has events and no founding one; a stale one is folded again soon, because a date or the policy has changed.
 const commonTables = `
 CREATE TABLE meta (version INTEGER NOT NULL, policy BLOB NOT NULL);
 CREATE TABLE cursors (origin TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
@@ -40,7 +40,8 @@ CREATE INDEX events_by_fate ON events (fate, seq) WHERE fate > 0;
 CREATE TABLE bodies (seq INTEGER PRIMARY KEY, rows BLOB NOT NULL);
 CREATE TABLE objects (
 	id INTEGER PRIMARY KEY, noun TEXT NOT NULL, home TEXT NOT NULL, author TEXT NOT NULL, event BLOB NOT NULL, founding INTEGER,
-	UNIQUE (event, author, home, noun));
+	stale INTEGER NOT NULL DEFAULT 0, UNIQUE (event, author, home, noun));
+CREATE INDEX objects_stale ON objects (id) WHERE stale = 1;
 CREATE INDEX objects_orphaned ON objects (id) WHERE founding IS NULL;
 CREATE TABLE changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, object TEXT NOT NULL, origin TEXT NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL);
 `

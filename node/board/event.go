@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"time"
 
 	"vigil/ledger"
 	"vigil/ledger/noun"
@@ -51,8 +52,12 @@ type table interface {
 	// fold brings the object's tables to the fold of all its events, of which p is stored last; fresh says that p is the
 	// only one.
 	fold(f *folder, object int64, p placed, fresh bool) error
-	// repolicy brings the tables to a policy that has changed.
+	// repolicy brings the tables to a policy that has changed, or notes that they are to follow soon.
 	repolicy(f *folder) error
+	// dated says that folds depend on the dates of events, and follow when a checkpoint dates them.
+	dated() bool
+	// refold brings an object's tables to the fold of its events as dates and policy are now.
+	refold(f *folder, object int64, k noun.Key) error
 	// forget drops what is remembered of objects.
 	forget()
 }
@@ -212,11 +217,14 @@ func (f *folder) renew() error {
 
 // Stored is an event as it was stored.
 type Stored struct {
-	Origin     ledger.Origin
-	Position   ledger.Position
-	Author     ledger.AgencyID
-	Type       string
-	Event      ledger.Event
+	Origin   ledger.Origin
+	Position ledger.Position
+	Author   ledger.AgencyID
+	Type     string
+	Event    ledger.Event
+	// NoLaterThan is the time of the first checkpoint that covers it; zero where none is known.
+	NoLaterThan time.Time
+
 	authoredAt int64
 	audience   string
 	seq        int64
@@ -224,7 +232,8 @@ type Stored struct {
 
 // storedEvents returns events with their rows.
 func storedEvents(q querier, condition string, args ...any) ([]Stored, error) {
-	rows, err := q.Query(`SELECT e.seq, e.origin, e.idx, e.leaf, e.author, e.event, e.type, e.version, e.authored, e.audience, e.width, e.shared, b.rows
+	rows, err := q.Query(`SELECT e.seq, e.origin, e.idx, e.leaf, e.author, e.event, e.type, e.version, e.authored, e.audience, e.width, e.shared, b.rows,
+		(SELECT at FROM seals s WHERE s.origin = e.origin AND s.size > e.idx ORDER BY s.size LIMIT 1)
 		FROM events e JOIN bodies b ON b.seq = e.seq WHERE `+condition, args...)
 	if err != nil {
 		return nil, err
@@ -244,7 +253,8 @@ func storedEvents(q querier, condition string, args ...any) ([]Stored, error) {
 func scanStored(rows *sql.Rows) (s Stored, err error) {
 	var origin, author string
 	var id []byte
-	err = rows.Scan(&s.seq, &origin, &s.Position.Index, &s.Position.Leaf, &author, &id, &s.Type, &s.Event.Version, &s.authoredAt, &s.audience, &s.Event.Width, &s.Event.Shared, &s.Event.Rows)
+	var sealed sql.NullInt64
+	err = rows.Scan(&s.seq, &origin, &s.Position.Index, &s.Position.Leaf, &author, &id, &s.Type, &s.Event.Version, &s.authoredAt, &s.audience, &s.Event.Width, &s.Event.Shared, &s.Event.Rows, &sealed)
 	if err == nil && len(id) != len(s.Event.ID) {
 		err = errors.New("board: a stored event is damaged")
 	}
@@ -252,5 +262,8 @@ func scanStored(rows *sql.Rows) (s Stored, err error) {
 		return s, err
 	}
 	s.Origin, s.Author, s.Event.ID, s.Event.Type = ledger.Origin(origin), ledger.AgencyID(author), ledger.EventID(id), s.Type
+	if sealed.Valid {
+		s.NoLaterThan = time.UnixMilli(sealed.Int64).UTC()
+	}
 	return s, nil
 }

@@ -25,6 +25,12 @@ func (b *Board) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if !moved {
+			moved, err = b.refold(ctx)
+		}
+		if err != nil {
+			return err
+		}
 		if moved {
 			continue
 		}

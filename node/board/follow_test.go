@@ -281,7 +281,7 @@ func TestTheFirstCoveringCheckpointDatesAnAlert(t *testing.T) {
 		at   int64
 		want int64
 	}{{size - 1, 100, 0}, {size + 5, 300, 300}, {size, 200, 200}, {size, 250, 200}, {size + 9, 150, 200}} {
-		if err := b.SetSealed(t.Context(), in.Origin(), x.size, time.Unix(x.at, 0)); err != nil {
+		if err := b.SetSealed(t.Context(), in.Origin(), board.Seal{Size: x.size, At: time.Unix(x.at, 0)}); err != nil {
 			t.Fatal(err)
 		}
 		a, _, err := b.Get(t.Context(), ledger.EventIDFor("test", "one").String())

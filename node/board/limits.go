@@ -7,6 +7,7 @@ const (
 	batchTime    = 50 * time.Millisecond // after which a transaction takes no further entry
 	batchEntries = 1_024
 	maxFoldBytes = 32 << 20 // of events whose folds stay in memory, so that the next event of an object folds by itself
+	staleBatch   = 256      // objects folded again in one transaction
 	maxPage      = 500
 	defaultPage  = 50
 	maxChanges   = 1_000

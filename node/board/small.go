@@ -20,7 +20,8 @@ type small[O any] struct {
 	ddl      string // the noun's own tables
 	codec    noun.Codec[noun.Fact]
 	own      bool // only what this agency sealed to itself alone counts: users, watch lists
-	byPolicy bool // its folds depend on the policy, and follow where that changes
+	byPolicy bool // its folds depend on the policy, and follow soon where that changes
+	byDate   bool // what write writes depends on the dates of events, and follows soon after a checkpoint covers them
 	foldAll  func(k noun.Key, events []noun.Placed[noun.Fact], p ledger.Policy) O
 	// write brings the noun's own tables to an object's fold. It is called once the founding event is here, and again for
 	// every event after; last is the board's number of the latest.
@@ -36,6 +37,7 @@ type Folded[O any] struct {
 	// NoLaterThan is the time of the first checkpoint that covers its founding: deadlines run from it. Zero where none is
 	// known yet.
 	NoLaterThan time.Time
+	Dates       noun.Dates // of all its events, in the same sense
 	cursor      int64
 }
 
@@ -43,6 +45,7 @@ func (s *small[O]) prefix() string         { return s.types }
 func (s *small[O]) schema() string         { return s.ddl }
 func (s *small[O]) name(k noun.Key) string { return k.ID(s.ids) }
 func (s *small[O]) forget()                {}
+func (s *small[O]) dated() bool            { return s.byDate }
 
 func (s *small[O]) place(w where, e *ledger.Event) (placed, fate) {
 	if s.own && !w.own {
@@ -69,31 +72,25 @@ func (s *small[O]) fold(f *folder, object int64, p placed, _ bool) error {
 	return s.write(f, object, o, p.seq)
 }
 
-// repolicy folds every object again.
+// repolicy lets every object be folded again, a few at a time.
 func (s *small[O]) repolicy(f *folder) error {
 	if !s.byPolicy {
 		return nil
 	}
-	rows, err := f.tx.Query("SELECT o.id, o.home, o.author, o.event, (SELECT max(seq) FROM events e WHERE e.object = o.id) FROM objects o WHERE o.noun = ? AND o.founding IS NOT NULL", s.types)
-	if err != nil {
+	_, err := f.exec("UPDATE objects SET stale = 1 WHERE noun = ? AND founding IS NOT NULL", s.types)
+	return err
+}
+
+func (s *small[O]) refold(f *folder, object int64, k noun.Key) error {
+	o, founding, err := s.read(f.tx, object, k, f.policy)
+	if err != nil || founding == 0 {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var id, last int64
-		k, err := scanKey(rows, &id, &last)
-		if err != nil {
-			return err
-		}
-		o, _, err := s.read(f.tx, id, k, f.policy)
-		if err == nil {
-			err = s.write(f, id, o, last)
-		}
-		if err != nil {
-			return err
-		}
+	var last int64
+	if err := f.tx.QueryRow("SELECT max(seq) FROM events WHERE object = ?", object).Scan(&last); err != nil {
+		return err
 	}
-	return rows.Err()
+	return s.write(f, object, o, last)
 }
 
 // scanKey reads a row of (id, home, author, event, another number).
@@ -114,7 +111,7 @@ func (s *small[O]) read(q querier, object int64, key noun.Key, policy ledger.Pol
 	if err != nil {
 		return nil, 0, err
 	}
-	o = &Folded[O]{Key: key}
+	o = &Folded[O]{Key: key, Dates: noun.Dates{}}
 	events := make([]noun.Placed[noun.Fact], 0, len(stored))
 	for i := range stored {
 		x := &stored[i]
@@ -123,6 +120,7 @@ func (s *small[O]) read(q querier, object int64, key noun.Key, policy ledger.Pol
 			return nil, 0, errors.Join(errors.New("board: a stored event is damaged"), err)
 		}
 		events = append(events, p)
+		o.Dates.Set(x.Origin, x.Position, x.NoLaterThan)
 	}
 	standing, _ := noun.Canonical(key.Home, events)
 	for i := range standing {
@@ -132,7 +130,8 @@ func (s *small[O]) read(q querier, object int64, key noun.Key, policy ledger.Pol
 		at := slices.IndexFunc(stored, func(x Stored) bool {
 			return x.Origin == standing[i].Origin && x.Position == standing[i].Position
 		})
-		founding, o.Audience, o.Authored = stored[at].seq, strings.Fields(stored[at].audience), time.UnixMilli(stored[at].authoredAt).UTC()
+		x := &stored[at]
+		founding, o.Audience, o.Authored, o.NoLaterThan = x.seq, strings.Fields(x.audience), time.UnixMilli(x.authoredAt).UTC(), x.NoLaterThan
 		break
 	}
 	o.Object = s.foldAll(key, events, policy)
@@ -166,10 +165,7 @@ func (s *small[O]) find(ctx context.Context, b *Board, cursor, from string, args
 	policy := b.cfg.Policy()
 	out := make([]Folded[O], 0, len(found))
 	for _, x := range found {
-		o, founding, err := s.read(q, x.id, x.key, policy)
-		if err == nil {
-			o.NoLaterThan, err = sealedAt(q, founding)
-		}
+		o, _, err := s.read(q, x.id, x.key, policy)
 		if err != nil {
 			return nil, err
 		}
@@ -177,16 +173,6 @@ func (s *small[O]) find(ctx context.Context, b *Board, cursor, from string, args
 		out = append(out, *o)
 	}
 	return out, nil
-}
-
-// sealedAt returns the time of the first checkpoint that covers an event; zero where none is known.
-func sealedAt(q querier, seq int64) (time.Time, error) {
-	var at sql.NullInt64
-	err := q.QueryRow("SELECT (SELECT at FROM seals s WHERE s.origin = e.origin AND s.size > e.idx ORDER BY s.size LIMIT 1) FROM events e WHERE e.seq = ?", seq).Scan(&at)
-	if err != nil || !at.Valid {
-		return time.Time{}, err
-	}
-	return time.UnixMilli(at.Int64).UTC(), nil
 }
 
 // one returns the object that an id or its beginning names.

@@ -233,6 +233,17 @@ func (s *Store) Latest(origin ledger.Origin) ([]byte, error) {
 	return s.checkpoint(origin, slices.Max(sizes))
 }
 
+// Checkpoints returns sizes above after that have a checkpoint, the next ones in ascending order; none where there are no
+// more.
+func (s *Store) Checkpoints(origin ledger.Origin, after uint64) ([]uint64, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	sizes, err := s.checkpointSizes(origin, after, false)
+	slices.Sort(sizes)
+	sizes = slices.Compact(sizes)
+	return sizes[:min(len(sizes), ledger.MaxMirrorItems)], err
+}
+
 // checkpointSizes returns the sizes above after that have a checkpoint, in no order; with lastOnly only the last one
 // on disk and those not there yet. mu is held.
 func (s *Store) checkpointSizes(origin ledger.Origin, after uint64, lastOnly bool) (sizes []uint64, err error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vigil/ledger/alert"
 	"vigil/node/api"
 )
 
@@ -23,29 +24,43 @@ func factFlags(cmd *cobra.Command, f *api.AlertFacts, audience *[]string) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.Title, "title", "", "short title")
 	flags.StringVar(&f.Media, "media", "", "image, video, audio, text, other, unknown")
-	flags.StringSliceVar(&classes, "class", nil, "classification as scheme:value, such as iwf:A (repeatable)")
+	flags.StringSliceVar(&classes, "class", nil, "classification as scheme:value or scheme/context:value, such as iwf:A, vics/us:1 (repeatable)")
 	flags.StringVar(&f.AIGenerated, "ai", "", "AI-generated: no, partly, fully, unknown")
 	flags.StringVar(&f.Victim, "victim", "", "identified, unidentified, unknown")
 	flags.StringVar(&f.Urgency, "urgency", "", "routine, priority, child-at-immediate-risk")
 	flags.StringVar(&tlp, "tlp", "amber", "TLP 2.0: clear, green, amber, amber+strict, red")
 	flags.StringSliceVar(&releases, "release", nil, "jurisdictions it may be released to")
 	flags.StringSliceVar(&caveats, "caveat", nil, "handling caveats")
-	flags.StringVar(&f.Basis, "basis", "", "why: seized media, platform report, …")
-	flags.StringVar(&f.Source, "source", "", "your own reference")
+	flags.StringVar(&f.Basis, "basis", "", basisHelp)
+	flags.StringVar(&f.Source, "source", "", sourceHelp)
+	flags.StringVar(&f.Series, "series", "", "name of a known series")
 	flags.StringVar(&f.Notes, "notes", "", "notes")
 	flags.BoolVar(&f.Exercise, "exercise", false, "an exercise, never casework")
 	flags.StringSliceVar(audience, "to", nil, "who can open it: in/*, uk/*, an agency (repeatable); default everyone at home")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		f.Handling = &api.Handling{TLP: tlp, Releases: releases, Caveats: caveats}
-		for _, c := range classes {
-			scheme, value, ok := strings.Cut(c, ":")
-			if !ok {
-				return &usageError{text: fmt.Sprintf("--class %q is not scheme:value", c), hint: "such as --class iwf:A"}
-			}
-			f.Classifications = append(f.Classifications, api.Classification{Scheme: scheme, Value: value})
-		}
-		return nil
+		var err error
+		f.Classifications, err = parseClasses(classes)
+		return err
 	}
+}
+
+const (
+	basisHelp  = "what it rests on: examined, investigation, platform-report, partner-list, victim-report, automatic"
+	sourceHelp = "the source's own reference, beginning with the name of the body"
+)
+
+// parseClasses reads scheme:value and scheme/context:value.
+func parseClasses(texts []string) ([]api.Classification, error) {
+	var out []api.Classification
+	for _, text := range texts {
+		c, err := alert.ParseClass(text)
+		if err != nil {
+			return nil, &usageError{text: fmt.Sprintf("--class %q: %v", text, err), hint: "such as --class iwf:A or --class vics/us:1"}
+		}
+		out = append(out, api.Classification{Scheme: c.Scheme, Context: c.Context, Value: c.Value})
+	}
+	return out, nil
 }
 
 // parseSignals reads alg:value arguments; a bare hash is named by its length.
@@ -145,6 +160,7 @@ func alertList(o *options) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&q.Standing, "standing", "", "asserted, corroborated, disputed, retracted")
+	f.StringVar(&q.Actionable, "actionable", "", "yes or no: whether it is acted on")
 	f.StringVar(&q.Author, "author", "", "agency that raised it")
 	f.StringVar(&q.Urgency, "urgency", "", "routine, priority, child-at-immediate-risk")
 	f.StringVar(&q.Text, "text", "", "words in title, notes, source")
@@ -159,9 +175,9 @@ func alertList(o *options) *cobra.Command {
 func (o *options) alertTable(page api.AlertPage) {
 	rows := make([][]string, 0, len(page.Alerts))
 	for _, a := range page.Alerts {
-		flag := ""
+		flag := strings.ToUpper(a.Barred)
 		if a.Exercise {
-			flag = "EXERCISE"
+			flag = strings.TrimSpace("EXERCISE " + flag)
 		}
 		rows = append(rows, []string{a.ID, a.Standing, a.Urgency, a.Author, o.out.when(a.Authored), algorithms(a.Signals), a.Title, flag})
 	}
@@ -204,16 +220,23 @@ func (o *options) alertDetail(a api.Alert) {
 	if a.Exercise {
 		fmt.Fprintln(p.out, "*** EXERCISE — NOT CASEWORK ***")
 	}
-	p.fields("id", a.ID, "standing", a.Standing, "title", a.Title, "urgency", a.Urgency, "media", a.Media, "victim", a.Victim,
+	p.fields("id", a.ID, "standing", a.Standing, "acted on", actedOn(a), "title", a.Title, "urgency", a.Urgency, "media", a.Media, "victim", a.Victim,
 		"ai-generated", a.AIGenerated, "author", a.Author, "authored", p.when(a.Authored)+" (the author's word)",
 		"no later than", p.whenPtr(a.NoLaterThan), "ledger", a.Ledger, "entry", fmt.Sprintf("%d, position %d", a.Index, a.Position),
-		"audience", strings.Join(a.Audience, ", "), "handling", handling(a.Handling), "basis", a.Basis, "source", a.Source, "notes", a.Notes)
+		"audience", strings.Join(a.Audience, ", "), "handling", handling(a.Handling), "basis", a.Basis, "source", a.Source, "series", a.Series, "notes", a.Notes)
 	for _, c := range a.Classifications {
-		p.fields("class", c.Scheme+": "+c.Value)
+		p.fields("class", class(c))
+	}
+	for _, e := range a.Equivalents {
+		p.fields("follows", fmt.Sprintf("%s from %s (%s; crosswalk %d)", e.Class, e.From, e.Source, a.Crosswalk))
+	}
+	if len(a.WithoutEquivalent) > 0 {
+		p.fields("no equivalent in", strings.Join(a.WithoutEquivalent, ", "))
 	}
 	for _, s := range a.Signals {
 		p.fields("hash", s.Algorithm+":"+s.Value)
 	}
+	o.assessmentTable(a)
 	rows := make([][]string, 0, len(a.Timeline))
 	for _, e := range a.Timeline {
 		rows = append(rows, []string{p.when(e.Authored), e.Type, e.Author, e.Verdict, e.Reason, e.Effect})
@@ -221,6 +244,43 @@ func (o *options) alertDetail(a api.Alert) {
 	if len(rows) > 0 {
 		fmt.Fprintln(p.out)
 		p.table([]string{"AUTHORED", "EVENT", "AGENCY", "VERDICT", "REASON", "EFFECT"}, rows)
+	}
+}
+
+// class is a classification in words, with who found so and when.
+func class(c api.Classification) string {
+	text := c.Scheme
+	if c.Context != "" {
+		text += "/" + c.Context
+	}
+	text += ": " + c.Value
+	for _, more := range []string{c.By, c.Unit, c.Day} {
+		if more != "" {
+			text += ", " + more
+		}
+	}
+	return text
+}
+
+func actedOn(a api.Alert) string {
+	if a.Actionable {
+		return "yes"
+	}
+	return "no: " + a.Barred
+}
+
+func (o *options) assessmentTable(a api.Alert) {
+	rows := make([][]string, 0, len(a.Assessments))
+	for _, x := range a.Assessments {
+		classes := make([]string, len(x.Classifications))
+		for i, c := range x.Classifications {
+			classes[i] = class(c)
+		}
+		rows = append(rows, []string{x.Agency, x.Verdict, x.Basis, x.Source, strings.Join(classes, "; "), x.Reason})
+	}
+	if len(rows) > 0 {
+		fmt.Fprintln(o.out.out)
+		o.out.table([]string{"AGENCY", "SAYS", "BASIS", "SOURCE", "CLASSES", "REASON"}, rows)
 	}
 }
 
@@ -240,7 +300,7 @@ func handling(h *api.Handling) string {
 
 func alertLookUp(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use: "lookup HASH…", Short: "Is this hash on any alert? Exit 0 on a hit, 3 on none", Args: cobra.RangeArgs(1, 1000),
+		Use: "lookup HASH…", Short: "Is this hash on any alert that is acted on? Exit 0 if so, 3 if not", Args: cobra.RangeArgs(1, 1000),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			signals, err := parseSignals(args)
 			if err != nil {
@@ -254,12 +314,18 @@ func alertLookUp(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			hits := 0
+			hits, barred := 0, 0
 			for _, r := range answer.Results {
-				hits += len(r.Alerts)
+				if r.Actionable {
+					hits++
+				}
+				barred += len(r.Alerts)
 			}
 			if err := o.out.value(answer, func() { o.lookUpTable(answer) }); err != nil {
 				return err
+			}
+			if hits == 0 && barred > 0 {
+				return &resultError{text: "no alert that is acted on carries it", code: exitNotFound}
 			}
 			if hits == 0 {
 				return &resultError{text: "no alert carries it", code: exitNotFound}
@@ -273,19 +339,24 @@ func (o *options) lookUpTable(answer api.LookUpAnswer) {
 	var rows [][]string
 	for _, r := range answer.Results {
 		for _, a := range r.Alerts {
-			rows = append(rows, []string{r.Signal.Algorithm + ":" + r.Signal.Value, a.ID, a.Standing, a.Urgency, a.Author, handling(a.Handling)})
+			rows = append(rows, []string{r.Signal.Algorithm + ":" + r.Signal.Value, a.ID, a.Standing, a.Barred, a.Urgency, a.Author, handling(a.Handling)})
 		}
 	}
-	o.out.table([]string{"HASH", "ALERT", "STANDING", "URGENCY", "ASK", "HANDLING"}, rows)
+	o.out.table([]string{"HASH", "ALERT", "STANDING", "BARRED", "URGENCY", "ASK", "HANDLING"}, rows)
 }
 
 func alertAssess(o *options) *cobra.Command {
 	var a api.Assess
 	var key string
+	var classes []string
 	cmd := &cobra.Command{
 		Use: "assess ID confirms|disputes|withdraws", Short: "Say what your agency finds", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.Verdict = args[1]
+			var err error
+			if a.Classifications, err = parseClasses(classes); err != nil {
+				return err
+			}
 			c, err := o.client()
 			if err != nil {
 				return err
@@ -294,7 +365,11 @@ func alertAssess(o *options) *cobra.Command {
 			return o.written(w, err)
 		},
 	}
-	cmd.Flags().StringVar(&a.Reason, "reason", "", "why")
+	f := cmd.Flags()
+	f.StringVar(&a.Reason, "reason", "", "why")
+	f.StringVar(&a.Basis, "basis", "", basisHelp)
+	f.StringVar(&a.Source, "source", "", sourceHelp)
+	f.StringSliceVar(&classes, "class", nil, "what it is, as scheme:value or scheme/context:value (repeatable)")
 	keyFlag(cmd, &key)
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -98,7 +99,9 @@ func (im *importer) file(ctx context.Context, path string) (imported, error) {
 	if err != nil {
 		return im.out, err
 	}
-	fmt.Fprintf(sum, "%v %v", im.facts, im.audience)
+	if err := json.NewEncoder(sum).Encode([]any{im.facts, im.audience}); err != nil {
+		return im.out, err
+	}
 	im.key = hex.EncodeToString(sum.Sum(nil)[:16])
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return im.out, err
@@ -232,7 +235,7 @@ func alertExport(o *options) *cobra.Command {
 	q := api.ListQuery{Sort: "oldest", Limit: 500}
 	var format, nation string
 	cmd := &cobra.Command{
-		Use: "export", Short: "Write alerts as CSV (the columns of ICSE) or VICS 2.0; TLP:RED never leaves", Args: cobra.NoArgs,
+		Use: "export", Short: "Write alerts as CSV (the columns of ICSE) or VICS 2.0; TLP:RED, and what is not acted on, never leaves", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := o.client()
 			if err != nil {
@@ -289,7 +292,7 @@ func (o *options) export(ctx context.Context, c *api.Client, q api.ListQuery, w 
 			return err
 		}
 		for _, a := range page.Alerts {
-			if a.Handling != nil && a.Handling.TLP == "red" || a.Standing == "retracted" {
+			if a.Handling != nil && a.Handling.TLP == "red" || !a.Actionable {
 				held++
 				continue
 			}
@@ -310,7 +313,7 @@ func (o *options) export(ctx context.Context, c *api.Client, q api.ListQuery, w 
 			break
 		}
 	}
-	o.out.note("%d written, %d held back (TLP:RED, retracted, or without what the format identifies a file by)", written, held)
+	o.out.note("%d written, %d held back (TLP:RED, not acted on, or without what the format identifies a file by)", written, held)
 	return w.Close()
 }
 

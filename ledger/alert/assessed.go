@@ -26,6 +26,7 @@ type Assessed struct {
 	Rows            RowSet
 	Verdict         Verdict
 	Basis           Basis
+	Source          string           // optional: the source's own reference, beginning with the name of the body
 	Classifications []Classification // optional: what this agency holds it to be; as in Details
 	Reason          string           // optional
 	Exercise        bool             // as the target's, or without effect
@@ -36,6 +37,7 @@ type assessedShared struct {
 	Target          Key
 	Verdict         Verdict
 	Basis           Basis
+	Source          string
 	Classifications []Classification
 	Reason          string
 	Exercise        bool
@@ -48,6 +50,7 @@ func (a *Assessed) Validate() error {
 		a.Rows.Validate(),
 		noun.At("verdict", defined(verdictNames, a.Verdict)),
 		noun.At("basis", defined(basisNames, a.Basis)),
+		noun.At("source", noun.Line(a.Source, MaxSourceBytes)),
 		validClassifications(a.Classifications),
 		noun.At("reason", noun.Prose(a.Reason, MaxReasonBytes)),
 	)
@@ -59,7 +62,7 @@ func (a *Assessed) Encode(id ledger.EventID) (ledger.Event, error) {
 		return ledger.Event{}, err
 	}
 	shared := assessedShared{
-		Target: a.Target, Verdict: a.Verdict, Basis: a.Basis,
+		Target: a.Target, Verdict: a.Verdict, Basis: a.Basis, Source: a.Source,
 		Classifications: sortedSet(a.Classifications, compareClassifications), Reason: a.Reason, Exercise: a.Exercise,
 	}
 	return ledger.Event{
@@ -78,7 +81,7 @@ func decodeAssessed(e *ledger.Event) (Fact, error) {
 		return nil, err
 	}
 	a := &Assessed{
-		Target: s.Target, Rows: rows, Verdict: s.Verdict, Basis: s.Basis,
+		Target: s.Target, Rows: rows, Verdict: s.Verdict, Basis: s.Basis, Source: s.Source,
 		Classifications: s.Classifications, Reason: s.Reason, Exercise: s.Exercise,
 	}
 	return a, a.Validate()

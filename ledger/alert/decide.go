@@ -36,6 +36,7 @@ type Assess struct {
 	Rows            RowSet
 	Verdict         Verdict
 	Basis           Basis
+	Source          string
 	Classifications []Classification
 	Reason          string
 }
@@ -60,7 +61,11 @@ func (c Raise) Decide(v View) (ledger.Event, error) {
 	if v.Object != nil {
 		return ledger.Event{}, ErrExists
 	}
-	r := &Raised{Details: c.Details.Normal(), File: c.File.Normal()}
+	details, err := c.Details.decided()
+	if err != nil {
+		return ledger.Event{}, err
+	}
+	r := &Raised{Details: details, File: c.File.Normal()}
 	if err := noun.First(r.Validate(), r.Details.Handling.addressed(), r.File.worthwhile()); err != nil {
 		return ledger.Event{}, err
 	}
@@ -79,7 +84,11 @@ func (c List) Decide(v View) (ledger.Event, error) {
 	if err != nil {
 		return ledger.Event{}, err
 	}
-	l, err := NewListed(c.Details, files)
+	details, err := c.Details.decided()
+	if err != nil {
+		return ledger.Event{}, err
+	}
+	l, err := NewListed(details, files)
 	if err != nil {
 		return ledger.Event{}, err
 	}
@@ -115,10 +124,13 @@ func (c Assess) Decide(v View) (ledger.Event, error) {
 	if c.Target.Author == v.Agency {
 		return ledger.Event{}, ErrOwnAlert
 	}
+	classes, err := classified(c.Classifications)
+	if err != nil {
+		return ledger.Event{}, err
+	}
 	a := &Assessed{
-		Target: c.Target, Rows: rows, Verdict: c.Verdict, Basis: c.Basis,
-		Classifications: sortedSet(c.Classifications, compareClassifications),
-		Reason:          c.Reason, Exercise: DetailsOf(cause).Exercise,
+		Target: c.Target, Rows: rows, Verdict: c.Verdict, Basis: c.Basis, Source: c.Source,
+		Classifications: classes, Reason: c.Reason, Exercise: DetailsOf(cause).Exercise,
 	}
 	if err := noun.First(a.Validate(), v.assessable(a)); err != nil {
 		return ledger.Event{}, err

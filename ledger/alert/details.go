@@ -78,7 +78,7 @@ type Details struct {
 	Urgency         Urgency
 	Handling        Handling
 	Basis           Basis
-	Source          string // optional: the source's own reference, never a path
+	Source          string // optional: the source's own reference, beginning with the name of the body; never a path
 	Series          string // optional: the name of a known series
 	Title           string // optional, one line
 	Notes           string // optional
@@ -90,6 +90,13 @@ func (d Details) Normal() Details {
 	d.Classifications = sortedSet(d.Classifications, compareClassifications)
 	d.Handling = d.Handling.normal()
 	return d
+}
+
+// decided returns a command's details as an event carries them, or why it cannot.
+func (d Details) decided() (Details, error) {
+	classes, err := classified(d.Classifications)
+	d.Classifications = classes
+	return d.Normal(), err
 }
 
 // Validate accepts details in canonical form within their bounds.

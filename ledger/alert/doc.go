@@ -15,12 +15,12 @@
 //	alert.listed     shared  CBOR [Details, [[algorithm, has quality]…], has sizes]
 //	                 rows    1 to 10,000 of one width; per column the value, then one byte quality where the column
 //	                         has it; last 8 bytes media size, big-endian, where the list has sizes
-//	alert.assessed   shared  CBOR [target, verdict, basis, classifications, reason, exercise]
+//	alert.assessed   shared  CBOR [target, verdict, basis, source, classifications, reason, exercise]
 //	                 rows    4 bytes each: row numbers of the target, big-endian, ascending; or ff ff ff ff alone: all
 //	alert.retracted  shared  CBOR [target, reason, exercise, replacement: another target, or null]
 //	                 rows    as above
 //
-// A target is CBOR [home ledger's origin, author, event id]. A signal's value is the raw fingerprint. A quality byte
+// A classification is CBOR [scheme, context, value, by, unit, day]. A target is CBOR [home ledger's origin, author, event id]. A signal's value is the raw fingerprint. A quality byte
 // is 0 where none was stated, else the quality (0 to 100) plus one. Numbers of enumerations are append only; a value
 // this version does not define is refused, so that a new one comes with a new event version, which older nodes show
 // as newer than themselves.

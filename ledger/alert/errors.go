@@ -14,6 +14,9 @@ var (
 	ErrRepeatedRow    = errors.New("the same row twice in one list")
 	ErrListTooLarge   = errors.New("the list is over its bound in bytes")
 	ErrNotDeterminate = errors.New("not the one encoding of its value")
+	ErrClass          = errors.New("a class is scheme:value, or scheme/context:value where the scheme needs a context")
+	ErrNoContext      = errors.New("this scheme means the same everywhere: it takes no context")
+	ErrDay            = errors.New("not a date such as 2026-01-31")
 )
 
 // Why an event or an id cannot be read.

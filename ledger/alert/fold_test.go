@@ -11,6 +11,11 @@ import (
 	"vigil/ledger/noun"
 )
 
+// rules corroborate by k agencies, of any jurisdiction.
+func rules(k int) Rules {
+	return Rules{Home: "in", Agencies: k, Jurisdictions: 1, From: Asserted}
+}
+
 func TestStanding(t *testing.T) {
 	k := target(2)
 	confirm := func(index uint64, agency ledger.AgencyID, id byte) Placed {
@@ -20,26 +25,104 @@ func TestStanding(t *testing.T) {
 		said []Placed
 		want Standing
 	}{
-		"alone":              {nil, Standing{Asserted, 1, 0}},
-		"one confirms":       {[]Placed{confirm(1, "uk/nca", 10)}, Standing{Asserted, 2, 0}},
-		"two confirm":        {[]Placed{confirm(1, "uk/nca", 10), confirm(2, "uk/met", 11)}, Standing{Corroborated, 3, 0}},
-		"one confirms twice": {[]Placed{confirm(1, "uk/nca", 10), confirm(2, "uk/nca", 11)}, Standing{Asserted, 2, 0}},
-		"the author does":    {[]Placed{confirm(6, "in/ncrb", 10)}, Standing{Asserted, 1, 0}},
+		"alone":              {nil, Standing{Asserted, 1, 1, 1, false, 0}},
+		"one confirms":       {[]Placed{confirm(1, "uk/nca", 10)}, Standing{Asserted, 2, 2, 2, true, 0}},
+		"two confirm":        {[]Placed{confirm(1, "uk/nca", 10), confirm(2, "uk/met", 11)}, Standing{Corroborated, 3, 3, 2, true, 0}},
+		"one confirms twice": {[]Placed{confirm(1, "uk/nca", 10), confirm(2, "uk/nca", 11)}, Standing{Asserted, 2, 2, 2, true, 0}},
+		"the author does":    {[]Placed{confirm(6, "in/ncrb", 10)}, Standing{Asserted, 1, 1, 1, false, 0}},
 		"withdrawn": {
 			[]Placed{confirm(1, "uk/nca", 10), confirm(2, "uk/met", 11), says(t, 3, "uk/met", 12, k, Withdraws, AllRows())},
-			Standing{Asserted, 2, 0},
+			Standing{Asserted, 2, 2, 2, true, 0},
 		},
 		"disputed": {
 			[]Placed{confirm(1, "uk/nca", 10), confirm(2, "uk/met", 11), says(t, 9, "in/mh", 12, k, Disputes, AllRows())},
-			Standing{Disputed, 3, 1},
+			Standing{Disputed, 3, 3, 2, true, 1},
 		},
-		"of another row": {[]Placed{says(t, 1, "uk/nca", 10, k, Disputes, RowSet{1})}, Standing{Asserted, 1, 0}},
-		"of no row":      {[]Placed{says(t, 1, "uk/nca", 10, k, Disputes, RowSet{0, 3})}, Standing{Asserted, 1, 0}},
-		"retracted":      {[]Placed{confirm(1, "uk/nca", 10), takesBack(t, 9, k, 13, AllRows())}, Standing{Withdrawn, 2, 0}},
-		"before cause":   {[]Placed{takesBack(t, 1, k, 13, RowSet{0})}, Standing{Withdrawn, 1, 0}},
+		"of another row": {[]Placed{says(t, 1, "uk/nca", 10, k, Disputes, RowSet{1})}, Standing{Asserted, 1, 1, 1, false, 0}},
+		"of no row":      {[]Placed{says(t, 1, "uk/nca", 10, k, Disputes, RowSet{0, 3})}, Standing{Asserted, 1, 1, 1, false, 0}},
+		"retracted":      {[]Placed{confirm(1, "uk/nca", 10), takesBack(t, 9, k, 13, AllRows())}, Standing{Withdrawn, 2, 2, 2, true, 0}},
+		"before cause":   {[]Placed{takesBack(t, 1, k, 13, RowSet{0})}, Standing{Withdrawn, 1, 1, 1, false, 0}},
 	} {
-		if got := object(t, listed(t, 3), c.said...).Standing(0, 3); got != c.want {
+		if got := object(t, listed(t, 3), c.said...).Standing(0, rules(3)); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
+// k independent agencies: what only repeats somebody's list, a platform's report or a machine's guess is no look of its
+// own.
+func TestIndependence(t *testing.T) {
+	type word struct {
+		agency ledger.AgencyID
+		basis  Basis
+		source string
+	}
+	for name, c := range map[string]struct {
+		author  word
+		confirm []word
+		want    Standing
+	}{
+		"both examined":             {word{"in/ncrb", Examined, ""}, []word{{"uk/nca", Examined, ""}}, Standing{Corroborated, 2, 2, 2, true, 0}},
+		"neither says why":          {word{"in/ncrb", NotStated, ""}, []word{{"uk/nca", NotStated, ""}}, Standing{Corroborated, 2, 2, 2, true, 0}},
+		"one list":                  {word{"in/ncrb", PartnerList, "IWF 2026-05"}, []word{{"uk/nca", PartnerList, "iwf: daily"}}, Standing{Asserted, 2, 1, 2, false, 0}},
+		"two lists":                 {word{"in/ncrb", PartnerList, "IWF"}, []word{{"uk/nca", PartnerList, "NCMEC"}}, Standing{Corroborated, 2, 2, 2, true, 0}},
+		"the author's list":         {word{"in/ncrb", Examined, ""}, []word{{"uk/nca", PartnerList, "in/ncrb set 7"}}, Standing{Asserted, 2, 1, 2, false, 0}},
+		"its list, and one looks":   {word{"in/ncrb", PartnerList, "uk/nca"}, []word{{"uk/nca", Examined, ""}}, Standing{Asserted, 2, 1, 2, false, 0}},
+		"unnamed lists":             {word{"in/ncrb", PartnerList, ""}, []word{{"uk/nca", PartnerList, ""}}, Standing{Asserted, 2, 1, 2, false, 0}},
+		"a list, and one looks":     {word{"in/ncrb", PartnerList, "IWF"}, []word{{"uk/nca", Investigation, ""}}, Standing{Corroborated, 2, 2, 2, true, 0}},
+		"one platform":              {word{"in/ncrb", PlatformReport, "acme 1"}, []word{{"uk/nca", PlatformReport, "acme 2"}}, Standing{Asserted, 2, 1, 2, false, 0}},
+		"a machine agrees":          {word{"in/ncrb", Examined, ""}, []word{{"uk/nca", Automatic, ""}}, Standing{Asserted, 2, 1, 1, false, 0}},
+		"a machine, and one looks":  {word{"in/ncrb", Automatic, ""}, []word{{"uk/nca", Examined, ""}}, Standing{Asserted, 2, 1, 1, true, 0}},
+		"a machine, and two look":   {word{"in/ncrb", Automatic, ""}, []word{{"uk/nca", Examined, ""}, {"in/mh", Examined, ""}}, Standing{Corroborated, 3, 2, 2, true, 0}},
+		"twenty repeat one list":    {word{"in/ncrb", PartnerList, "IWF"}, []word{{"uk/nca", PartnerList, "IWF"}, {"in/mh", PartnerList, "IWF"}, {"in/dl", PartnerList, "IWF"}}, Standing{Asserted, 4, 1, 2, false, 0}},
+		"a victim is heard as well": {word{"in/ncrb", VictimReport, ""}, []word{{"in/mh", VictimReport, ""}}, Standing{Corroborated, 2, 2, 1, true, 0}},
+	} {
+		d := details()
+		d.Basis, d.Source = c.author.basis, c.author.source
+		e, err := Raise{Event: eventID(1), Details: d, File: file(1, MD5)}.Decide(View{Agency: c.author.agency})
+		events := []Placed{place(t, originIN, 5, c.author.agency, must(t, e, err))}
+		for i, w := range c.confirm {
+			e, err := (&Assessed{Target: target(1), Rows: AllRows(), Verdict: Confirms, Basis: w.basis, Source: w.source}).Encode(eventID(byte(20 + i)))
+			o := originUK
+			if w.agency.Jurisdiction() == "in" {
+				o = originIN
+			}
+			events = append(events, place(t, o, uint64(10+i), w.agency, must(t, e, err)))
+		}
+		if got := Fold(target(1), events).Standing(0, rules(2)); got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+	home := rules(2)
+	home.Jurisdictions = 2
+	o := object(t, raised(t), says(t, 8, "in/mh", 9, target(1), Confirms, AllRows()))
+	if s := o.Standing(0, home); s.State != Asserted {
+		t.Errorf("two agencies of one jurisdiction corroborate for one that asks for two: %+v", s)
+	}
+}
+
+func TestBars(t *testing.T) {
+	careful := rules(2)
+	careful.From = Corroborated
+	for name, c := range map[string]struct {
+		rules        Rules
+		standing     Standing
+		benign, held bool
+		want         Bar
+	}{
+		"asserted":              {rules(2), Standing{State: Asserted}, false, false, Open},
+		"corroborated":          {careful, Standing{State: Corroborated}, false, false, Open},
+		"asserted, too few":     {careful, Standing{State: Asserted}, false, false, BarUnproven},
+		"disputed":              {rules(2), Standing{State: Disputed, Agencies: 30}, false, false, BarDisputed},
+		"retracted":             {rules(2), Standing{State: Withdrawn}, true, true, BarRetracted},
+		"benign":                {rules(2), Standing{State: Corroborated}, true, false, BarBenign},
+		"held":                  {rules(2), Standing{State: Asserted}, false, true, BarHeld},
+		"held, and looked at":   {rules(2), Standing{State: Asserted, Seconded: true}, false, true, Open},
+		"held, looked, too few": {careful, Standing{State: Asserted, Seconded: true}, false, true, BarUnproven},
+		"orphan":                {rules(2), Standing{}, false, false, BarUnreadable},
+	} {
+		if got := c.rules.Bar(c.standing, c.benign, c.held); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
 }
@@ -62,7 +145,7 @@ func TestFlags(t *testing.T) {
 	if want := []Why{Repeated, Contradicting, ItsOwnAlert, WrongExercise, NotTheAuthor, NoSuchRow}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if s := o.Standing(0, 2); s != (Standing{Asserted, 1, 0}) || o.Rows() != 3 {
+	if s := o.Standing(0, rules(2)); s != (Standing{Asserted, 1, 1, 1, false, 0}) || o.Rows() != 3 {
 		t.Errorf("they have effect: %+v", s)
 	}
 }
@@ -73,7 +156,7 @@ func TestAIGeneratedNeverLowersStanding(t *testing.T) {
 		d.AIGenerated = ai
 		e, err := Raise{Event: eventID(1), Details: d, File: file(1, MD5)}.Decide(View{Agency: "in/ncrb"})
 		o := object(t, must(t, e, err), says(t, 1, "uk/nca", 10, target(1), Confirms, AllRows()))
-		if s := o.Standing(0, 2); s.State != Corroborated {
+		if s := o.Standing(0, rules(2)); s.State != Corroborated {
 			t.Errorf("%s: %+v", ai, s)
 		}
 	}
@@ -85,14 +168,14 @@ func TestOrphanKeepsWhatWasSaid(t *testing.T) {
 	if !o.Extend(says(t, 1, "uk/nca", 10, k, Disputes, RowSet{0})) {
 		t.Fatal("not folded")
 	}
-	if _, ok := o.Cause(); ok || o.Standing(0, 2).State != Orphan || len(o.Opinions(0)) != 1 {
+	if _, ok := o.Cause(); ok || o.Standing(0, rules(2)).State != Orphan || len(o.Opinions(0)) != 1 {
 		t.Fatal("no orphan")
 	}
 	cause := place(t, originIN, 5, "in/ncrb", raised(t))
 	if o.Extend(cause) {
 		t.Fatal("an older event was folded out of order")
 	}
-	if s := object(t, raised(t), says(t, 1, "uk/nca", 10, k, Disputes, RowSet{0})).Standing(0, 2); s.State != Disputed {
+	if s := object(t, raised(t), says(t, 1, "uk/nca", 10, k, Disputes, RowSet{0})).Standing(0, rules(2)); s.State != Disputed {
 		t.Fatal(s)
 	}
 }
@@ -146,23 +229,39 @@ func (b *naiveBoard) picture(k Key, row uint32, policy int) string {
 	fits := func(rows RowSet, exercise bool) bool {
 		return rows.Has(row) && exercise == DetailsOf(cause).Exercise && (rows.IsAll() || int(slices.Max(rows)) < cause.Rows())
 	}
-	latest, retracted := map[ledger.AgencyID]Verdict{}, false
+	latest, retracted := map[ledger.AgencyID]*Assessed{}, false
 	for _, e := range events {
 		switch f := e.Fact.(type) {
 		case *Assessed:
 			if e.Author != k.Author && fits(f.Rows, f.Exercise) {
-				latest[e.Author] = f.Verdict
+				latest[e.Author] = f
 			}
 		case *Retracted:
 			retracted = retracted || (e.Author == k.Author && fits(f.Rows, f.Exercise))
 		}
 	}
 	s := Standing{State: Asserted, Agencies: 1}
-	for _, v := range latest {
-		s.Agencies += map[Verdict]int{Confirms: 1}[v]
-		s.Disputes += map[Verdict]int{Disputes: 1}[v]
+	looks, jurisdictions := map[string]bool{}, map[ledger.JurisdictionID]bool{}
+	hear := func(agency ledger.AgencyID, b Basis) string {
+		name := map[Basis]string{Examined: string(agency), PartnerList: "a list", Automatic: ""}[b]
+		if name != "" {
+			looks[name], jurisdictions[agency.Jurisdiction()] = true, true
+		}
+		return name
 	}
-	if s.Agencies >= policy {
+	own := hear(k.Author, DetailsOf(cause).Basis)
+	for agency, said := range latest {
+		switch said.Verdict {
+		case Confirms:
+			s.Agencies++
+			name := hear(agency, said.Basis)
+			s.Seconded = s.Seconded || name != "" && name != own
+		case Disputes:
+			s.Disputes++
+		}
+	}
+	s.Independent, s.Jurisdictions = len(looks), len(jurisdictions)
+	if s.Independent >= policy {
 		s.State = Corroborated
 	}
 	if s.Disputes > 0 {
@@ -223,7 +322,7 @@ func drawFact(t *rapid.T) Fact {
 	rows := rapid.SampledFrom([]RowSet{{0}, {1}, {0, 1}, AllRows()}).Draw(t, "rows")
 	exercise := rapid.IntRange(0, 5).Draw(t, "exercise") == 0
 	d := details()
-	d.Exercise = exercise
+	d.Exercise, d.Basis = exercise, rapid.SampledFrom([]Basis{Examined, PartnerList, Automatic}).Draw(t, "basis")
 	switch rapid.IntRange(0, 6).Draw(t, "kind") {
 	case 0:
 		return &Raised{Details: d, File: file(rapid.Byte().Draw(t, "seed")%2, MD5)}
@@ -237,7 +336,7 @@ func drawFact(t *rapid.T) Fact {
 		return &Retracted{Target: k, Rows: rows, Exercise: exercise}
 	}
 	v := rapid.SampledFrom([]Verdict{Confirms, Disputes, Withdraws}).Draw(t, "verdict")
-	return &Assessed{Target: k, Rows: rows, Verdict: v, Basis: Examined, Exercise: exercise}
+	return &Assessed{Target: k, Rows: rows, Verdict: v, Basis: d.Basis, Exercise: exercise}
 }
 
 // Same facts, same picture: whatever the order in which ledgers arrive, with events delivered twice and causes late,
@@ -257,10 +356,10 @@ func TestFoldsCommute(t *testing.T) {
 			whole := Fold(k, live.kept[k])
 			for row := range uint32(3) {
 				want := model.picture(k, row, 2)
-				if got := fmt.Sprint(o.Standing(row, 2)); got != want {
+				if got := fmt.Sprint(o.Standing(row, rules(2))); got != want {
 					t.Fatalf("%v row %d: live %s, defined %s", k, row, got, want)
 				}
-				if got := fmt.Sprint(whole.Standing(row, 2)); got != want {
+				if got := fmt.Sprint(whole.Standing(row, rules(2))); got != want {
 					t.Fatalf("%v row %d: refolded %s, defined %s", k, row, got, want)
 				}
 			}

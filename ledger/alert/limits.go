@@ -19,7 +19,10 @@ const (
 	// MaxClassifications bounds the schemes' values one alert carries.
 	MaxClassifications = 16
 	maxSchemeBytes     = 64
+	maxContextBytes    = 32
 	maxValueBytes      = 128
+	maxByBytes         = 64
+	maxUnitBytes       = 64
 	// MaxCaveats bounds the caveats of a handling, MaxCaveatBytes each of them.
 	MaxCaveats     = 16
 	MaxCaveatBytes = 256
@@ -32,4 +35,9 @@ const (
 	maxQuality     = 100
 	maxColumns     = 8
 	maxMediaBytes  = 1 << 50 // a petabyte: an absurd size is refused
+
+	maxWindow    = 1 << 20 // entries
+	maxRecent    = 64      // windows
+	maxFactor    = 1_000
+	maxAllowance = 1 << 40 // signals a window
 )

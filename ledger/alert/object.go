@@ -139,3 +139,6 @@ func (o *Object) Rows() int {
 	}
 	return 0
 }
+
+// Spoken says that somebody assessed or retracted any of its rows.
+func (o *Object) Spoken() bool { return len(o.marks) > 0 }

@@ -22,9 +22,12 @@ var stateNames = []string{"orphan", "asserted", "corroborated", "disputed", "ret
 
 // Standing is the state of one alert with the numbers behind it.
 type Standing struct {
-	State    State
-	Agencies int // distinct agencies that stand for it, its author included
-	Disputes int // distinct agencies that dispute it
+	State         State
+	Agencies      int  // distinct agencies that stand for it, its author included
+	Independent   int  // looks of its own among them, as voice tells them apart
+	Jurisdictions int  // of the agencies whose looks those are
+	Seconded      bool // another agency than the author stands for it by a look of its own
+	Disputes      int  // distinct agencies that dispute it
 }
 
 // Opinion is what one agency says of one alert now.
@@ -32,6 +35,7 @@ type Opinion struct {
 	Agency          ledger.AgencyID
 	Verdict         Verdict // Confirms or Disputes
 	Basis           Basis
+	Source          string
 	Classifications []Classification
 	Reason          string
 	AuthoredAt      int64 // ms; the agency's word
@@ -69,7 +73,7 @@ func compareAgencies(a, b ledger.AgencyID) int {
 func (m mark) opinion() Opinion {
 	f := m.placed.Fact.(*Assessed)
 	return Opinion{
-		Agency: m.placed.Author, Verdict: f.Verdict, Basis: f.Basis,
+		Agency: m.placed.Author, Verdict: f.Verdict, Basis: f.Basis, Source: f.Source,
 		Classifications: f.Classifications, Reason: f.Reason,
 		AuthoredAt: m.placed.AuthoredAt, Event: m.placed.Event,
 	}
@@ -85,27 +89,34 @@ func (o *Object) Retraction(row uint32) *Placed {
 	return nil
 }
 
-// Standing derives how a row stands under a policy: k independent agencies, the author being one of them, make it
-// corroborated; k under 2 counts as 2. Neither clocks nor the ai_generated flag play a part. A row the alert does
-// not have, like an orphan, has the state Orphan.
-func (o *Object) Standing(row uint32, k int) Standing {
-	if int(row) >= o.Rows() {
+// Standing derives how a row stands under a reader's rules. Neither clocks nor the ai_generated flag play a part. A row
+// the alert does not have, like an orphan, has the state Orphan.
+func (o *Object) Standing(row uint32, r Rules) Standing {
+	cause, ok := o.Cause()
+	if !ok || int(row) >= cause.Rows() {
 		return Standing{}
 	}
 	s := Standing{State: Asserted, Agencies: 1}
+	d := DetailsOf(cause)
+	heard := chorus{}
+	own := heard.add(o.Key.Author, d.Basis, d.Source)
 	for _, opinion := range o.Opinions(row) {
-		if opinion.Verdict == Confirms {
-			s.Agencies++
-		} else {
+		if opinion.Verdict == Disputes {
 			s.Disputes++
+			continue
+		}
+		s.Agencies++
+		if look := heard.add(opinion.Agency, opinion.Basis, opinion.Source); look != "" && look != own {
+			s.Seconded = true
 		}
 	}
+	s.Independent, s.Jurisdictions = heard.count()
 	switch {
 	case o.Retraction(row) != nil:
 		s.State = Withdrawn
 	case s.Disputes > 0:
 		s.State = Disputed
-	case s.Agencies >= max(k, 2):
+	case s.Independent >= r.Agencies && s.Jurisdictions >= r.Jurisdictions:
 		s.State = Corroborated
 	}
 	return s

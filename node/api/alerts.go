@@ -34,14 +34,15 @@ type alertPath struct {
 }
 
 type listQuery struct {
-	Standing string `query:"standing" enum:"asserted,corroborated,disputed,retracted,"`
-	Author   string `query:"author" maxLength:"65"`
-	Urgency  string `query:"urgency" maxLength:"32"`
-	Text     string `query:"q" maxLength:"256"`
-	Sort     string `query:"sort" enum:"newest,oldest,urgency,"`
-	Cursor   string `query:"cursor" maxLength:"128"`
-	Exercise bool   `query:"exercise"`
-	Limit    int    `query:"limit" minimum:"0" maximum:"500"`
+	Standing   string `query:"standing" enum:"asserted,corroborated,disputed,retracted,"`
+	Actionable string `query:"actionable" enum:"yes,no," doc:"Whether it is acted on"`
+	Author     string `query:"author" maxLength:"65"`
+	Urgency    string `query:"urgency" maxLength:"32"`
+	Text       string `query:"q" maxLength:"256"`
+	Sort       string `query:"sort" enum:"newest,oldest,urgency,"`
+	Cursor     string `query:"cursor" maxLength:"128"`
+	Exercise   bool   `query:"exercise"`
+	Limit      int    `query:"limit" minimum:"0" maximum:"500"`
 }
 
 func (s *Server) alertRoutes() {
@@ -312,6 +313,9 @@ func (s *Server) getAlert(ctx context.Context, in *alertPath) (*body[Alert], err
 	if err := s.read(ctx, "alert.show", []string{out.ID}); err != nil {
 		return nil, err
 	}
+	if err := s.judged(ctx, &out, a.ID, a.Details.Classifications); err != nil {
+		return nil, err
+	}
 	for _, e := range events {
 		x := AlertEvent{Type: e.Type, Author: string(e.Author), Ledger: string(e.Origin), Index: e.Index, Authored: e.AuthoredAt, Effect: e.Without.String()}
 		switch f := e.Fact.(type) {
@@ -326,9 +330,9 @@ func (s *Server) getAlert(ctx context.Context, in *alertPath) (*body[Alert], err
 }
 
 func (s *Server) assess(ctx context.Context, in *keyedAlert[Assess]) (*body[Written], error) {
-	verdict, err := alert.ParseVerdict(in.Body.Verdict)
+	says, err := assessOf(in.Body)
 	if err != nil {
-		return nil, &noun.FieldError{Field: "verdict", Err: err}
+		return nil, err
 	}
 	a, _, err := s.cfg.Board.Get(ctx, in.ID)
 	if err != nil {
@@ -339,11 +343,26 @@ func (s *Server) assess(ctx context.Context, in *keyedAlert[Assess]) (*body[Writ
 		if err != nil {
 			return ledger.Event{}, err
 		}
-		return alert.Assess{
-			Event: id, Target: a.ID.Key, Rows: alert.RowSet{a.ID.Row}, Verdict: verdict, Reason: in.Body.Reason, Classifications: classesOf(in.Body.Classifications),
-		}.Decide(alert.View{Agency: s.cfg.Agency, Object: o})
+		says.Event, says.Target, says.Rows = id, a.ID.Key, alert.RowSet{a.ID.Row}
+		return says.Decide(alert.View{Agency: s.cfg.Agency, Object: o})
 	})
 	return &body[Written]{w}, err
+}
+
+// assessOf reads what the wire says in words.
+func assessOf(in Assess) (alert.Assess, error) {
+	out := alert.Assess{Source: in.Source, Reason: in.Reason}
+	var err error
+	if out.Verdict, err = alert.ParseVerdict(in.Verdict); err != nil {
+		return out, &noun.FieldError{Field: "verdict", Err: err}
+	}
+	if in.Basis != "" {
+		if out.Basis, err = alert.ParseBasis(in.Basis); err != nil {
+			return out, &noun.FieldError{Field: "basis", Err: err}
+		}
+	}
+	out.Classifications, err = classesOf(in.Classifications)
+	return out, err
 }
 
 func (s *Server) retract(ctx context.Context, in *keyedAlert[Retract]) (*body[Written], error) {
@@ -388,6 +407,7 @@ func (s *Server) answerAudience(a board.Alert) []ledger.AudienceName {
 	return out
 }
 
+// lookUp answers a platform with what is acted on only: it has nobody to judge the rest.
 func (s *Server) lookUp(ctx context.Context, in *body[LookUp]) (*body[LookUpAnswer], error) {
 	signals, err := signalsOf(in.Body.Signals, "signals")
 	if err != nil {
@@ -397,10 +417,18 @@ func (s *Server) lookUp(ctx context.Context, in *body[LookUp]) (*body[LookUpAnsw
 	if err != nil {
 		return nil, err
 	}
+	asker, _ := ctx.Value(principalKey{}).(principal)
+	judges := asker.has(content)
 	var hits []string
 	out := LookUpAnswer{Results: make([]LookUpResult, len(found))}
 	for i, alerts := range found {
-		out.Results[i] = LookUpResult{Signal: in.Body.Signals[i], Alerts: s.alerts(alerts)}
+		shown := slices.DeleteFunc(alerts, func(a board.Alert) bool {
+			return a.Details.Exercise != in.Body.Exercise || !judges && a.Bar != alert.Open
+		})
+		out.Results[i] = LookUpResult{
+			Signal: in.Body.Signals[i], Alerts: s.alerts(shown),
+			Actionable: slices.ContainsFunc(shown, func(a board.Alert) bool { return a.Bar == alert.Open }),
+		}
 		hits = append(hits, idsOf(out.Results[i].Alerts)...)
 	}
 	if err := s.read(ctx, "alert.look-up", hits); err != nil {

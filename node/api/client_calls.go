@@ -38,15 +38,16 @@ func (c *Client) RaiseList(ctx context.Context, key string, l RaiseList) (Writte
 
 // ListQuery filters and pages alerts; zero values do not filter.
 type ListQuery struct {
-	Standing, Author, Urgency, Text, Sort, Cursor string
-	Exercise                                      bool
-	Limit                                         int
+	Standing, Actionable, Author, Urgency, Text, Sort, Cursor string
+
+	Exercise bool
+	Limit    int
 }
 
 func (q ListQuery) values() url.Values {
 	v := url.Values{}
 	for name, value := range map[string]string{
-		"standing": q.Standing, "author": q.Author, "urgency": q.Urgency, "q": q.Text, "sort": q.Sort, "cursor": q.Cursor,
+		"standing": q.Standing, "actionable": q.Actionable, "author": q.Author, "urgency": q.Urgency, "q": q.Text, "sort": q.Sort, "cursor": q.Cursor,
 	} {
 		if value != "" {
 			v.Set(name, value)

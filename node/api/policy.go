@@ -9,12 +9,14 @@ import (
 	"slices"
 
 	"vigil/ledger"
+	"vigil/ledger/alert"
 	"vigil/ledger/noun"
 	"vigil/ledger/referral"
 )
 
 // policySections give the nouns' parts of the policy their shape on the wire: one line for each noun that has one.
 var policySections = []policySection{
+	sectionOf(alert.Section),
 	sectionOf(referral.Section),
 }
 

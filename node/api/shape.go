@@ -20,6 +20,7 @@ func (s *Server) alerts(in []board.Alert) []Alert {
 			ID: a.ID.String(), Author: string(a.ID.Author), Ledger: string(a.Origin), Index: a.Position.Index, Position: a.Position.Leaf,
 			Authored: a.AuthoredAt, Standing: a.Standing.String(), Audience: a.Audience, Sealed: sealed > a.Position.Index,
 			AlertFacts: factsOf(a.Details), Signals: []Signal{},
+			AlertJudged: AlertJudged{Agencies: a.Agencies, Independent: a.Independent, Disputes: a.Disputes, Actionable: a.Bar == alert.Open, Barred: a.Bar.String()},
 		}
 		switch {
 		case !a.NoLaterThan.IsZero():
@@ -61,20 +62,12 @@ func signalsOf(in []Signal, field string) ([]alert.Signal, error) {
 	return out, nil
 }
 
-func classesOf(in []Classification) []alert.Classification {
-	var out []alert.Classification
-	for _, c := range in {
-		out = append(out, alert.Classification{Scheme: strings.ToLower(c.Scheme), Value: c.Value})
-	}
-	return out
-}
-
 // detailsOf reads what the wire says in words; what is not said keeps its zero value.
 func detailsOf(f AlertFacts) (alert.Details, error) {
+	classes, failed := classesOf(f.Classifications)
 	d := alert.Details{
-		Title: f.Title, Notes: f.Notes, Source: f.Source, Exercise: f.Exercise, Classifications: classesOf(f.Classifications),
+		Title: f.Title, Notes: f.Notes, Source: f.Source, Series: f.Series, Exercise: f.Exercise, Classifications: classes,
 	}
-	var failed error
 	set := func(field, text string, parse func() error) {
 		if text == "" || failed != nil {
 			return
@@ -113,14 +106,11 @@ func detailsOf(f AlertFacts) (alert.Details, error) {
 func factsOf(d alert.Details) AlertFacts {
 	f := AlertFacts{
 		Title: d.Title, Media: d.Media.String(), AIGenerated: d.AIGenerated.String(), Victim: d.Victim.String(), Urgency: d.Urgency.String(),
-		Basis: d.Basis.String(), Source: d.Source, Notes: d.Notes, Exercise: d.Exercise,
+		Basis: d.Basis.String(), Source: d.Source, Series: d.Series, Classifications: showClasses(d.Classifications), Notes: d.Notes, Exercise: d.Exercise,
 		Handling: &Handling{TLP: strings.ToLower(strings.TrimPrefix(d.Handling.TLP.String(), "TLP:")), Caveats: d.Handling.Caveats},
 	}
 	for _, r := range d.Handling.Release {
 		f.Handling.Releases = append(f.Handling.Releases, string(r))
-	}
-	for _, c := range d.Classifications {
-		f.Classifications = append(f.Classifications, Classification{Scheme: c.Scheme, Value: c.Value})
 	}
 	return f
 }
@@ -173,7 +163,7 @@ func showAlertEvent(e *ledger.Event) (any, error) {
 		}
 		return content, nil
 	case *alert.Assessed:
-		return map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "verdict": f.Verdict.String(), "reason": f.Reason}, nil
+		return map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "verdict": f.Verdict.String(), "basis": f.Basis.String(), "source": f.Source, "classifications": showClasses(f.Classifications), "reason": f.Reason}, nil
 	case *alert.Retracted:
 		return map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "reason": f.Reason, "replacement": replacementID(f)}, nil
 	}

@@ -12,12 +12,6 @@ type Signal struct {
 	Quality   *int   `json:"quality,omitempty" minimum:"0" maximum:"100" doc:"PDQ quality"`
 }
 
-// Classification is a value under a named scheme, with its national context where the scheme needs one.
-type Classification struct {
-	Scheme string `json:"scheme" maxLength:"64" doc:"inhope, interpol-baseline, iwf, ncmec, vics-us, vics-uk, …"`
-	Value  string `json:"value" maxLength:"64"`
-}
-
 // Handling says who may do what with an alert.
 type Handling struct {
 	TLP      string   `json:"tlp" enum:"clear,green,amber,amber+strict,red"`
@@ -34,8 +28,9 @@ type AlertFacts struct {
 	Victim          string           `json:"victim,omitempty" enum:"identified,unidentified,unknown"`
 	Urgency         string           `json:"urgency,omitempty" enum:"routine,priority,child-at-immediate-risk"`
 	Handling        *Handling        `json:"handling,omitempty"`
-	Basis           string           `json:"basis,omitempty" maxLength:"256" doc:"Why: seized media, platform report, …"`
-	Source          string           `json:"source,omitempty" maxLength:"256" doc:"The author's own reference"`
+	Basis           string           `json:"basis,omitempty" enum:"not-stated,examined,investigation,platform-report,partner-list,victim-report,automatic" doc:"What it rests on"`
+	Source          string           `json:"source,omitempty" maxLength:"256" doc:"The source's own reference, beginning with the name of the body"`
+	Series          string           `json:"series,omitempty" maxLength:"128" doc:"Name of a known series"`
 	Notes           string           `json:"notes,omitempty" maxLength:"4096"`
 	Exercise        bool             `json:"exercise,omitempty"`
 }
@@ -95,8 +90,10 @@ type Alert struct {
 	Standing    string     `json:"standing" enum:"asserted,corroborated,disputed,retracted"`
 	Signals     []Signal   `json:"signals"`
 	Audience    []string   `json:"audience,omitempty"`
+	AlertJudged
 	AlertFacts
 	Timeline []AlertEvent `json:"timeline,omitempty" doc:"Only on a single alert"`
+	AlertDetail
 }
 
 // AlertEvent is one event of an alert's time line.
@@ -124,6 +121,8 @@ type AlertPage struct {
 // Assess is the body of POST /v1/alerts/{id}/assessments.
 type Assess struct {
 	Verdict         string           `json:"verdict" enum:"confirms,disputes,withdraws"`
+	Basis           string           `json:"basis,omitempty" enum:"not-stated,examined,investigation,platform-report,partner-list,victim-report,automatic" doc:"What it rests on: what only repeats a list or a report does not corroborate"`
+	Source          string           `json:"source,omitempty" maxLength:"256" doc:"The source's own reference, beginning with the name of the body"`
 	Classifications []Classification `json:"classifications,omitempty" maxItems:"16"`
 	Reason          string           `json:"reason,omitempty" maxLength:"1024"`
 }
@@ -138,6 +137,8 @@ type Retract struct {
 // LookUp is the body of POST /v1/lookup.
 type LookUp struct {
 	Signals []Signal `json:"signals" minItems:"1" maxItems:"1000"`
+	// Exercise asks for exercises instead of casework.
+	Exercise bool `json:"exercise,omitempty"`
 }
 
 // LookUpAnswer answers each signal in order.
@@ -145,10 +146,12 @@ type LookUpAnswer struct {
 	Results []LookUpResult `json:"results"`
 }
 
-// LookUpResult holds the alerts that carry the signal.
+// LookUpResult holds the alerts that carry the signal. A platform is answered with those that are acted on.
 type LookUpResult struct {
 	Signal Signal  `json:"signal"`
 	Alerts []Alert `json:"alerts"`
+	// Actionable says that at least one of the alerts is acted on. An alert that is not says why.
+	Actionable bool `json:"actionable"`
 }
 
 // Change is one event of GET /v1/events: something on the board changed. Its id is the board's sequence.

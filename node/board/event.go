@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vigil/ledger"
+	"vigil/ledger/alert"
 	"vigil/ledger/noun"
 )
 
@@ -170,6 +171,7 @@ func (f *folder) change(kind, object string, origin ledger.Origin, index uint64)
 // policyInForce reads the policy; where it is another than the stored folds were made with, they follow.
 func (f *folder) policyInForce() error {
 	f.policy = f.board.cfg.Policy()
+	f.rules = alert.RulesOf(f.policy, f.board.cfg.Agency.Jurisdiction())
 	sum := sha256.Sum256(ledger.Marshal(f.policy))
 	var before []byte
 	if err := f.tx.QueryRow("SELECT policy FROM meta").Scan(&before); err != nil || bytes.Equal(before, sum[:]) {

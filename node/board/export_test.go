@@ -12,7 +12,8 @@ func (b *Board) Dump() (string, error) {
 		`SELECT e.origin, e.idx, e.leaf, e.author, hex(e.event), e.type, e.version, e.authored, e.audience, e.fate, e.width, hex(e.shared), hex(b.rows), hex(o.event)
 			FROM events e JOIN bodies b ON b.seq = e.seq LEFT JOIN objects o ON o.id = e.object ORDER BY 1, 2, 3`,
 		`SELECT o.noun, o.home, o.author, hex(o.event), e.idx, e.leaf FROM objects o LEFT JOIN events e ON e.seq = o.founding ORDER BY 1, 2, 3, 4`,
-		`SELECT hex(o.event), o.author, a.id - a.first, a.standing, a.agencies, a.disputes, hex(a.file), c.count, c.authored, c.urgency, c.exercise, c.media, c.ai, c.tlp, c.classes, c.title
+		`SELECT hex(o.event), o.author, a.id - a.first, a.standing, a.agencies, a.independent, a.jurisdictions, a.seconded, a.disputes, a.benign, a.held, a.bar, hex(a.file),
+				c.count, c.authored, c.urgency, c.exercise, c.media, c.ai, c.tlp, c.title
 			FROM alerts a JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object ORDER BY 1, 2, 3`,
 		`SELECT s.alg, hex(s.value), hex(o.event), o.author, a.id - a.first
 			FROM signals s JOIN alerts a ON a.id = s.alert JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object ORDER BY 1, 2, 3, 4, 5`,

@@ -11,6 +11,7 @@ import (
 
 	"vigil/crypto"
 	"vigil/ledger"
+	"vigil/ledger/alert"
 )
 
 // Run follows every ledger until ctx ends. Catch-up and live are the same: read from the cursor, fold, move the cursor
@@ -110,8 +111,10 @@ type folder struct {
 	statements map[string]*sql.Stmt
 	at         time.Time
 	policy     ledger.Policy
-	rows       int    // folded so far
-	last       uint64 // sequence of the last change noted
+	rules      alert.Rules // what the policy says of alerts
+	revised    int64       // revision of this transaction; 0 where none was asked for
+	rows       int         // folded so far
+	last       uint64      // sequence of the last change noted
 	origin     ledger.Origin
 	next       uint64      // cursor of origin after this transaction
 	signals    []signalRow // to be indexed at its end

@@ -27,8 +27,12 @@ type Alert struct {
 	NoLaterThan time.Time       // of the first checkpoint that covers it; zero where none is known
 	Audience    []string
 	Standing    alert.State
-	Agencies    int
+	Agencies    int // that stand for it, its author included
+	Independent int // looks of their own among them
 	Disputes    int
+	Benign      bool      // a signal of it is known to be benign
+	Bar         alert.Bar // why it is not acted on, alert.Open where it is
+	Revision    int64     // of how it stands, as in Standing
 }
 
 // Event is one event of an alert's time line.
@@ -44,7 +48,7 @@ type Event struct {
 }
 
 const (
-	alertColumns = `SELECT a.id, a.id - a.first, a.standing, a.agencies, a.disputes, a.file, c.urgency,
+	alertColumns = `SELECT a.id, a.id - a.first, a.standing, a.agencies, a.independent, a.disputes, a.benign, a.bar, a.revision, a.file, c.urgency,
 		e.origin, e.idx, e.leaf, e.author, e.event, e.type, e.version, e.authored, e.audience, e.shared,
 		(SELECT at FROM seals s WHERE s.origin = e.origin AND s.size > e.idx ORDER BY s.size LIMIT 1) `
 	eventOfCause = "JOIN events e ON e.seq = c.founding "
@@ -66,7 +70,7 @@ func scanAlert(rows *sql.Rows) (scanned, error) {
 	var origin, author, audience string
 	var authored int64
 	var sealed sql.NullInt64
-	err := rows.Scan(&x.Row, &x.ID.Row, &x.Standing, &x.Agencies, &x.Disputes, &e.Rows, &x.urgency,
+	err := rows.Scan(&x.Row, &x.ID.Row, &x.Standing, &x.Agencies, &x.Independent, &x.Disputes, &x.Benign, &x.Bar, &x.Revision, &e.Rows, &x.urgency,
 		&origin, &x.Position.Index, &x.Position.Leaf, &author, &id, &e.Type, &e.Version, &authored, &audience, &e.Shared, &sealed)
 	if err == nil && len(id) != len(e.ID) {
 		err = errors.New("board: a stored event is damaged")

@@ -12,9 +12,15 @@ import (
 
 // Query filters and pages. Zero values do not filter, but exercises and casework never stand in one list.
 type Query struct {
-	Standing, Author, Urgency, Text, Sort, Cursor string
-	Exercise                                      bool
-	Limit                                         int
+	Standing   string
+	Actionable string // "yes" or "no"
+	Author     string
+	Urgency    string
+	Text       string
+	Sort       string
+	Cursor     string
+	Exercise   bool
+	Limit      int
 }
 
 // Page is one page; Next is empty on the last.
@@ -33,6 +39,7 @@ type conditions struct {
 
 const (
 	byCause    = "FROM causes c CROSS JOIN alerts a ON a.id >= c.first AND a.id < c.first + c.count "
+	byBar      = "FROM alerts a INDEXED BY alerts_barred CROSS JOIN causes c ON c.first = a.first "
 	byStanding = "FROM alerts a INDEXED BY alerts_by_standing CROSS JOIN causes c ON c.first = a.first "
 )
 
@@ -81,7 +88,7 @@ func (b *Board) Count(ctx context.Context, q Query) (int, error) {
 		return 0, err
 	}
 	query := "SELECT count(*) " + c.from + c.text()
-	if q.Standing == "" {
+	if q.Standing == "" && q.Actionable == "" {
 		query = "SELECT coalesce(sum(c.count), 0) FROM causes c " + c.text()
 	}
 	var n int
@@ -102,6 +109,18 @@ func (q Query) conditions() (*conditions, error) {
 			c.from, c.few = byStanding, true
 			c.add("a.standing > 1") // word for word what the partial index says, or it cannot be chosen
 		}
+	}
+	switch q.Actionable {
+	case "":
+	case "yes":
+		c.add("+a.bar = 0") // most are: no index is worth it
+	case "no":
+		if !c.few {
+			c.from, c.few = byBar, true
+		}
+		c.add("a.bar > 0")
+	default:
+		return nil, fmt.Errorf("%w: actionable is yes or no", ErrQuery)
 	}
 	if q.Urgency != "" {
 		u, err := alert.ParseUrgency(q.Urgency)

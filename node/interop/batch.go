@@ -1,6 +1,9 @@
 package interop
 
-import "vigil/ledger/alert"
+import (
+	"vigil/ledger"
+	"vigil/ledger/alert"
+)
 
 // Batch is rows of which an alert says the same, fingerprints apart.
 type Batch struct {
@@ -43,8 +46,5 @@ func detailsOf(base alert.Details, r Row) alert.Details {
 // keyOf tells apart what rows can differ in.
 func keyOf(d alert.Details) []byte {
 	b := append([]byte{byte(d.Media), byte(d.Victim)}, d.Series...)
-	for _, c := range d.Classifications {
-		b = append(append(append(append(b, 0), c.Scheme...), 0), c.Value...)
-	}
-	return b
+	return append(append(b, 0), ledger.Marshal(d.Classifications)...)
 }

@@ -57,7 +57,7 @@ func next(stream *rand.ChaCha8, number uint64) row.Row {
 			},
 			MediaSize: 20_000 + pick%4_000_000,
 		},
-		Classifications: []alert.Classification{{Scheme: "vics-2.0-us", Value: strconv.Itoa(1 + int(pick>>8%3))}},
+		Classifications: []alert.Classification{{Scheme: alert.SchemeVICS, Context: "us", Value: strconv.Itoa(1 + int(pick>>8%3))}},
 		Pertinence:      row.Pertinent,
 		Victim:          alert.Victim(pick >> 16 % 3),
 		Updated:         time.Date(2025, 1, 1, 0, 0, int(pick>>24%31_000_000), 0, time.UTC),

@@ -10,8 +10,8 @@ import (
 
 // context is what a file's first member says.
 type context struct {
-	scheme string // of its categories: "vics-1.3", "vics-2.0-us"
-	cases  bool   // "value" holds cases rather than media
+	meaning string // of its categories, the context of their classifications: "1.3", or the nation of 2.0 such as "us"
+	cases   bool   // "value" holds cases rather than media
 }
 
 // parseContext reads the text of odata.metadata (1.x) or @odata.context (2.0), in any case: tools differ. A 2.0 context
@@ -26,22 +26,22 @@ func parseContext(name, text string) (context, bool) {
 	if !ok || !found {
 		return context{}, false
 	}
-	c := context{scheme: "vics-" + version, cases: kind == "cases"}
+	c := context{meaning: version, cases: kind == "cases"}
 	switch {
 	case name == "odata.metadata" && (version == "1.2" || version == "1.3") && nation == "":
 		return c, true
 	case name == "@odata.context" && version == "2.0":
 		nation = strings.Trim(strings.TrimSuffix(nation, "$metadata"), "/")
-		c.scheme += "-" + cmp.Or(nation, "default")
-		return c, (alert.Classification{Scheme: c.scheme, Value: "0"}).Validate() == nil
+		c.meaning = cmp.Or(nation, "default")
+		return c, (alert.Classification{Scheme: alert.SchemeVICS, Context: c.meaning, Value: "0"}).Validate() == nil
 	}
 	return context{}, false
 }
 
 // pertinence knows the United States categories of 2.0 only: 0 non-pertinent, 1 and 2 abusive or exploitive, 3
 // drawn or generated, 4 comparison pictures. Earlier versions and other nations number differently.
-func pertinence(scheme, category string) row.Pertinence {
-	if scheme != "vics-2.0-us" {
+func pertinence(meaning, category string) row.Pertinence {
+	if meaning != "us" {
 		return row.UnknownPertinence
 	}
 	switch category {

@@ -5,16 +5,16 @@ import "testing"
 func TestContexts(t *testing.T) {
 	const v1, v2 = "http://github.com/ICMEC/ProjectVic/DataModels/", "http://github.com/VICSDATAMODEL/ProjectVic/DataModels/"
 	for _, c := range []struct {
-		name, text, scheme string
-		cases              bool
+		name, text, meaning string
+		cases               bool
 	}{
-		{"odata.metadata", v1 + "1.2.xml#Media", "vics-1.2", false},
-		{"odata.metadata", v1 + "1.3.xml#Media", "vics-1.3", false},
-		{"odata.metadata", v1 + "1.3.xml#Cases", "vics-1.3", true},
-		{"@odata.context", v2 + "2.0.xml/Default/$metadata#Media", "vics-2.0-default", false},
-		{"@odata.context", v2 + "2.0.xml/US/$metadata#Cases", "vics-2.0-us", true},
-		{"@odata.context", v2 + "2.0.xml/UK/$metadata#Media", "vics-2.0-uk", false},
-		{"@odata.context", v2 + "2.0.xml/$metadata#Media", "vics-2.0-default", false},
+		{"odata.metadata", v1 + "1.2.xml#Media", "1.2", false},
+		{"odata.metadata", v1 + "1.3.xml#Media", "1.3", false},
+		{"odata.metadata", v1 + "1.3.xml#Cases", "1.3", true},
+		{"@odata.context", v2 + "2.0.xml/Default/$metadata#Media", "default", false},
+		{"@odata.context", v2 + "2.0.xml/US/$metadata#Cases", "us", true},
+		{"@odata.context", v2 + "2.0.xml/UK/$metadata#Media", "uk", false},
+		{"@odata.context", v2 + "2.0.xml/$metadata#Media", "default", false},
 		{"@odata.context", v2 + "1.3.xml#Media", "", false},
 		{"odata.metadata", v2 + "2.0.xml/US/$metadata#Media", "", false},
 		{"odata.metadata", v1 + "1.3.xml#Exifs", "", false},
@@ -23,7 +23,7 @@ func TestContexts(t *testing.T) {
 		{"@odata.context", v2 + "2.0.xml/a b/$metadata#Media", "", false},
 	} {
 		got, ok := parseContext(c.name, c.text)
-		if ok != (c.scheme != "") || (ok && got != context{c.scheme, c.cases}) {
+		if ok != (c.meaning != "") || (ok && got != context{c.meaning, c.cases}) {
 			t.Errorf("%s: %v %v", c.text, got, ok)
 		}
 	}

@@ -18,7 +18,7 @@ type record struct {
 	l    *lexer
 	row  row.Row
 	bad  *row.Error
-	kept string // scheme of the category
+	kept string // context of the category
 }
 
 func (d *Reader) media() (row.Row, error) {
@@ -27,7 +27,7 @@ func (d *Reader) media() (row.Row, error) {
 		return row.Row{}, err
 	}
 	d.number++
-	m := &record{l: d.l, kept: d.context.scheme, row: row.Row{Number: d.number, Line: d.l.line}}
+	m := &record{l: d.l, kept: d.context.meaning, row: row.Row{Number: d.number, Line: d.l.line}}
 	if c != '{' {
 		m.mistake("", row.ErrField)
 		err = d.l.skip(row.MaxDepth)
@@ -172,7 +172,7 @@ func (m *record) category(text string) error {
 	if n, err := strconv.ParseUint(text, 10, 16); err != nil || strconv.FormatUint(n, 10) != text {
 		return row.ErrField
 	}
-	m.row.Classifications = []alert.Classification{{Scheme: m.kept, Value: text}}
+	m.row.Classifications = []alert.Classification{{Scheme: alert.SchemeVICS, Context: m.kept, Value: text}}
 	m.row.Pertinence = pertinence(m.kept, text)
 	return nil
 }

@@ -49,9 +49,6 @@ func NewReader(r io.Reader) (*Reader, error) {
 	return d, d.openValue()
 }
 
-// Scheme returns the classification scheme of the file's categories.
-func (d *Reader) Scheme() string { return d.context.scheme }
-
 func (d *Reader) readContext() error {
 	name, err := d.firstName()
 	if err != nil {

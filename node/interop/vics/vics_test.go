@@ -68,7 +68,7 @@ func TestReadsMedia20(t *testing.T) {
 		a.Media != alert.Video || a.Updated.Format("2006-01-02 15:04:05") != "2024-05-06 05:08:09" || len(a.File.Signals) != 3 {
 		t.Errorf("first: %+v", a)
 	}
-	if a.Classifications[0] != (alert.Classification{Scheme: "vics-2.0-us", Value: "1"}) || a.Pertinence != row.Pertinent {
+	if a.Classifications[0] != (alert.Classification{Scheme: alert.SchemeVICS, Context: "us", Value: "1"}) || a.Pertinence != row.Pertinent {
 		t.Errorf("category: %v", a.Classifications)
 	}
 	if b.Number != 2 || b.Victim != alert.UnidentifiedVictim || b.Pertinence != row.NotPertinent || len(b.File.Signals) != 3 ||
@@ -84,7 +84,7 @@ func TestReadsCases13(t *testing.T) {
 	if err != nil || len(bad) > 0 || len(rows) != 2 {
 		t.Fatal(len(rows), bad, err)
 	}
-	if rows[0].Updated.Unix() != 1_400_000_000 || rows[0].Classifications[0].Scheme != "vics-1.3" || rows[0].Pertinence != row.UnknownPertinence {
+	if rows[0].Updated.Unix() != 1_400_000_000 || rows[0].Classifications[0].Class() != "vics/1.3:5" || rows[0].Pertinence != row.UnknownPertinence {
 		t.Errorf("%+v", rows[0])
 	}
 	if rows[1].Number != 2 || rows[1].Classifications != nil {

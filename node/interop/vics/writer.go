@@ -30,9 +30,9 @@ var ErrNoMD5 = errors.New("vics: a row without MD5 cannot be written")
 
 // Writer writes a VICS 2.0 hash set. Close completes the file.
 type Writer struct {
-	w      *bufio.Writer
-	scheme string
-	next   int // MediaID
+	w       *bufio.Writer
+	meaning string // context of the categories it writes
+	next    int    // MediaID
 }
 
 // media is all a hash-only network may write about a file.
@@ -56,7 +56,7 @@ type alternative struct {
 
 // NewWriter begins a file.
 func NewWriter(w io.Writer, n Nation) (*Writer, error) {
-	out := &Writer{w: bufio.NewWriter(w), scheme: "vics-2.0-" + strings.ToLower(string(n)), next: 1}
+	out := &Writer{w: bufio.NewWriter(w), meaning: strings.ToLower(string(n)), next: 1}
 	_, err := fmt.Fprintf(out.w,
 		"{\"@odata.context\":\"http://github.com/VICSDATAMODEL/ProjectVic/DataModels/2.0.xml/%s/$metadata#Media\",\n\"value\":[", n)
 	return out, err
@@ -97,7 +97,7 @@ func (w *Writer) mediaOf(r row.Row) media {
 		m.add(s)
 	}
 	for _, c := range r.Classifications {
-		if n, err := strconv.Atoi(c.Value); c.Scheme == w.scheme && err == nil {
+		if n, err := strconv.Atoi(c.Value); c.Scheme == alert.SchemeVICS && c.Context == w.meaning && err == nil {
 			m.Category = &n
 		}
 	}

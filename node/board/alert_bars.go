@@ -1,0 +1,87 @@
+package board
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"vigil/ledger/alert"
+)
+
+// revision is the number of this transaction among those that changed how alerts stand.
+func (f *folder) revision() (int64, error) {
+	if f.revised == 0 {
+		err := f.tx.QueryRow("SELECT 1 + max(coalesce((SELECT max(revision) FROM alerts), 0), coalesce((SELECT max(revision) FROM gone), 0))").Scan(&f.revised)
+		if err != nil {
+			return 0, err
+		}
+	}
+	return f.revised, nil
+}
+
+// barOf is alert.Rules.Bar in SQL, over the columns of alerts.
+func (f *folder) barOf() string {
+	return fmt.Sprintf("CASE WHEN standing = %d THEN %d WHEN standing = %d THEN %d WHEN benign THEN %d WHEN held AND NOT seconded THEN %d WHEN standing < %d THEN %d ELSE %d END",
+		alert.Withdrawn, alert.BarRetracted, alert.Disputed, alert.BarDisputed, alert.BarBenign, alert.BarHeld, f.rules.From, alert.BarUnproven, alert.Open)
+}
+
+// rebar derives again whether the alerts of a condition are acted on.
+func (f *folder) rebar(condition string, args ...any) error {
+	revision, err := f.revision()
+	if err != nil {
+		return err
+	}
+	bar := f.barOf()
+	_, err = f.exec("UPDATE alerts SET bar = "+bar+", revision = ? WHERE "+condition+" AND bar <> "+bar, append([]any{revision}, args...)...)
+	return err
+}
+
+// repolicy implements table: what a policy decides follows it.
+func (n *alerts) repolicy(f *folder) error {
+	revision, err := f.revision()
+	if err != nil {
+		return err
+	}
+	standing := fmt.Sprintf("iif(independent >= %d AND jurisdictions >= %d, %d, %d)", f.rules.Agencies, f.rules.Jurisdictions, alert.Corroborated, alert.Asserted)
+	if _, err := f.exec(fmt.Sprintf("UPDATE alerts SET standing = %s, revision = ? WHERE standing IN (%d, %d) AND standing <> %s", standing, alert.Asserted, alert.Corroborated, standing), revision); err != nil {
+		return err
+	}
+	return f.rebar("true")
+}
+
+// Standing is how an alert stands now, for an index that knows it by its number.
+type Standing struct {
+	Row      int64 // its number on this board, as in Alert
+	Revision int64
+	State    alert.State
+	Bar      alert.Bar
+	Gone     bool // it is no longer on this board; its number may come again only with a later revision
+}
+
+// Standings yields how every alert stands that came, changed or went after a revision, in the order of revisions and of
+// one revision those that went first. It is what an index in memory goes on with: the revision of the last that was
+// yielded, once all are. An error ends it.
+func (b *Board) Standings(ctx context.Context, after int64) iter.Seq2[Standing, error] {
+	return func(yield func(Standing, error) bool) {
+		rows, err := b.read.QueryContext(ctx, `SELECT * FROM (
+			SELECT revision, 0 AS kept, id, 0 AS standing, 0 AS bar FROM gone WHERE revision > ? UNION ALL
+			SELECT revision, 1, id, standing, bar FROM alerts WHERE revision > ?) ORDER BY revision, kept, id`, after, after)
+		if err != nil {
+			yield(Standing{}, err)
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var s Standing
+			var kept bool
+			err := rows.Scan(&s.Revision, &kept, &s.Row, &s.State, &s.Bar)
+			s.Gone = !kept
+			if !yield(s, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(Standing{}, err)
+		}
+	}
+}

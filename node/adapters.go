@@ -23,6 +23,9 @@ type authorLedger struct{ n *Node }
 // State implements author.Ledger.
 func (a authorLedger) State() *ledger.State { return a.n.store.State() }
 
+// Writable implements author.Ledger.
+func (a authorLedger) Writable() error { return a.n.Writable() }
+
 // Propose implements author.Ledger.
 func (a authorLedger) Propose(ctx context.Context, entries []ledger.Entry) ([]ledger.Result, error) {
 	started := time.Now()

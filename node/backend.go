@@ -67,7 +67,7 @@ func (n *Node) Ready() (bool, []string) {
 	}
 	state := n.store.State()
 	check(state != nil, "ledger", "nothing has arrived yet")
-	check(n.store.Failed() == nil, "disk", "a write failed; nothing more is written")
+	check(n.store.Failed() == nil, "disk", "it failed; nothing more is written")
 	check(n.StaleFor() == 0, "leader", "none heard")
 	if state != nil {
 		_, member := state.Governance.NodeOwner(n.keys.Node.Public().ID())
@@ -161,7 +161,10 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 		out = append(out, api.NodeProblem{Severity: severity, What: what, Fix: fix})
 	}
 	if err := n.store.Failed(); err != nil {
-		add("failure", "writing to disk has failed; nothing more is written", "mend the disk, then restart the node")
+		add("failure", "a disk failed, nothing more is written and what is here stays readable: "+err.Error(), "mend the disk, then restart the node")
+	}
+	if free, ok := n.space(); ok && free < spaceWarning {
+		add("warning", fmt.Sprintf("%d MiB are left on the data disk; at %d MiB nothing more is written", free>>20, n.floor>>20), "make room on "+n.cfg.Dir)
 	}
 	if d := n.StaleFor(); d > 0 {
 		add("failure", fmt.Sprintf("no leader heard for %.0f s: reads are served as they were, writes wait", d.Seconds()), "start the other voters")

@@ -38,6 +38,13 @@ func newMetrics(n *Node) *metrics {
 			}
 			return 0
 		}),
+		gauge("vigil_disk_failed", "1 where a disk failed and nothing more is written.", func() float64 {
+			if n.store.Failed() != nil {
+				return 1
+			}
+			return 0
+		}),
+		gauge("vigil_disk_free_bytes", "What can still be written to the data directory.", func() float64 { free, _ := n.space(); return float64(free) }),
 		gauge("vigil_raft_last_contact_seconds", "Since the leader was last heard.", func() float64 { return n.StaleFor().Seconds() }),
 	)
 	return m

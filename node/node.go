@@ -52,6 +52,9 @@ type Node struct {
 	pin                 string
 	metrics             *metrics
 	fatal               chan error
+	writing             context.Context // ends when a disk failed
+	stopWriting         context.CancelFunc
+	floor               uint64 // bytes of the disk that stay free
 	started             time.Time
 	opened              uint64 // entries on disk when the node was opened
 
@@ -93,9 +96,10 @@ func Open(cfg Config, log *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		cfg: cfg, id: id, log: log.With("agency", id.Agency), fatal: make(chan error, 1), started: time.Now(),
+		cfg: cfg, id: id, log: log.With("agency", id.Agency), fatal: make(chan error, 1), floor: spaceFloor, started: time.Now(),
 		sealed: map[ledger.Origin]sealedAt{}, used: map[string]string{},
 	}
+	n.writing, n.stopWriting = context.WithCancel(context.Background())
 	if n.keys, err = id.unlock(cfg.Dir, passphrase); err != nil {
 		return nil, err
 	}
@@ -205,14 +209,6 @@ func (n *Node) openCluster() error {
 	return nil
 }
 
-// fail ends the node: going on would acknowledge what is not kept.
-func (n *Node) fail(err error) {
-	select {
-	case n.fatal <- err:
-	default:
-	}
-}
-
 // policyInForce is the jurisdiction's in force; before a ledger has arrived, what one is founded with.
 func (n *Node) policyInForce() ledger.Policy {
 	if state := n.store.State(); state != nil {
@@ -261,19 +257,15 @@ func (n *Node) Addresses() Addresses {
 	return a
 }
 
-// Run runs the node until ctx ends or something fails that it must not survive, and closes it.
+// Run runs the node until ctx ends or something fails that it must not survive, and closes it. A disk that fails ends its
+// writing, not the node: what it has stays readable.
 func (n *Node) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-n.fatal:
-			return fmt.Errorf("node: stopped, because going on could lose what was acknowledged: %w", err)
-		}
-	})
-	for _, run := range []func(context.Context) error{n.runCluster, n.found, n.board.Run, n.author.Run, n.cosign.Run, n.makeEpochs, n.keepSeals, n.access.Run, n.serveAPI, n.owes.Run} {
-		group.Go(func() error { return run(ctx) })
+	for _, run := range []func(context.Context) error{
+		n.runCluster, n.whileWriting(n.found), n.board.Run, n.author.Run, n.whileWriting(n.cosign.Run), n.whileWriting(n.makeEpochs),
+		n.whileWriting(n.keepSeals), n.access.Run, n.watchSpace, n.serveAPI, n.whileWriting(n.owes.Run),
+	} {
+		group.Go(func() error { return n.survive(run(ctx)) })
 	}
 	if n.peer != nil {
 		group.Go(func() error { return n.peer.Run(ctx) })
@@ -290,6 +282,10 @@ func (n *Node) runCluster(ctx context.Context) error {
 	select {
 	case err := <-done:
 		return err
+	case err := <-n.fatal:
+		n.halt(err)
+		<-ctx.Done() // what the cluster still does may wait for the disk
+		return nil
 	case <-ctx.Done():
 	}
 	n.cluster.StepDown(inner)

@@ -155,6 +155,9 @@ func pinFrom(path string) (string, error) {
 // Running says whether the process was started and not ended here.
 func (n *Node) Running() bool { return n.cmd != nil }
 
+// Process returns the id of the running process.
+func (n *Node) Process() int { return n.cmd.Process.Pid }
+
 // Pause stops the process where it is; Resume lets it go on as if nothing had happened.
 func (n *Node) Pause() error { return n.cmd.Process.Signal(syscall.SIGSTOP) }
 

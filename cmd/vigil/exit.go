@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"syscall"
 
 	"vigil/crypto"
 	"vigil/node"
@@ -88,8 +89,8 @@ func localHint(err error) string {
 	switch {
 	case errors.Is(err, crypto.ErrWrongPassphrase):
 		return "the passphrase file belongs to another node, or was changed by hand"
-	case errors.Is(err, fs.ErrPermission):
-		return "the data directory belongs to the user that runs the node"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return "the data directory must be writable for the user that runs the node, and is no other's business"
 	}
 	return ""
 }

@@ -68,8 +68,10 @@ func (s *Server) write(ctx context.Context, key string, audience []ledger.Audien
 	defer release()
 	ctx, cancel := context.WithTimeout(ctx, writeWait)
 	defer cancel()
-	if err := s.follow(ctx, s.cfg.Node.Size()); err != nil {
-		return Written{}, err
+	if s.cfg.Node.Writable() == nil { // else what the board has is all it will have
+		if err := s.follow(ctx, s.cfg.Node.Size()); err != nil {
+			return Written{}, err
+		}
 	}
 	stored, found, err := s.cfg.Board.ByEvent(ctx, s.cfg.Agency, id)
 	if err != nil {
@@ -94,7 +96,7 @@ func (s *Server) write(ctx context.Context, key string, audience []ledger.Audien
 
 // submit commits an event, or refuses at once where no leader has been heard: what waits in vain is not known to be refused.
 func (s *Server) submit(ctx context.Context, audience []ledger.AudienceName, event ledger.Event) (author.Receipt, error) {
-	if d := s.cfg.Node.StaleFor(); d > 0 {
+	if d := s.cfg.Node.StaleFor(); d > 0 && s.cfg.Node.Writable() == nil {
 		return author.Receipt{}, unavailable("no-leader", fmt.Sprintf("no leader heard for %.0f s; nothing was written", d.Seconds()))
 	}
 	return s.cfg.Author.Submit(ctx, audience, []ledger.Event{event})

@@ -33,6 +33,8 @@ type Node interface {
 	Size() uint64
 	// StaleFor returns how long there has been no leader; 0 when there is one.
 	StaleFor() time.Duration
+	// Writable refuses where a disk failed and nothing is written here any more; nil while all is well.
+	Writable() error
 	// Sealed returns the size and time of the newest checkpoint that counts for a ledger.
 	Sealed(origin ledger.Origin) (size uint64, at time.Time)
 	// Receipt signs for an entry.

@@ -40,6 +40,8 @@ var (
 type Ledger interface {
 	// State returns the own replica's latest state, nil before genesis has arrived.
 	State() *ledger.State
+	// Writable returns why nothing can be written here any more; nil while all is well.
+	Writable() error
 	// Propose answers for every entry in order, or an error when the outcome is unknown; the same bytes may be
 	// proposed again.
 	Propose(ctx context.Context, entries []ledger.Entry) ([]ledger.Result, error)
@@ -267,8 +269,11 @@ func (a *Author) settle(ctx context.Context) {
 	}
 }
 
-// ready returns the state to write against, or ErrNotMember. The first call learns the next sequence from it.
+// ready returns the state to write against, or why there is none. The first call learns the next sequence from it.
 func (a *Author) ready() (*ledger.State, error) {
+	if err := a.cfg.Ledger.Writable(); err != nil {
+		return nil, err
+	}
 	state := a.cfg.Ledger.State()
 	if state == nil {
 		return nil, ErrNotMember

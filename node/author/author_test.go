@@ -29,6 +29,8 @@ type fakeLedger struct {
 	refuse  *ledger.Reason                   // guarded by mu; once
 }
 
+func (f *fakeLedger) Writable() error { return nil }
+
 func (f *fakeLedger) State() *ledger.State {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -19,6 +19,8 @@ var (
 	ErrNotFound  = errors.New("board: no such alert")
 	ErrAmbiguous = errors.New("board: more than one alert begins like that")
 	ErrQuery     = errors.New("board: query")
+	// ErrWrite says that a write to disk failed: the board stays as it is and readable, and Run ends.
+	ErrWrite = errors.New("board: a write to disk failed")
 )
 
 // Ledger is where entries come from. What it returns has been verified.
@@ -81,6 +83,9 @@ func Open(cfg Config) (*Board, error) {
 	err := b.openFile()
 	if err == nil {
 		return b, nil
+	}
+	if failedWrite(err) {
+		return nil, fmt.Errorf("%w: %w", ErrWrite, err) // nothing is wrong with the file, and a new one could not be written either
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		cfg.Log.Warn("the board cannot be used and is built anew from the ledgers", "error", err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -77,6 +78,21 @@ func registerCipher(key [32]byte) string {
 	name := fmt.Sprintf("vigil-board-%d", vfsNumber.Add(1))
 	vfs.Register(name, vfsadiantum.Wrap(vfs.Find(""), creator{key}))
 	return name
+}
+
+// failedWrite says whether an error is the disk's refusal to take something, and not damage.
+func failedWrite(err error) bool {
+	return slices.ContainsFunc([]error{
+		sqlite3.FULL, sqlite3.READONLY, sqlite3.IOERR_WRITE, sqlite3.IOERR_FSYNC, sqlite3.IOERR_DIR_FSYNC, sqlite3.IOERR_TRUNCATE, sqlite3.IOERR_SHMSIZE,
+	}, func(code error) bool { return errors.Is(err, code) })
+}
+
+// named wraps a failed write in ErrWrite.
+func named(err error) error {
+	if failedWrite(err) {
+		return fmt.Errorf("%w: %w", ErrWrite, err)
+	}
+	return err
 }
 
 func (b *Board) path() string { return filepath.Join(b.cfg.Dir, "board.db") }

@@ -98,7 +98,7 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 		for _, n := range b.tables {
 			n.forget() // what they remember of this transaction did not happen
 		}
-		return err
+		return named(err)
 	}
 	b.moved(f.origin, f.next, f.last)
 	return nil

@@ -17,7 +17,8 @@ type Seal struct {
 
 // SetSealed notes checkpoints of a ledger. Of two for one size the earlier time stays. Entries are shown with the time of
 // the first that covers them; objects whose folds depend on it are folded again soon.
-func (b *Board) SetSealed(ctx context.Context, origin ledger.Origin, seals ...Seal) error {
+func (b *Board) SetSealed(ctx context.Context, origin ledger.Origin, seals ...Seal) (err error) {
+	defer func() { err = named(err) }()
 	tx, err := b.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err

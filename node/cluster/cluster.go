@@ -14,12 +14,14 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
@@ -49,7 +51,7 @@ type Config struct {
 	// Pins are the nodes that count as members, with their addresses, until the own roster is there.
 	Pins map[crypto.NodeID]string
 	Log  *slog.Logger
-	// Alarm is told what an honest peer never does. Fatal is told what the node must not survive. Neither may block.
+	// Alarm is told what an honest peer never does. Fatal is told that the disk fails: the node must Halt. Neither may block.
 	Alarm func(peer crypto.NodeID, reason string)
 	Fatal func(error)
 	// Follows names the partners this node has an open stream to; nil where it is no gateway. The others are told.
@@ -76,6 +78,8 @@ type Cluster struct {
 	clients   *clients
 	queue     chan *proposal
 	reconcile chan struct{}
+	halted    atomic.Pointer[time.Time] // when Halt was called; nil while the node takes part
+	stopping  raft.Future               // of Halt or Close
 
 	mu      sync.Mutex
 	heights map[crypto.NodeID]Height // guarded by mu
@@ -119,18 +123,25 @@ func (c *Cluster) openRaft(own tls.Certificate) error {
 		Path: filepath.Join(c.cfg.Dir, "raft.db"), MsgpackUseNewTimeFormat: true,
 		BoltOptions: &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType},
 	})
+	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
+		return c.without(fmt.Errorf("%w: %w", ErrLog, err))
+	}
 	if err != nil {
 		return fmt.Errorf("cluster: raft log: %w", err)
 	}
 	c.bolt = bolt
 	logs := &checkedLog{LogStore: bolt, fatal: c.cfg.Fatal, hung: c.cfg.HungDisk}
-	if err := logs.verifyAll(); err != nil {
-		return errors.Join(err, bolt.Close())
+	err = logs.verifyAll()
+	if err == nil {
+		c.snapshots, err = newSnapshots(c.cfg.Dir, c.cfg.Store)
 	}
-	if c.snapshots, err = newSnapshots(c.cfg.Dir, c.cfg.Store); err != nil {
-		return errors.Join(err, bolt.Close())
+	if err == nil {
+		err = c.start(own, logs)
 	}
-	if err := c.start(own, logs); err != nil {
+	if errors.Is(err, ErrLog) || errors.Is(err, errStable) {
+		return c.without(err)
+	}
+	if err != nil {
 		return errors.Join(err, bolt.Close())
 	}
 	return nil
@@ -212,12 +223,14 @@ func (c *Cluster) Found(ctx context.Context, genesis ledger.Entry) error {
 }
 
 // Empty says that there is no raft log here yet.
-func (c *Cluster) Empty() bool { return c.raft.LastIndex() == 0 && c.cfg.Store.State() == nil }
+func (c *Cluster) Empty() bool {
+	return c.raft != nil && c.raft.LastIndex() == 0 && c.cfg.Store.State() == nil
+}
 
 // Continue proposes the genesis until it is there: a founder may have stopped between the two.
 func (c *Cluster) Continue(ctx context.Context, genesis ledger.Entry) error {
 	for c.cfg.Store.State() == nil {
-		if c.raft.State() == raft.Leader {
+		if c.Leads() {
 			data := ledger.Marshal(command{Kind: commandEntries, Entries: []ledger.Entry{genesis}})
 			if err := c.raft.Apply(data, rpcWait).Error(); err == nil {
 				continue
@@ -234,6 +247,10 @@ func (c *Cluster) Continue(ctx context.Context, genesis ledger.Entry) error {
 
 // Run serves the other nodes and does a leader's work until ctx ends.
 func (c *Cluster) Run(ctx context.Context) error {
+	if c.Halted() {
+		<-ctx.Done()
+		return nil
+	}
 	c.server = &http.Server{
 		Handler: c.routes, ReadHeaderTimeout: handshakeWait, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelDebug),
 		ConnContext: withPeer,
@@ -271,13 +288,6 @@ func (c *Cluster) StepDown(ctx context.Context) {
 	}
 }
 
-// Close stops raft. Run must have ended.
-func (c *Cluster) Close() error {
-	err := c.raft.Shutdown().Error()
-	c.clients.close()
-	return errors.Join(err, c.transport.Close(), c.listener.close(), c.bolt.Close())
-}
-
 // rosterChanged closes connections of nodes that left and wakes the leader's reconciliation.
 func (c *Cluster) rosterChanged() {
 	if c.listener != nil {
@@ -299,10 +309,13 @@ func (c *Cluster) stays(id crypto.NodeID) bool {
 }
 
 // Leads says whether this node leads now.
-func (c *Cluster) Leads() bool { return c.raft.State() == raft.Leader }
+func (c *Cluster) Leads() bool { return !c.Halted() && c.raft.State() == raft.Leader }
 
 // Leader returns who leads, as far as this node knows.
 func (c *Cluster) Leader() (crypto.NodeID, bool) {
+	if c.Halted() {
+		return crypto.NodeID{}, false
+	}
 	_, id := c.raft.LeaderWithID()
 	node, err := crypto.ParseNodeID(string(id))
 	return node, err == nil
@@ -310,6 +323,9 @@ func (c *Cluster) Leader() (crypto.NodeID, bool) {
 
 // LastContact returns when this node last heard from the leader; now, where it leads itself.
 func (c *Cluster) LastContact() time.Time {
+	if at := c.halted.Load(); at != nil {
+		return *at
+	}
 	if c.Leads() {
 		return time.Now()
 	}
@@ -318,6 +334,9 @@ func (c *Cluster) LastContact() time.Time {
 
 // Voting says whether this node votes in raft now.
 func (c *Cluster) Voting() bool {
+	if c.Halted() {
+		return false
+	}
 	f := c.raft.GetConfiguration()
 	if f.Error() != nil {
 		return false
@@ -332,6 +351,9 @@ func (c *Cluster) Voting() bool {
 
 // Progress returns raft's term, last index and applied index, for metrics and status.
 func (c *Cluster) Progress() (term, last, applied uint64) {
+	if c.raft == nil {
+		return 0, 0, 0
+	}
 	return c.raft.CurrentTerm(), c.raft.LastIndex(), c.raft.AppliedIndex()
 }
 

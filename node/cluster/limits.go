@@ -41,6 +41,6 @@ const (
 	caughtUpWithin  = 256 // entries behind the leader at which a non-voter may become a voter
 	heardWithin     = 5 * time.Second
 	maxHeightBytes  = 4 << 10
-	shutdownWait    = 5 * time.Second
+	haltedClose     = 2 * time.Second // for raft to end where the disk fails it
 	maxRequestBytes = 8 << 20
 )

@@ -170,14 +170,15 @@ type checkedStable struct {
 
 var errStable = errors.New("cluster: raft's term or vote on disk is damaged; replace this node")
 
-// Set implements raft.StableStore.
+// Set implements raft.StableStore. Where the disk fails it never returns: raft would go on with a term that is not kept,
+// or panic, and what is here would not be readable any more.
 func (s *checkedStable) Set(key, value []byte) error {
 	sum := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
-	err := s.StableStore.Set(key, binary.BigEndian.AppendUint32(append([]byte{}, value...), sum))
-	if err != nil {
+	if err := s.StableStore.Set(key, binary.BigEndian.AppendUint32(append([]byte{}, value...), sum)); err != nil {
 		s.fatal(fmt.Errorf("cluster: write raft's term or vote: %w", err))
+		select {}
 	}
-	return err
+	return nil
 }
 
 // Get implements raft.StableStore. A missing key keeps the library's own error, which raft compares by its text.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -65,7 +64,7 @@ func (s *Store) Commit(b Batch) error {
 	}
 	err := s.stage(b)
 	if err != nil {
-		s.failed = fmt.Errorf("%w: %w", ErrFailed, err)
+		err = s.fail(err)
 		s.mu.Unlock()
 		return err
 	}
@@ -210,8 +209,7 @@ func (s *Store) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil { // never retried: after a failed sync the page cache may lie
-		s.failed = fmt.Errorf("%w: %w", ErrFailed, err)
-		return s.failed
+		return s.fail(err)
 	}
 	s.flushing = nil
 	if o.state != nil {

@@ -59,7 +59,9 @@ type Store struct {
 	flushing *overlay      // guarded by mu; being written
 	changed  chan struct{} // guarded by mu; closed and replaced at every change
 	failed   error         // guarded by mu; latched
-	signed   map[ledger.Origin]signedSize
+
+	signMu sync.Mutex
+	signed map[ledger.Origin]signedSize // guarded by signMu, which is held while it is written: readers do not wait for that
 
 	flushMu sync.Mutex // one flush at a time
 	written *ledger.State
@@ -213,6 +215,21 @@ func (s *Store) Failed() error {
 	return s.failed
 }
 
+// Stop ends writing for good, for a reason found elsewhere; reads go on.
+func (s *Store) Stop(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail(why)
+}
+
+// fail latches; mu is held.
+func (s *Store) fail(why error) error {
+	if s.failed == nil {
+		s.failed = fmt.Errorf("%w: %w", ErrFailed, why)
+	}
+	return s.failed
+}
+
 // Size returns how many entries of a ledger are here.
 func (s *Store) Size(origin ledger.Origin) uint64 {
 	return sizeOf(s.State(), origin)
@@ -290,13 +307,13 @@ func (s *Store) loadSigned() error {
 // SetLastSigned notes, synced to disk before it returns, that this node signs size and root of a ledger. A smaller
 // size than before, or another root for the same size, is refused.
 func (s *Store) SetLastSigned(origin ledger.Origin, size uint64, root tlog.Hash) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.signMu.Lock()
+	defer s.signMu.Unlock()
 	last := s.signed[origin]
 	next := signedSize{Size: size, Root: root.String()}
-	switch {
-	case s.failed != nil:
-		return s.failed
+	switch failed := s.Failed(); {
+	case failed != nil:
+		return failed
 	case last == next:
 		return nil
 	case size <= last.Size && last.Root != "":
@@ -308,8 +325,9 @@ func (s *Store) SetLastSigned(origin ledger.Origin, size uint64, root tlog.Hash)
 		err = renameio.WriteFile(filepath.Join(s.dir, signedFile), b, 0o600)
 	}
 	if err != nil {
-		s.failed = fmt.Errorf("%w: %s: %w", ErrFailed, signedFile, err)
-		return s.failed
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.fail(fmt.Errorf("%s: %w", signedFile, err))
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ type Finding struct {
 // against its record, every signature of our own ledger against the roster as it was, every checkpoint kept. progress
 // is called now and then; findings are handed on as they are found.
 func (s *Store) Verify(ctx context.Context, progress func(origin ledger.Origin, done, size uint64), found func(Finding)) error {
-	if err := s.Flush(); err != nil {
+	if err := s.Flush(); err != nil && !errors.Is(err, ErrFailed) { // a store that failed is still read
 		return err
 	}
 	for _, origin := range s.Origins() {

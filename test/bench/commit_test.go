@@ -116,6 +116,7 @@ type authorLedger struct {
 }
 
 func (a authorLedger) State() *ledger.State { return a.s.State() }
+func (a authorLedger) Writable() error      { return a.s.Failed() }
 func (a authorLedger) Committed(w crypto.NodeID, n uint64) (uint64, [32]byte, bool, error) {
 	i, h, ok, err := a.s.BySequence(w, n)
 	return i, h, ok, err

@@ -26,6 +26,9 @@ var binary string
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "vigil-cluster-")
 	if err == nil {
+		err = os.Chmod(dir, 0o755) // one test runs it as nobody
+	}
+	if err == nil {
 		binary = filepath.Join(dir, "vigil")
 		build := exec.Command("go", "build", "-o", binary, "vigil/cmd/vigil")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")

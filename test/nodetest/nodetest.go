@@ -51,36 +51,46 @@ type Running struct {
 	Node      *node.Node
 	Addresses node.Addresses
 	Operator  *api.Client
-	Stop      func()
+	Stop      func()       // ends it; an error fails the test
+	End       func() error // ends it and returns with what
 }
 
-// Run runs a node until the test ends.
+// Run runs a node until the test ends and waits until it is ready.
 func Run(t testing.TB, c node.Config) *Running {
 	t.Helper()
 	n, err := node.Open(c, Quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := Serve(t, c, n)
+	Until(t, "ready", func() bool { s, err := r.Operator.Status(context.Background()); return err == nil && s.Ready })
+	return r
+}
+
+// Serve runs an open node until the test ends.
+func Serve(t testing.TB, c node.Config, n *node.Node) *Running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- n.Run(ctx) }()
+	ended := make(chan struct{})
+	var result error
+	go func() { defer close(ended); result = n.Run(ctx) }()
 	r := &Running{Node: n, Addresses: n.Addresses()}
-	stopped := false
+	asked := false
+	r.End = func() error { asked = true; cancel(); <-ended; return result }
 	r.Stop = func() {
-		if stopped {
+		if asked {
 			return
 		}
-		stopped = true
-		cancel()
-		if err := <-done; err != nil {
+		if err := r.End(); err != nil {
 			t.Errorf("run: %v", err)
 		}
 	}
 	t.Cleanup(r.Stop)
+	var err error
 	if r.Operator, err = api.NewClient(api.Target{Server: "unix://" + c.SocketPath()}); err != nil {
 		t.Fatal(err)
 	}
-	Until(t, "ready", func() bool { s, err := r.Operator.Status(ctx); return err == nil && s.Ready })
+	Until(t, "serving", func() bool { _, err := r.Operator.Status(ctx); return err == nil })
 	return r
 }
 

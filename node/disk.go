@@ -1,0 +1,96 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vigil/node/accesslog"
+	"vigil/node/board"
+)
+
+const (
+	// spaceFloor is how much of the data disk is left alone: the ledger stops before the disk is full, so that reads can
+	// still be recorded in the access log.
+	spaceFloor = 64 << 20
+	// spaceWarning is when the status begins to warn.
+	spaceWarning = 1 << 30
+	spaceEvery   = time.Second
+)
+
+var (
+	errSpace  = errors.New("node: the data disk is full")
+	errFailed = refuse(http.StatusServiceUnavailable, "disk", "a disk of this node failed: nothing more is written here, what is here stays readable", "use another node meanwhile; mend the disk, then restart this node")
+)
+
+// fail takes the node out of writing: going on would acknowledge what is not kept. It never blocks.
+func (n *Node) fail(err error) {
+	select {
+	case n.fatal <- err:
+	default: // the first is enough
+	}
+}
+
+// halt stops whatever writes. What the node has stays readable, and whoever stands before it is told.
+func (n *Node) halt(err error) {
+	n.log.Error("a disk failed: nothing more is written, what is here stays readable; mend the disk, then restart the node", "error", err)
+	n.store.Stop(err)
+	n.cluster.Halt()
+	n.stopWriting()
+}
+
+// Writable implements api.Node.
+func (n *Node) Writable() error {
+	if n.store.Failed() != nil {
+		return errFailed
+	}
+	return nil
+}
+
+// whileWriting ends a part of the node when a disk failed.
+func (n *Node) whileWriting(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(n.writing, cancel)()
+		return run(ctx)
+	}
+}
+
+// survive lets the node stay readable where the disk fails one of its parts; over everything else it ends.
+func (n *Node) survive(err error) error {
+	if errors.Is(err, board.ErrWrite) || errors.Is(err, accesslog.ErrFailed) {
+		n.fail(err)
+		return nil
+	}
+	return err
+}
+
+// watchSpace stops the node's writing before its disk is full, until ctx ends.
+func (n *Node) watchSpace(ctx context.Context) error {
+	tick := time.NewTicker(spaceEvery)
+	defer tick.Stop()
+	for {
+		if free, ok := n.space(); ok && free < n.floor {
+			n.fail(fmt.Errorf("%w: %d MiB left", errSpace, free>>20))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// space returns how many bytes can still be written to the data directory.
+func (n *Node) space() (free uint64, ok bool) {
+	var s unix.Statfs_t
+	if unix.Statfs(n.cfg.Dir, &s) != nil || s.Bsize <= 0 {
+		return 0, false // a disk that does not answer will fail a write soon enough
+	}
+	return s.Bavail * uint64(s.Bsize), true
+}

@@ -103,6 +103,12 @@ func splitLine(line string) (name string, signature []byte, err error) {
 	return name, signature, nil
 }
 
+// Signer returns whom a signature line names.
+func Signer(line string) AgencyID {
+	name, _, _ := splitLine(line)
+	return AgencyID(name)
+}
+
 // MergeSignatures returns the checkpoint with the lines of both, each once. Both must be over the same text.
 func MergeSignatures(a, b []byte) ([]byte, error) {
 	ca, la, err := ParseSigned(a)

@@ -77,8 +77,8 @@ func (c *Cosigner) myTurn(ctx context.Context, origin ledger.Origin, sealed uint
 
 // seal makes one checkpoint: sign it here, ask the others, keep it and hand it out once enough agencies signed.
 func (c *Cosigner) seal(ctx context.Context, origin ledger.Origin, after uint64) error {
-	size, ok, err := c.cfg.Store.NextBoundary(after)
-	if err != nil || !ok {
+	size, governance, err := c.next(origin, after)
+	if err != nil || governance == nil {
 		return err
 	}
 	line, _, ok, err := c.cfg.Store.Boundary(size)
@@ -90,7 +90,7 @@ func (c *Cosigner) seal(ctx context.Context, origin ledger.Origin, after uint64)
 		return err
 	}
 	cp := ledger.Checkpoint{Origin: origin, Size: size, Root: root, State: line}
-	signed, counts, err := c.collect(ctx, cp)
+	signed, counts, err := c.collect(ctx, cp, governance)
 	if err != nil {
 		return err
 	}
@@ -100,15 +100,38 @@ func (c *Cosigner) seal(ctx context.Context, origin ledger.Origin, after uint64)
 	return c.Take(ctx, signed, true)
 }
 
+// next returns the size to seal and the roster at that size: those are asked, and by it partners count. Where the roster
+// moved on while it looked, it looks again.
+func (c *Cosigner) next(origin ledger.Origin, after uint64) (size uint64, g *ledger.Governance, err error) {
+	for range rosterTries {
+		state := c.cfg.Store.State()
+		size, ok, err := c.cfg.Store.NextBoundary(after)
+		if err != nil || !ok {
+			return 0, nil, err
+		}
+		moved, err := c.cfg.Store.Governance(origin, min(size, state.Size()))
+		if err != nil {
+			return 0, nil, err
+		}
+		if len(moved) == 0 {
+			return size, state.Governance, nil
+		}
+	}
+	size, ok, err := c.cfg.Store.NextBoundary(after)
+	if err != nil || !ok {
+		return 0, nil, err
+	}
+	return size, c.cfg.Store.State().Governance, nil // a long backlog with governance in it; the next checkpoint mends it
+}
+
 // collect gathers signature lines until the checkpoint counts and the stragglers had their moment.
-func (c *Cosigner) collect(ctx context.Context, cp ledger.Checkpoint) (signed []byte, counts bool, err error) {
+func (c *Cosigner) collect(ctx context.Context, cp ledger.Checkpoint, governance *ledger.Governance) (signed []byte, counts bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askWait)
 	defer cancel()
 	own, err := c.Sign(cp.Text())
 	if err != nil {
 		return nil, false, err
 	}
-	governance := c.cfg.Store.State().Governance
 	lines := c.ask(ctx, cp.Text(), governance)
 	signed = ledger.Assemble(cp, own)
 	var late <-chan time.Time

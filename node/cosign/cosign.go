@@ -39,6 +39,8 @@ type Store interface {
 	// NextBoundary returns the greatest boundary above after whose payloads since after stay within the bytes of one
 	// mirror batch, and at least the next one.
 	NextBoundary(after uint64) (size uint64, ok bool, err error)
+	// Governance returns the indexes of the governance entries from an index on.
+	Governance(origin ledger.Origin, from uint64) ([]uint64, error)
 	// Leaf reads the leaf bytes from disk, not from the tree.
 	Leaf(origin ledger.Origin, index ledger.Index) ([]byte, error)
 	HashReader(origin ledger.Origin) tlog.HashReader

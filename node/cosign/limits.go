@@ -12,4 +12,6 @@ const (
 	standIn = 3 * time.Second
 	// retryAfter is the pause after an attempt that found too few signatures.
 	retryAfter = 500 * time.Millisecond
+	// rosterTries is how often a size is looked for whose roster is in force.
+	rosterTries = 3
 )

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/mod/sumdb/tlog"
@@ -11,7 +13,8 @@ import (
 )
 
 // The bbolt file: bucket "meta", bucket "own" with what only our ledger has, and one bucket a ledger, named by its
-// origin. Keys are 8-byte big-endian numbers unless said otherwise.
+// origin. Keys are 8-byte big-endian numbers unless said otherwise. bbolt itself checks none of it, so every value ends
+// with 4 bytes CRC-32C, big endian, over bucket name, key and value.
 //
 //	meta         rosters, moving (the two parts of State), raft (index, term), segment (number, offset)
 //	own/sequences   node id ‖ sequence → index
@@ -38,21 +41,51 @@ var (
 	keySegment = []byte("segment")
 )
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+const sumBytes = 4
+
+func sumOf(bucket, key, body []byte) uint32 {
+	return crc32.Update(crc32.Update(crc32.Checksum(bucket, castagnoli), castagnoli, key), castagnoli, body)
+}
+
+// put writes a value with its checksum into the bucket of that name.
+func put(b *bbolt.Bucket, name, key, body []byte) error {
+	return b.Put(key, binary.BigEndian.AppendUint32(bytes.Clone(body), sumOf(name, key, body)))
+}
+
+// opened takes the checksum off a stored value; nil is none.
+func opened(name, key, raw []byte) ([]byte, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	n := len(raw) - sumBytes
+	if n < 0 || sumOf(name, key, raw[:n]) != binary.BigEndian.Uint32(raw[n:]) {
+		return nil, fmt.Errorf("%w: ledger.db: %s %x", ErrDamaged, name, key)
+	}
+	return raw[:n:n], nil
+}
+
 func readMeta(tx *bbolt.Tx) (state *ledger.State, applied position, end segmentEnd, err error) {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
 		return nil, applied, end, nil
 	}
-	if b := meta.Get(keyRaft); len(b) == 16 {
-		applied = position{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
+	values := map[string][]byte{}
+	for _, key := range [][]byte{keyRaft, keySegment, keyRosters, keyMoving} {
+		if values[string(key)], err = opened(bucketMeta, key, meta.Get(key)); err != nil {
+			return nil, applied, end, err
+		}
 	}
-	if b := meta.Get(keySegment); len(b) == 12 {
-		end = segmentEnd{binary.BigEndian.Uint32(b), binary.BigEndian.Uint64(b[4:])}
-	}
-	rosters, moving := meta.Get(keyRosters), meta.Get(keyMoving)
-	if rosters == nil || moving == nil {
+	raft, segment, rosters, moving := values[string(keyRaft)], values[string(keySegment)], values[string(keyRosters)], values[string(keyMoving)]
+	if raft == nil && segment == nil && rosters == nil && moving == nil {
 		return nil, applied, end, nil
 	}
+	if len(raft) != 16 || len(segment) != 12 || rosters == nil || moving == nil {
+		return nil, applied, end, fmt.Errorf("%w: ledger.db: meta", ErrDamaged)
+	}
+	applied = position{binary.BigEndian.Uint64(raft), binary.BigEndian.Uint64(raft[8:])}
+	end = segmentEnd{binary.BigEndian.Uint32(segment), binary.BigEndian.Uint64(segment[4:])}
 	state, err = ledger.DecodeState(rosters, moving)
 	if err != nil {
 		err = fmt.Errorf("%w: state: %w", ErrDamaged, err)
@@ -66,18 +99,18 @@ func writeMeta(tx *bbolt.Tx, o *overlay, end segmentEnd, before *ledger.State) e
 		return err
 	}
 	if !o.state.SameRosters(before) {
-		if err := meta.Put(keyRosters, o.state.EncodeRosters()); err != nil {
+		if err := put(meta, bucketMeta, keyRosters, o.state.EncodeRosters()); err != nil {
 			return err
 		}
 	}
-	if err := meta.Put(keyMoving, o.state.EncodeMoving()); err != nil {
+	if err := put(meta, bucketMeta, keyMoving, o.state.EncodeMoving()); err != nil {
 		return err
 	}
-	if err := meta.Put(keyRaft, append(be64(o.applied.Index), be64(o.applied.Term)...)); err != nil {
+	if err := put(meta, bucketMeta, keyRaft, append(be64(o.applied.Index), be64(o.applied.Term)...)); err != nil {
 		return err
 	}
 	segment := binary.BigEndian.AppendUint32(nil, end.Number)
-	return meta.Put(keySegment, binary.BigEndian.AppendUint64(segment, end.Offset))
+	return put(meta, bucketMeta, keySegment, binary.BigEndian.AppendUint64(segment, end.Offset))
 }
 
 func writeOwn(tx *bbolt.Tx, o *overlay) error {
@@ -90,7 +123,7 @@ func writeOwn(tx *bbolt.Tx, o *overlay) error {
 		return err
 	}
 	for s, index := range o.sequences {
-		if err := sequences.Put(sequenceKey(s.writer, s.number), be64(index)); err != nil {
+		if err := put(sequences, bucketSequences, sequenceKey(s.writer, s.number), be64(index)); err != nil {
 			return err
 		}
 	}
@@ -99,7 +132,7 @@ func writeOwn(tx *bbolt.Tx, o *overlay) error {
 		return err
 	}
 	for _, size := range sortedKeys(o.boundaries) {
-		if err := boundaries.Put(be64(size), ledger.Marshal(o.boundaries[size])); err != nil {
+		if err := put(boundaries, bucketBoundaries, be64(size), ledger.Marshal(o.boundaries[size])); err != nil {
 			return err
 		}
 	}
@@ -112,7 +145,7 @@ func writeOwn(tx *bbolt.Tx, o *overlay) error {
 		if err != nil {
 			return err
 		}
-		if err := journal.Put(be64(n), ledger.Marshal(m)); err != nil {
+		if err := put(journal, bucketJournal, be64(n), ledger.Marshal(m)); err != nil {
 			return err
 		}
 	}
@@ -124,31 +157,31 @@ func writeLedger(tx *bbolt.Tx, origin ledger.Origin, l *ledgerOverlay, places ma
 	if err != nil {
 		return err
 	}
-	put := func(bucket []byte, key uint64, value []byte) {
+	add := func(bucket []byte, key uint64, value []byte) {
 		if err != nil {
 			return
 		}
 		var sub *bbolt.Bucket
 		if sub, err = b.CreateBucketIfNotExists(bucket); err == nil {
 			sub.FillPercent = 0.9 // keys only grow
-			err = sub.Put(be64(key), value)
+			err = put(sub, bucket, be64(key), value)
 		}
 	}
 	for _, i := range sortedKeys(l.leaves) {
-		put(bucketLeaves, i, l.leaves[i])
+		add(bucketLeaves, i, l.leaves[i])
 	}
 	for _, i := range sortedKeys(l.hashes) {
 		h := l.hashes[i]
-		put(bucketHashes, uint64(i), h[:])
+		add(bucketHashes, uint64(i), h[:])
 	}
 	for _, i := range sortedKeys(places) {
-		put(bucketPayloads, i, places[i].encode())
+		add(bucketPayloads, i, places[i].encode())
 	}
 	for _, size := range sortedKeys(l.checkpoints) {
-		put(bucketCheckpoints, size, l.checkpoints[size])
+		add(bucketCheckpoints, size, l.checkpoints[size])
 	}
 	for _, i := range l.governance {
-		put(bucketGovernance, i, []byte{1})
+		add(bucketGovernance, i, []byte{1})
 	}
 	return err
 }
@@ -159,10 +192,11 @@ func (s *Store) value(origin ledger.Origin, bucket []byte, key uint64) (out []by
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		if b := tx.Bucket([]byte(origin)); b != nil {
 			if sub := b.Bucket(bucket); sub != nil {
-				out = append([]byte(nil), sub.Get(be64(key))...)
+				out, err = opened(bucket, be64(key), sub.Get(be64(key)))
+				out = bytes.Clone(out)
 			}
 		}
-		return nil
+		return err
 	})
 	return out, err
 }
@@ -173,10 +207,11 @@ func (s *Store) ownValue(bucket, key []byte) (out []byte, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		if b := tx.Bucket(bucketOwn); b != nil {
 			if sub := b.Bucket(bucket); sub != nil {
-				out = append([]byte(nil), sub.Get(key)...)
+				out, err = opened(bucket, key, sub.Get(key))
+				out = bytes.Clone(out)
 			}
 		}
-		return nil
+		return err
 	})
 	return out, err
 }

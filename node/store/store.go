@@ -1,8 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -289,6 +292,22 @@ func (s *Store) wake() {
 	s.changed = make(chan struct{})
 }
 
+// signedFileJSON is what this node signed last of each ledger, with the SHA-256 of that: a flipped bit must not let it sign
+// another.
+type signedFileJSON struct {
+	Signed map[ledger.Origin]signedSize `json:"signed"`
+	Sum    string                       `json:"sum"`
+}
+
+func encodeSigned(signed map[ledger.Origin]signedSize) ([]byte, error) {
+	b, err := json.Marshal(signed)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(b)
+	return json.Marshal(signedFileJSON{Signed: signed, Sum: hex.EncodeToString(sum[:])})
+}
+
 func (s *Store) loadSigned() error {
 	s.signed = map[ledger.Origin]signedSize{}
 	b, err := os.ReadFile(filepath.Join(s.dir, signedFile))
@@ -298,9 +317,12 @@ func (s *Store) loadSigned() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
-	if err := json.Unmarshal(b, &s.signed); err != nil {
-		return fmt.Errorf("%w: %s: %w; this node must not sign again: replace it", ErrDamaged, signedFile, err)
+	var have signedFileJSON
+	err = json.Unmarshal(b, &have)
+	if again, encodeErr := encodeSigned(have.Signed); err != nil || encodeErr != nil || !bytes.Equal(again, b) {
+		return fmt.Errorf("%w: %s; this node must not sign again: replace it", ErrDamaged, signedFile)
 	}
+	s.signed = have.Signed
 	return nil
 }
 
@@ -320,7 +342,7 @@ func (s *Store) SetLastSigned(origin ledger.Origin, size uint64, root tlog.Hash)
 		return fmt.Errorf("%w: size %d of %s, asked for %d", ErrSigned, last.Size, origin, size)
 	}
 	s.signed[origin] = next
-	b, err := json.Marshal(s.signed)
+	b, err := encodeSigned(s.signed)
 	if err == nil {
 		err = renameio.WriteFile(filepath.Join(s.dir, signedFile), b, 0o600)
 	}

@@ -28,9 +28,14 @@ func open(t *testing.T, dir string, origin ledger.Origin) *store.Store {
 // filled returns a store that holds a jurisdiction's entries, one batch an entry, and a mirror of a partner.
 func filled(t *testing.T, dir string) (*store.Store, *ledgertest.Jurisdiction, *ledgertest.Jurisdiction) {
 	t.Helper()
+	return filledWith(t, dir, 20)
+}
+
+func filledWith(t *testing.T, dir string, entries int) (*store.Store, *ledgertest.Jurisdiction, *ledgertest.Jurisdiction) {
+	t.Helper()
 	in, uk := ledgertest.Found(t, "in", 3), ledgertest.Found(t, "uk", 3)
 	ledgertest.Link(t, in, uk)
-	for range 20 {
+	for range entries {
 		in.Seal(t, 0, []ledger.AudienceName{"in/*"}, ledgertest.Event("row"))
 	}
 	uk.Seal(t, 1, []ledger.AudienceName{"in/*", "uk/*"}, ledgertest.Event("from abroad"))

@@ -1,9 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
+	"go.etcd.io/bbolt"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"vigil/ledger"
@@ -16,113 +20,318 @@ type Finding struct {
 	What   string
 }
 
-// Verify reads everything back from disk: every leaf against the tree, the tree against the state, every payload
-// against its record, every signature of our own ledger against the roster as it was, every checkpoint kept. progress
+// Verify reads everything back from disk: every value against its checksum, every leaf and every node of the tree, every
+// payload against its record; then it folds everything again from the genesis, with every signature, every checkpoint
+// kept and every cosignature under the roster of its time, and compares what comes out with the state on disk. progress
 // is called now and then; findings are handed on as they are found.
 func (s *Store) Verify(ctx context.Context, progress func(origin ledger.Origin, done, size uint64), found func(Finding)) error {
 	if err := s.Flush(); err != nil && !errors.Is(err, ErrFailed) { // a store that failed is still read
 		return err
 	}
+	v := &verification{s: s, ctx: ctx, progress: progress, found: found}
+	if err := v.values(); err != nil {
+		return err
+	}
 	for _, origin := range s.Origins() {
-		v := verifier{s: s, origin: origin, found: found, tree: &ledger.Frontier{}}
-		size := s.Size(origin)
-		for i := uint64(0); i < size; i++ {
-			if ctx.Err() != nil {
-				return ctx.Err()
+		if err := v.tree(origin); err != nil {
+			return err
+		}
+	}
+	return v.replay()
+}
+
+type verification struct {
+	s        *Store
+	ctx      context.Context
+	progress func(origin ledger.Origin, done, size uint64)
+	found    func(Finding)
+	findings int
+	state    *ledger.State // folded as we go
+}
+
+func (v *verification) report(origin ledger.Origin, index uint64, what string) {
+	v.findings++
+	v.found(Finding{origin, index, what})
+}
+
+const (
+	progressEvery = 512
+	valuesAtOnce  = 4096 // read in one transaction: a long one would keep the file from reusing pages
+)
+
+// values checks every value of the file against its checksum, whoever reads it and whether or not anybody does.
+func (v *verification) values() error {
+	var paths [][][]byte
+	err := v.s.view(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			name = bytes.Clone(name)
+			paths = append(paths, [][]byte{name})
+			return b.ForEachBucket(func(sub []byte) error {
+				paths = append(paths, [][]byte{name, bytes.Clone(sub)})
+				return nil
+			})
+		})
+	})
+	if err != nil {
+		v.report(v.s.id.Origin, 0, err.Error())
+		return nil
+	}
+	for _, path := range paths {
+		for after := []byte{}; after != nil; {
+			if v.ctx.Err() != nil {
+				return v.ctx.Err()
 			}
-			v.entry(i)
-			if i%512 == 0 {
-				progress(origin, i, size)
+			before := after
+			after, err = v.some(path, after)
+			if err == nil && after != nil && bytes.Compare(after, before) <= 0 {
+				err = fmt.Errorf("%w: ledger.db: keys of %s out of order", ErrDamaged, path[len(path)-1])
+			}
+			if err != nil {
+				v.report(v.s.id.Origin, 0, err.Error())
+				break
 			}
 		}
-		v.end(size)
-		progress(origin, size, size)
 	}
 	return nil
 }
 
-type verifier struct {
-	s      *Store
-	origin ledger.Origin
-	found  func(Finding)
-	tree   *ledger.Frontier
-	state  *ledger.Governance // folded as we go, for the signatures
-	broken bool               // governance could not be folded: signatures are not checked any more
-}
-
-func (v *verifier) report(index uint64, what string) { v.found(Finding{v.origin, index, what}) }
-
-func (v *verifier) entry(index uint64) {
-	e, bare, hash, err := v.s.Entry(v.origin, index)
-	if err != nil && !errors.Is(err, ErrAbsent) {
-		v.report(index, err.Error())
-	}
-	v.tree.Append(hash)
-	if bare || err != nil || v.broken {
-		v.broken = v.broken || err != nil
-		return
-	}
-	v.signature(index, e, hash)
-}
-
-// signature checks the author's signature under the roster at this position and folds governance.
-func (v *verifier) signature(index uint64, e ledger.Entry, hash tlog.Hash) {
-	if index == 0 {
-		first, err := ledger.Found(e)
-		if err != nil {
-			v.broken = true
-			v.report(index, err.Error())
-			return
+// some checks the values behind a key, and returns the last key; nil when there are no more.
+func (v *verification) some(path [][]byte, after []byte) (last []byte, err error) {
+	err = v.s.view(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(path[0])
+		for _, name := range path[1:] {
+			b = b.Bucket(name)
 		}
-		v.state = first.Governance
-		return
-	}
-	rec, err := e.Open()
+		name, c, n := path[len(path)-1], b.Cursor(), 0
+		k, value := c.Seek(after)
+		if len(after) > 0 && bytes.Equal(k, after) {
+			k, value = c.Next()
+		}
+		for ; k != nil && n < valuesAtOnce; k, value = c.Next() {
+			n, last = n+1, bytes.Clone(k)
+			if value == nil {
+				continue // a bucket
+			}
+			if _, err := opened(name, k, value); err != nil {
+				v.report(v.s.id.Origin, fromBE(k), err.Error())
+			}
+		}
+		return nil
+	})
+	return last, err
+}
+
+// tree checks every entry of a ledger by itself, and every node of its tree against the leaves.
+func (v *verification) tree(origin ledger.Origin) error {
+	size, own := v.s.Size(origin), origin == v.s.id.Origin
+	governance, err := v.s.Governance(origin, 0)
 	if err != nil {
-		v.report(index, err.Error())
-		return
+		v.report(origin, 0, err.Error())
 	}
-	certificate, ok := v.state.Certificate(rec.Author)
-	if !ok {
-		v.report(index, "the author was not in the roster")
-		return
+	var nodes []tlog.Hash // of the subtrees that are complete so far, the largest first
+	for i := uint64(0); i < size; i++ {
+		if v.ctx.Err() != nil {
+			return v.ctx.Err()
+		}
+		e, bare, leaf, err := v.s.Entry(origin, i)
+		switch {
+		case err != nil && (own || !errors.Is(err, ErrAbsent) || leaf == (tlog.Hash{})):
+			v.report(origin, i, err.Error())
+		case bare && own:
+			v.report(origin, i, "the entry is missing, only its hash is here")
+		case !bare:
+			v.indexes(origin, i, e, leaf, slices.Contains(governance, i), own)
+		}
+		if nodes, err = v.nodes(origin, i, nodes, leaf); err != nil {
+			v.report(origin, i, err.Error())
+		}
+		if i%progressEvery == 0 {
+			v.progress(origin, i, size)
+		}
 	}
-	if _, err := ledger.VerifyLeaf(e.Leaf, certificate); err != nil {
-		v.report(index, err.Error())
+	v.progress(origin, size, size)
+	return nil
+}
+
+// nodes checks the tree's nodes that a leaf completes.
+func (v *verification) nodes(origin ledger.Origin, index uint64, nodes []tlog.Hash, leaf tlog.Hash) ([]tlog.Hash, error) {
+	stored := []tlog.Hash{leaf}
+	nodes = append(nodes, leaf)
+	for n := index; n&1 == 1; n >>= 1 {
+		last := len(nodes) - 1
+		nodes = append(nodes[:last-1], tlog.NodeHash(nodes[last-1], nodes[last]))
+		stored = append(stored, nodes[last-1])
 	}
-	if rec.Kind != ledger.KindGovernance {
-		return
+	at := make([]int64, len(stored))
+	for i := range at {
+		at[i] = tlog.StoredHashIndex(0, int64(index)) + int64(i)
 	}
-	next, err := v.state.Fold(rec, e.Payload, index, hash)
+	have, err := v.s.HashReader(origin).ReadHashes(at)
+	if err == nil && !slices.Equal(have, stored) {
+		err = errors.New("the stored tree does not follow from its leaves")
+	}
+	return nodes, err
+}
+
+// indexes checks what leads to an entry.
+func (v *verification) indexes(origin ledger.Origin, index uint64, e ledger.Entry, leaf tlog.Hash, listed, own bool) {
+	rec, _, err := ledger.OpenLeaf(e.Leaf)
 	if err != nil {
-		v.broken = true
-		v.report(index, err.Error())
+		v.report(origin, index, err.Error())
 		return
+	}
+	if listed != (rec.Kind == ledger.KindGovernance) {
+		v.report(origin, index, "the list of governance entries is wrong about it")
+	}
+	if !own {
+		return
+	}
+	at, have, ok, err := v.s.BySequence(rec.Writer, rec.Sequence)
+	if err != nil || !ok || at != index || have != leaf {
+		v.report(origin, index, "the index of sequences does not lead to it")
+	}
+}
+
+// replay folds everything that is on disk again, as a follower would that was sent it.
+func (v *verification) replay() error {
+	j, err := v.s.onDisk()
+	if errors.Is(err, ErrAbsent) {
+		return nil
+	}
+	if err == nil {
+		err = j.frames(v)
+	}
+	if v.ctx.Err() != nil {
+		return v.ctx.Err()
+	}
+	if err == nil {
+		err = v.mirrors(j.state)
+	}
+	if err != nil {
+		v.report(v.s.id.Origin, v.size(), err.Error())
+	}
+	return nil
+}
+
+func (v *verification) size() uint64 {
+	if v.state == nil {
+		return 0
+	}
+	return v.state.Size()
+}
+
+// frame implements sink: it folds one frame.
+func (v *verification) frame(kind byte, _ int, body func() ([]byte, error)) error {
+	if v.ctx.Err() != nil {
+		return v.ctx.Err()
+	}
+	b, err := body()
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case 'E':
+		return v.own(b)
+	case 'M':
+		return v.mirror(b)
+	case 'B':
+		return v.boundary()
+	}
+	return nil
+}
+
+func (v *verification) own(body []byte) error {
+	var e ledger.Entry
+	if err := ledger.Unmarshal(body, &e, maxFrameBytes); err != nil {
+		return err
+	}
+	next, _, err := ApplyOwn(v.state, e)
+	if err != nil {
+		return err
 	}
 	v.state = next
+	if v.size()%progressEvery == 0 {
+		v.progress(v.s.id.Origin, v.size(), v.s.Size(v.s.id.Origin))
+	}
+	return v.checkpoint(v.s.id.Origin, v.size(), v.state.Root(), v.state.Governance)
 }
 
-// end compares the root with the state and the newest checkpoint.
-func (v *verifier) end(size uint64) {
-	root, err := tlog.TreeHash(int64(size), v.s.HashReader(v.origin))
-	if size > 0 && (err != nil || root != v.tree.Root()) {
-		v.report(size, "the stored tree does not have the root of its leaves")
-	}
-	signed, err := v.s.Latest(v.origin)
-	if err != nil || signed == nil || v.state == nil {
-		return
-	}
-	cp, cosignatures, err := ledger.VerifyCosignatures(signed, v.state.CheckpointKeys())
+func (v *verification) mirror(body []byte) error {
+	b, err := ledger.DecodeMirrorBatch(body)
 	if err != nil {
-		v.report(size, err.Error())
-		return
+		return err
 	}
-	if ok, _ := ledger.Counts(cosignatures, v.state.QuorumSize()); !ok {
-		v.report(cp.Size, "the newest checkpoint has too few valid cosignatures under today's roster")
+	if v.state == nil {
+		return errors.New("a mirror before the genesis")
 	}
-	if cp.Size <= size {
-		if at, err := tlog.TreeHash(int64(cp.Size), v.s.HashReader(v.origin)); err != nil || at != cp.Root {
-			v.report(cp.Size, "the newest checkpoint has another root than the stored tree")
+	next, r := v.state.ApplyMirror(b)
+	if r.Verdict != ledger.MirrorApplied {
+		return fmt.Errorf("a mirror batch of %s does not hold: %w", b.Origin, errors.Join(r.Reason))
+	}
+	v.state = next
+	m := next.Partners[b.Origin].Mirror
+	return v.checkpoint(b.Origin, m.Size(), m.Tree.Root(), m.Governance)
+}
+
+// boundary compares what is noted about this size.
+func (v *verification) boundary() error {
+	line, evidence, _, err := v.s.Boundary(v.size())
+	if err == nil && (line != v.state.Line() || !bytes.Equal(ledger.Marshal(evidence), ledger.Marshal(v.state.Evidence()))) {
+		err = errors.New("another state was noted at this size")
+	}
+	return err
+}
+
+// checkpoint checks a checkpoint that is kept for this size, and every cosignature of a member of then. One that was
+// collected while the roster moved on may count under the roster that is in force by now.
+func (v *verification) checkpoint(origin ledger.Origin, size uint64, root tlog.Hash, then *ledger.Governance) error {
+	signed, err := v.s.Checkpoint(origin, size)
+	if err != nil || signed == nil {
+		return err
+	}
+	cp, lines, err := ledger.ParseSigned(signed)
+	if err != nil {
+		return err
+	}
+	counts, verified := false, map[string]bool{}
+	for _, g := range []*ledger.Governance{then, v.rosterNow(origin)} {
+		_, cosignatures, err := ledger.VerifyCosignatures(signed, g.CheckpointKeys())
+		if err != nil {
+			return err
+		}
+		ok, _ := ledger.Counts(cosignatures, g.QuorumSize())
+		counts = counts || ok
+		for _, c := range cosignatures {
+			verified[c.Line] = true
 		}
 	}
+	if !counts {
+		v.report(origin, size, "the checkpoint kept for this size has too few valid cosignatures")
+	}
+	for _, l := range lines {
+		if _, member := then.Agency(ledger.Signer(l)); member && !verified[l] {
+			v.report(origin, size, fmt.Sprintf("the cosignature of %s at this size does not verify", ledger.Signer(l)))
+		}
+	}
+	own := origin == v.s.id.Origin
+	if cp.Origin != origin || cp.Size != size || cp.Root != root || own && cp.State != v.state.Line() {
+		v.report(origin, size, "the checkpoint kept for this size is of another ledger")
+	}
+	return nil
+}
+
+func (v *verification) rosterNow(origin ledger.Origin) *ledger.Governance {
+	now := v.s.State()
+	if origin == v.s.id.Origin {
+		return now.Governance
+	}
+	return now.Partners[origin].Mirror.Governance
+}
+
+// mirrors compares what was folded with the state on disk.
+func (v *verification) mirrors(stored *ledger.State) error {
+	if v.state == nil || !bytes.Equal(v.state.EncodeMoving(), stored.EncodeMoving()) || !bytes.Equal(v.state.EncodeRosters(), stored.EncodeRosters()) {
+		return errors.New("the state on disk does not follow from the entries")
+	}
+	return nil
 }

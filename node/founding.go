@@ -1,9 +1,7 @@
 package node
 
 import (
-	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -12,7 +10,6 @@ import (
 
 	"vigil/crypto"
 	"vigil/ledger"
-	"vigil/node/cluster"
 )
 
 const genesisFile = "genesis.cbor"
@@ -111,88 +108,4 @@ func readGenesis(dir string) (ledger.Entry, error) {
 		return e, err
 	}
 	return e, ledger.Unmarshal(b, &e, maxSmallFile)
-}
-
-// Joining is a request to join with an invitation.
-type Joining struct {
-	Token string
-	Name  string
-	Suite crypto.Suite
-}
-
-// Joined is what became of it.
-type Joined struct {
-	Identity    Identity `json:"identity"`
-	Fingerprint string   `json:"fingerprint"`
-	Proposal    string   `json:"proposal"`
-}
-
-// joinAnswer is the inviter's answer.
-type joinAnswer struct {
-	Proposal string `json:"proposal"`
-}
-
-// Join makes this agency's keys in an empty directory, proves them to the inviter, and notes which ledger was joined.
-// The node waits for its admission when it is started.
-func Join(ctx context.Context, c Config, j Joining) (Joined, error) {
-	inv, err := ParseToken(j.Token)
-	if err != nil {
-		return Joined{}, err
-	}
-	if time.Now().Unix() > inv.Expires {
-		return Joined{}, ErrTokenExpired
-	}
-	passphrase, err := c.Passphrase()
-	if err != nil {
-		return Joined{}, err
-	}
-	if err := c.Dialable(); err != nil {
-		return Joined{}, err
-	}
-	if err := makeDirectory(c.Dir); err != nil {
-		return Joined{}, err
-	}
-	keys, err := makeKeys(j.Suite, time.Now())
-	if err != nil {
-		return Joined{}, err
-	}
-	id := Identity{
-		Format: identityFormat, Agency: inv.Agency, Origin: inv.Origin, Genesis: inv.Genesis.String(),
-		Node: keys.Node.Public().ID().String(), Members: inv.Members,
-	}
-	if err := writeKeys(c.Dir, keys, passphrase); err != nil {
-		return Joined{}, err
-	}
-	proposal, err := askToJoin(ctx, c, j, inv, keys)
-	if err != nil {
-		return Joined{}, err
-	}
-	out := Joined{Identity: id, Fingerprint: keys.Agency.Certificate().Fingerprint().String(), Proposal: proposal}
-	return out, writeIdentity(c.Dir, id)
-}
-
-func askToJoin(ctx context.Context, c Config, j Joining, inv Invitation, keys Keys) (string, error) {
-	n := nodeOf(c, keys)
-	body := joinBody{
-		Version: 1, Origin: inv.Origin, Invite: inv.ID, Expires: inv.Expires, Agency: inv.Agency, Name: j.Name,
-		Keys:    joinKeys{Certificate: keys.Agency.Certificate().Bytes(), Node: n.Key, Checkpoint: n.Checkpoint},
-		Address: n.Address, Peers: n.Peers, At: time.Now().Unix(),
-	}
-	req, err := signJoin(body, keys, inv.Secret)
-	if err != nil {
-		return "", err
-	}
-	inviter, err := crypto.ParseNodeID(inv.Inviter.Node)
-	if err != nil {
-		return "", fmt.Errorf("%w: inviter", ErrToken)
-	}
-	raw, err := cluster.PostTo(ctx, keys.Node, inviter, inv.Inviter.Address, "/join", ledger.Marshal(req))
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrJoinRefused, err)
-	}
-	var answer joinAnswer
-	if err := json.Unmarshal(raw, &answer); err != nil {
-		return "", fmt.Errorf("%w: the answer is malformed", ErrJoinRefused)
-	}
-	return answer.Proposal, nil
 }

@@ -23,6 +23,7 @@ var (
 	ErrTokenUsed     = errors.New("node: the invitation has been used")
 	ErrTokenOther    = errors.New("node: the invitation is for another ledger")
 	ErrJoinRefused   = errors.New("node: the request to join was refused")
+	ErrInviterAway   = errors.New("node: the inviter does not answer; run the same command again later, it goes on where it was")
 	ErrInviteTooLong = errors.New("node: an invitation is valid for at most 30 days")
 )
 
@@ -154,10 +155,11 @@ func openJoin(raw []byte, inviter *crypto.AgencyKey, origin ledger.Origin, now t
 		return body, fmt.Errorf("%w: not made with an invitation of this agency", ErrJoinRefused)
 	case body.Origin != origin:
 		return body, ErrTokenOther
-	case now.Unix() > body.Expires:
-		return body, ErrTokenExpired
 	}
-	return body, verifyJoinKeys(r, body)
+	if err := verifyJoinKeys(r, body); err != nil || now.Unix() <= body.Expires {
+		return body, err
+	}
+	return body, ErrTokenExpired // last: what was asked in time may be asked about later
 }
 
 func verifyJoinKeys(r joinRequest, body joinBody) error {

@@ -1,10 +1,12 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -141,11 +143,11 @@ func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body, err := openJoin(raw, n.keys.Agency, n.id.Origin, time.Now())
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrTokenExpired) {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
-	proposal, err := n.admit(r.Context(), body, raw)
+	proposal, err := n.admit(r.Context(), body, err)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusConflict)
 		return
@@ -153,21 +155,11 @@ func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(joinAnswer{Proposal: proposal}) // a lost answer is asked for again
 }
 
-func (n *Node) admit(ctx context.Context, body joinBody, raw []byte) (string, error) {
-	sum := sha256.Sum256(raw)
-	key := hex.EncodeToString(body.Invite[:])
+// admit proposes what was asked for, unless it is proposed or carried out already. A proposal that another change has
+// voided is made again. expired is an error where the invitation has.
+func (n *Node) admit(ctx context.Context, body joinBody, expired error) (string, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if used, ok := n.used[key]; ok {
-		request, proposal, _ := strings.Cut(used, " ")
-		if request != hex.EncodeToString(sum[:]) {
-			return "", ErrTokenUsed
-		}
-		return proposal, nil
-	}
-	if n.invited(body.Agency) {
-		return "", ErrTokenUsed
-	}
 	state := n.store.State()
 	if state == nil {
 		return "", errNotYet
@@ -176,6 +168,17 @@ func (n *Node) admit(ctx context.Context, body joinBody, raw []byte) (string, er
 		ID: body.Agency, Name: body.Name, Certificate: body.Keys.Certificate, Generation: 1,
 		Node: ledger.Node{Key: body.Keys.Node, Checkpoint: body.Keys.Checkpoint, Address: body.Address, Peers: body.Peers},
 	}
+	if proposal, asked, err := invited(state.Governance, a); asked || err != nil {
+		return proposal, err
+	}
+	keys := string(ledger.Marshal(body.Keys))
+	if first, used := n.used[body.Invite]; used && first != keys {
+		return "", ErrTokenUsed
+	}
+	if expired != nil {
+		return "", expired
+	}
+	n.used[body.Invite] = keys
 	change := ledger.NewChange(&ledger.Admit{Agency: a, Audiences: []ledger.AudienceName{ledger.Everyone(n.id.Origin.Jurisdiction())}})
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -183,23 +186,32 @@ func (n *Node) admit(ctx context.Context, body joinBody, raw []byte) (string, er
 	if err != nil {
 		return "", err
 	}
-	proposal := hex.EncodeToString(r.Leaf[:])
-	n.used[key] = hex.EncodeToString(sum[:]) + " " + proposal
-	return proposal, nil
+	return hex.EncodeToString(r.Leaf[:]), nil
 }
 
-// invited says whether an agency of that id has been proposed or admitted before: its invitation is used, also over a
-// restart of this node.
-func (n *Node) invited(id ledger.AgencyID) bool {
-	g := n.store.State().Governance
-	if _, ok := g.Agency(id); ok {
-		return true
+// invited says whether an agency has been proposed or admitted as it asks to be, and by which open proposal. One of that
+// id with other keys or addresses is an invitation used twice.
+func invited(g *ledger.Governance, a ledger.Agency) (proposal string, asked bool, err error) {
+	same := func(o ledger.Agency) bool {
+		o.Joined = a.Joined
+		return bytes.Equal(ledger.Marshal(o), ledger.Marshal(a))
 	}
-	return slices.ContainsFunc(g.Proposals, func(p ledger.Proposal) bool {
+	if o, ok := g.Agency(a.ID); ok {
+		if same(*o) {
+			return "", true, nil
+		}
+		return "", false, ErrTokenUsed
+	}
+	for _, p := range g.Proposals {
 		change, err := p.Change.Open()
-		a, ok := change.(*ledger.Admit)
-		return err == nil && ok && a.Agency.ID == id
-	})
+		if c, ok := change.(*ledger.Admit); err == nil && ok && c.Agency.ID == a.ID {
+			if same(c.Agency) {
+				return hex.EncodeToString(p.ID[:]), true, nil
+			}
+			return "", false, ErrTokenUsed
+		}
+	}
+	return "", false, nil
 }
 
 // Approve implements api.Node.

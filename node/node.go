@@ -61,7 +61,7 @@ type Node struct {
 	mu     sync.Mutex
 	sealed map[ledger.Origin]sealedAt // guarded by mu
 	alarms []alarm                    // guarded by mu
-	used   map[string]string          // guarded by mu; invitations answered, with their proposals
+	used   map[[16]byte]string        // guarded by mu; the keys each invitation was used with since the start
 }
 
 type sealedAt struct {
@@ -97,7 +97,7 @@ func Open(cfg Config, log *slog.Logger) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, id: id, log: log.With("agency", id.Agency), fatal: make(chan error, 1), floor: spaceFloor, started: time.Now(),
-		sealed: map[ledger.Origin]sealedAt{}, used: map[string]string{},
+		sealed: map[ledger.Origin]sealedAt{}, used: map[[16]byte]string{},
 	}
 	n.writing, n.stopWriting = context.WithCancel(context.Background())
 	if n.keys, err = id.unlock(cfg.Dir, passphrase); err != nil {
@@ -262,7 +262,7 @@ func (n *Node) Addresses() Addresses {
 func (n *Node) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, run := range []func(context.Context) error{
-		n.runCluster, n.whileWriting(n.found), n.board.Run, n.author.Run, n.whileWriting(n.cosign.Run), n.whileWriting(n.makeEpochs),
+		n.runCluster, n.whileWriting(n.found), n.askAgain, n.board.Run, n.author.Run, n.whileWriting(n.cosign.Run), n.whileWriting(n.makeEpochs),
 		n.whileWriting(n.keepSeals), n.access.Run, n.watchSpace, n.serveAPI, n.whileWriting(n.owes.Run),
 	} {
 		group.Go(func() error { return n.survive(run(ctx)) })

@@ -101,8 +101,10 @@ func localCode(err error) int {
 		return exitUsage
 	case errors.Is(err, node.ErrNoDirectory), errors.Is(err, fs.ErrNotExist):
 		return exitNotFound
-	case errors.Is(err, node.ErrDirectoryTaken), errors.Is(err, node.ErrTokenUsed):
+	case errors.Is(err, node.ErrDirectoryTaken), errors.Is(err, node.ErrTokenUsed), errors.Is(err, node.ErrJoinRefused):
 		return exitConflict
+	case errors.Is(err, node.ErrInviterAway):
+		return exitUnavailable
 	}
 	return exitFailure
 }

@@ -15,13 +15,16 @@ import (
 )
 
 // pure packages: bytes and values in, bytes and values out.
-var pure = []string{"crypto", "ledger", "ledger/alert", "ledger/noun", "ledger/referral"}
+var pure = []string{"crypto", "ledger", "ledger/alert", "ledger/noun", "ledger/referral", "ledger/watch"}
 
 // forbidden imports of pure packages.
 var impure = []string{
 	"net", "os", "log", "log/slog", "context", "net/http",
 	"github.com/hashicorp/raft", "go.etcd.io/bbolt", "github.com/libp2p/go-libp2p",
 }
+
+// nouns that are about another noun, and import it.
+var upon = map[string]string{"ledger/watch": "ledger/alert"}
 
 // siblings under node/ that may import another one, downwards.
 var downwards = map[string][]string{
@@ -118,7 +121,7 @@ func mayImport(from, to string) bool {
 	case from == "ledger":
 		return to == "crypto"
 	case strings.HasPrefix(from, "ledger/"):
-		return to == "crypto" || to == "ledger" || to == "ledger/noun" && from != "ledger/ledgertest" || strings.HasPrefix(to, from+"/")
+		return to == "crypto" || to == "ledger" || to == "ledger/noun" && from != "ledger/ledgertest" || to == upon[from] || strings.HasPrefix(to, from+"/")
 	case from == "node":
 		return !strings.HasPrefix(to, "cmd/")
 	}

@@ -67,7 +67,7 @@ func (a *Assessed) Encode(id ledger.EventID) (ledger.Event, error) {
 	}
 	return ledger.Event{
 		ID: id, Type: TypeAssessed, Version: 1,
-		Shared: ledger.Marshal(shared), Width: rowNumberBytes, Rows: a.Rows.encode(),
+		Shared: ledger.Marshal(shared), Width: RowNumberBytes, Rows: a.Rows.Encode(),
 	}, nil
 }
 
@@ -76,7 +76,7 @@ func decodeAssessed(e *ledger.Event) (Fact, error) {
 	if err := ledger.Unmarshal(e.Shared, &s, maxSharedBytes); err != nil {
 		return nil, noun.At("shared", err)
 	}
-	rows, err := decodeRowSet(e.Width, e.Rows)
+	rows, err := DecodeRowSet(e.Width, e.Rows)
 	if err != nil {
 		return nil, err
 	}

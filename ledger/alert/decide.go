@@ -80,7 +80,7 @@ func (c List) Decide(v View) (ledger.Event, error) {
 	if len(c.Files) > MaxRows {
 		return ledger.Event{}, noun.At("files", noun.ErrCount)
 	}
-	files, err := c.normalFiles()
+	files, err := NormalFiles(c.Files)
 	if err != nil {
 		return ledger.Event{}, err
 	}
@@ -98,10 +98,11 @@ func (c List) Decide(v View) (ledger.Event, error) {
 	return l.Encode(c.Event)
 }
 
-func (c List) normalFiles() ([]File, error) {
-	files := make([]File, len(c.Files))
-	known := make(map[[32]byte]bool, len(c.Files))
-	for i, f := range c.Files {
+// NormalFiles returns files in canonical form, and refuses a worthless signal and the same fingerprints twice.
+func NormalFiles(in []File) ([]File, error) {
+	files := make([]File, len(in))
+	known := make(map[[32]byte]bool, len(in))
+	for i, f := range in {
 		files[i] = f.Normal()
 		if err := noun.First(files[i].Validate(), files[i].worthwhile()); err != nil {
 			return nil, noun.At(noun.Item("files", i), err)

@@ -57,7 +57,7 @@ func (r *Retracted) Encode(id ledger.EventID) (ledger.Event, error) {
 	return ledger.Event{
 		ID: id, Type: TypeRetracted, Version: 1,
 		Shared: ledger.Marshal(retractedShared{Target: r.Target, Reason: r.Reason, Exercise: r.Exercise, Replacement: r.Replacement}),
-		Width:  rowNumberBytes, Rows: r.Rows.encode(),
+		Width:  RowNumberBytes, Rows: r.Rows.Encode(),
 	}, nil
 }
 
@@ -66,7 +66,7 @@ func decodeRetracted(e *ledger.Event) (Fact, error) {
 	if err := ledger.Unmarshal(e.Shared, &s, maxSharedBytes); err != nil {
 		return nil, noun.At("shared", err)
 	}
-	rows, err := decodeRowSet(e.Width, e.Rows)
+	rows, err := DecodeRowSet(e.Width, e.Rows)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,8 @@ import (
 // allRows stands alone in a RowSet and means every row of the target, however many it has.
 const allRows uint32 = math.MaxUint32
 
-const rowNumberBytes = 4
+// RowNumberBytes is the width of an encoded row number.
+const RowNumberBytes = 4
 
 // RowSet is which rows of an alert event an assessment or retraction is about: row numbers in ascending order, or
 // AllRows. Each row is one leaf of the events tree, so each can be proved alone.
@@ -58,20 +59,22 @@ func (s RowSet) Validate() error {
 	return nil
 }
 
-func (s RowSet) encode() []byte {
-	b := make([]byte, 0, rowNumberBytes*len(s))
+// Encode returns the numbers, big-endian.
+func (s RowSet) Encode() []byte {
+	b := make([]byte, 0, RowNumberBytes*len(s))
 	for _, row := range s {
 		b = binary.BigEndian.AppendUint32(b, row)
 	}
 	return b
 }
 
-func decodeRowSet(width uint32, rows []byte) (RowSet, error) {
-	if width != rowNumberBytes || len(rows)%rowNumberBytes != 0 || len(rows) > rowNumberBytes*MaxRows {
+// DecodeRowSet reads what Encode writes for a set that is valid.
+func DecodeRowSet(width uint32, rows []byte) (RowSet, error) {
+	if width != RowNumberBytes || len(rows)%RowNumberBytes != 0 || len(rows) > RowNumberBytes*MaxRows {
 		return nil, noun.At("rows", ErrNotDeterminate)
 	}
-	s := make(RowSet, 0, len(rows)/rowNumberBytes)
-	for ; len(rows) > 0; rows = rows[rowNumberBytes:] {
+	s := make(RowSet, 0, len(rows)/RowNumberBytes)
+	for ; len(rows) > 0; rows = rows[RowNumberBytes:] {
 		s = append(s, binary.BigEndian.Uint32(rows))
 	}
 	return s, s.Validate()

@@ -110,7 +110,7 @@ func (n *alerts) removeCause(f *folder, object int64) error {
 	if err := f.tx.QueryRow("SELECT first, count FROM causes WHERE object = ?", object).Scan(&first, &count); err != nil {
 		return err
 	}
-	if err := f.indexSignals(); err != nil { // of this transaction; those of the object must not come after
+	if err := f.settle(); err != nil { // what this transaction collected; that of the object must not come after
 		return err
 	}
 	revision, err := f.revision()
@@ -121,6 +121,7 @@ func (n *alerts) removeCause(f *folder, object int64) error {
 		return err
 	}
 	for _, query := range []string{
+		"DELETE FROM hits WHERE alert >= ? AND alert < ?",
 		"DELETE FROM signals WHERE alert >= ? AND alert < ?", "DELETE FROM alerts WHERE id >= ? AND id < ?",
 		"DELETE FROM words WHERE rowid >= ? AND rowid < ?", "DELETE FROM causes WHERE first >= ? AND first < ?",
 	} {
@@ -161,6 +162,9 @@ func (n *alerts) standings(f *folder, object int64, o *alert.Object, p placed, l
 
 // standing writes how one alert stands.
 func (n *alerts) standing(f *folder, id int64, s alert.Standing) error {
+	if err := f.tellHits(id, s.State); err != nil {
+		return err
+	}
 	revision, err := f.revision()
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func (n *alerts) prefix() string { return alertPrefix }
 
 func (n *alerts) schema() string { return alertTables }
 
-func (n *alerts) name(k noun.Key) string { return alert.ID{Key: k}.String() }
+func (n *alerts) name(p placed) string { return alert.ID{Key: p.key}.String() }
 
 func (n *alerts) forget() { n.folds, n.bytes, n.next = map[int64]*alert.Object{}, 0, 0 }
 

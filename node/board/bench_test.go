@@ -125,3 +125,36 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(code)
 }
+
+// BenchmarkFollowWatched folds packed lists while 100,000 other files are watched.
+func BenchmarkFollowWatched(b *testing.B) {
+	f, in := alone(b, 1)
+	const lists = 10
+	for i := range lists {
+		numbers := make([]int, rowsPerList)
+		for n := range numbers {
+			numbers[n] = 1<<30 + i*rowsPerList + n
+		}
+		in.Seal(b, 0, self, watching(b, fmt.Sprint("watch", i), false, numbers...))
+	}
+	show(f, in)
+	watched := f.shown[in.Origin()]
+	for i := range lists {
+		in.Seal(b, 0, home, listed(b, fmt.Sprint(i), i*rowsPerList, rowsPerList))
+	}
+	for b.Loop() {
+		b.StopTimer()
+		f.entries[in.Origin()], f.shown[in.Origin()] = in.Entries, watched
+		x := open(b, b.TempDir(), f, in.Ring(0), 1)
+		catchUp(b, x, f)
+		b.StartTimer()
+		show(f, in)
+		catchUp(b, x, f)
+		b.StopTimer()
+		if err := x.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(lists*rowsPerList*b.N)/b.Elapsed().Seconds(), "signals/s")
+}

@@ -16,8 +16,8 @@ import (
 
 // Errors of queries.
 var (
-	ErrNotFound  = errors.New("board: no such alert")
-	ErrAmbiguous = errors.New("board: more than one alert begins like that")
+	ErrNotFound  = errors.New("board: nothing has such an id")
+	ErrAmbiguous = errors.New("board: more than one id begins like that")
 	ErrQuery     = errors.New("board: query")
 	// ErrWrite says that a write to disk failed: the board stays as it is and readable, and Run ends.
 	ErrWrite = errors.New("board: a write to disk failed")
@@ -65,6 +65,7 @@ type Board struct {
 	mu        sync.Mutex
 	positions map[ledger.Origin]uint64 // guarded by mu
 	rewind    map[ledger.Origin]uint64 // guarded by mu; where Run is asked to begin again
+	alike     []Alike                  // guarded by mu; what NoteAlike left for Run
 	last      uint64                   // guarded by mu; sequence of the last change
 	changed   chan struct{}            // guarded by mu
 }

@@ -46,8 +46,8 @@ type table interface {
 	prefix() string
 	// schema are the statements that make the noun's own tables.
 	schema() string
-	// name is the id people use of an object.
-	name(k noun.Key) string
+	// name is the id people use of what an event is about.
+	name(p placed) string
 	// place reads an event; what is not folded is kept without effect.
 	place(w where, e *ledger.Event) (placed, fate)
 	// fold brings the object's tables to the fold of all its events, of which p is stored last; fresh says that p is the
@@ -64,7 +64,7 @@ type table interface {
 }
 
 // tables are those of all nouns that this binary knows.
-func tables() []table { return []table{newAlerts(), referrals} }
+func tables() []table { return []table{newAlerts(), referrals, watches{}} }
 
 // place finds the noun of an event and lets it read.
 func (b *Board) place(w where, audience string, e *ledger.Event) (table, placed, fate) {
@@ -137,7 +137,7 @@ func (f *folder) fold(n table, p placed) error {
 	if err := n.fold(f, object, p, fresh); err != nil {
 		return err
 	}
-	return f.change(p.event.Type, n.name(p.key), p.origin, p.at.Index)
+	return f.change(p.event.Type, n.name(p), p.origin, p.at.Index)
 }
 
 func (f *folder) object(prefix string, k noun.Key) (id int64, fresh bool, err error) {

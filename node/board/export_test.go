@@ -17,7 +17,15 @@ func (b *Board) Dump() (string, error) {
 			FROM alerts a JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object ORDER BY 1, 2, 3`,
 		`SELECT s.alg, hex(s.value), hex(o.event), o.author, a.id - a.first
 			FROM signals s JOIN alerts a ON a.id = s.alert JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object ORDER BY 1, 2, 3, 4, 5`,
-		`SELECT kind, object, origin, idx FROM changes ORDER BY 1, 2, 3, 4`,
+		`SELECT kind, object, origin, idx FROM changes WHERE kind <> 'watch.hit' ORDER BY 1, 2, 3, 4`, // a hit is told of as it comes and changes
+		`SELECT hex(o.event), l.casenumber, l.exercise, l.count, l.gone, w.id - w.first, w.gone, hex(w.file)
+			FROM watched w JOIN watchlists l ON l.first = w.first JOIN objects o ON o.id = l.object ORDER BY 1, 6`,
+		`SELECT s.alg, hex(s.value), hex(o.event), w.id - w.first
+			FROM watched_signals s JOIN watched w ON w.id = s.watched JOIN watchlists l ON l.first = w.first JOIN objects o ON o.id = l.object ORDER BY 1, 2, 3, 4`,
+		`SELECT hex(h.hit), hex(o.event), w.id - w.first, hex(x.event), a.id - a.first, h.alg, h.distance, h.exercise, h.state
+			FROM hits h JOIN watched w ON w.id = h.watched JOIN watchlists l ON l.first = w.first JOIN objects o ON o.id = l.object
+			JOIN alerts a ON a.id = h.alert JOIN causes c ON c.first = a.first JOIN objects x ON x.id = c.object ORDER BY 1`,
+		`SELECT hex(hit), origin, idx, leaf, what FROM handled ORDER BY 1, 2, 3, 4`,
 	} {
 		if err := b.dump(&out, query); err != nil {
 			return "", err

@@ -46,6 +46,9 @@ func (b *Board) Run(ctx context.Context) error {
 
 // round follows each ledger by one batch, so that a long one does not keep the others waiting.
 func (b *Board) round(ctx context.Context) (moved bool, err error) {
+	if err := b.noteAlike(ctx); err != nil {
+		return false, fmt.Errorf("board: hits: %w", err)
+	}
 	for _, origin := range b.cfg.Ledger.Origins() {
 		b.rewound(origin)
 		if b.Position(origin) >= b.cfg.Ledger.Size(origin) || ctx.Err() != nil {
@@ -89,7 +92,7 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 		err = fold(f)
 	}
 	if err == nil {
-		err = f.indexSignals()
+		err = f.settle()
 	}
 	if err == nil {
 		err = tx.Commit()
@@ -117,17 +120,28 @@ type folder struct {
 	last       uint64      // sequence of the last change noted
 	origin     ledger.Origin
 	next       uint64      // cursor of origin after this transaction
-	signals    []signalRow // to be indexed at its end
+	signals    []signalRow // of alerts, to be indexed at its end
+	watched    []signalRow // of watched files, the same
+	watching   bool        // there is something that may be hit, or was
 }
 
-// signalRow is one row of the index over signals.
+// signalRow is one row of an index over signals: of an alert, or of a watched file.
 type signalRow struct {
 	algorithm uint8
 	value     []byte
-	alert     int64
+	of        int64
 }
 
 func (f *folder) exec(query string, args ...any) (sql.Result, error) {
+	s, err := f.prepared(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.Exec(args...)
+}
+
+// prepared returns a statement that is made once in a transaction.
+func (f *folder) prepared(query string) (*sql.Stmt, error) {
 	s := f.statements[query]
 	if s == nil {
 		var err error
@@ -136,20 +150,34 @@ func (f *folder) exec(query string, args ...any) (sql.Result, error) {
 		}
 		f.statements[query] = s
 	}
-	return s.Exec(args...)
+	return s, nil
 }
 
-// indexSignals writes what the transaction collected in the index's own order: several times faster than in the order
-// of arrival, which would touch a page at random for each.
-func (f *folder) indexSignals() error {
-	slices.SortFunc(f.signals, func(a, b signalRow) int {
+// settle writes what the transaction collected so far.
+func (f *folder) settle() error {
+	signals, watched := f.signals, f.watched
+	f.signals, f.watched = nil, nil
+	err := f.index("INSERT INTO signals VALUES (?, ?, ?) ON CONFLICT DO NOTHING", signals)
+	if err == nil {
+		err = f.index("INSERT INTO watched_signals VALUES (?, ?, ?) ON CONFLICT DO NOTHING", watched)
+	}
+	if err != nil {
+		return err
+	}
+	return f.match(signals, watched)
+}
+
+// index writes rows in the index's own order: several times faster than in the order of arrival, which would touch a page
+// at random for each.
+func (f *folder) index(insert string, rows []signalRow) error {
+	slices.SortFunc(rows, func(a, b signalRow) int {
 		if a.algorithm != b.algorithm {
 			return int(a.algorithm) - int(b.algorithm)
 		}
 		return bytes.Compare(a.value, b.value)
 	})
-	for _, s := range f.signals {
-		if _, err := f.exec("INSERT INTO signals VALUES (?, ?, ?) ON CONFLICT DO NOTHING", s.algorithm, s.value, s.alert); err != nil {
+	for _, s := range rows {
+		if _, err := f.exec(insert, s.algorithm, s.value, s.of); err != nil {
 			return err
 		}
 	}

@@ -41,11 +41,11 @@ type Folded[O any] struct {
 	cursor      int64
 }
 
-func (s *small[O]) prefix() string         { return s.types }
-func (s *small[O]) schema() string         { return s.ddl }
-func (s *small[O]) name(k noun.Key) string { return k.ID(s.ids) }
-func (s *small[O]) forget()                {}
-func (s *small[O]) dated() bool            { return s.byDate }
+func (s *small[O]) prefix() string       { return s.types }
+func (s *small[O]) schema() string       { return s.ddl }
+func (s *small[O]) name(p placed) string { return p.key.ID(s.ids) }
+func (s *small[O]) forget()              {}
+func (s *small[O]) dated() bool          { return s.byDate }
 
 func (s *small[O]) place(w where, e *ledger.Event) (placed, fate) {
 	if s.own && !w.own {

@@ -194,7 +194,10 @@ func (d *demo) importSet(ctx context.Context) (figures, error) {
 		return nil, err
 	}
 	lab := d.net.Node("in/forensic-lab")
-	im := &importer{o: d.o, c: lab.Work, facts: api.AlertFacts{Title: "synthetic set", Handling: &api.Handling{TLP: "green"}}}
+	im, err := alertImporter(d.o, lab.Work, api.AlertFacts{Title: "synthetic set", Handling: &api.Handling{TLP: "green"}}, nil)
+	if err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	out, err := im.file(ctx, path)
 	if err != nil {

@@ -33,7 +33,8 @@ const rootLong = `Vigil is a network on which agencies that protect children sha
   vigil init | join TOKEN        found a jurisdiction, or join one
   vigil serve                    run this agency's node
   vigil status                   problems first, then the network
-  vigil alert raise|list|show    the daily work`
+  vigil alert raise|list|show    the daily work
+  vigil watch add|import|hits    exhibits and cold cases of your own, told to nobody`
 
 func newRoot() *cobra.Command {
 	o := &options{}
@@ -64,7 +65,7 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("work", alertCommand(o), referralCommand(o))
+	add("work", alertCommand(o), watchCommand(o), referralCommand(o))
 	add("network", statusCommand(o), agencyCommand(o), policyCommand(o), partnerCommand(o), ledgerCommand(o))
 	add("node", initCommand(o), joinCommand(o), serveCommand(o), tokenCommand(o), accessCommand(o), configCommand(o), demoCommand(o))
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What each exit code means", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { fmt.Println(exitCodesText) }})

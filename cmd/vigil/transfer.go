@@ -59,31 +59,73 @@ func alertImport(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		im := &importer{o: o, c: c, facts: facts, audience: audience, after: after}
-		out, err := im.file(cmd.Context(), args[0])
-		if out.Rows > 0 {
-			if e := o.out.value(out, func() {
-				o.out.fields("file", out.File, "format", out.Format, "rows", num(out.Rows), "accepted", fmt.Sprint(out.Accepted), "refused", fmt.Sprint(out.Refused), "not pertinent", fmt.Sprint(out.Skipped), "took", fmt.Sprintf("%.1f s, %.0f rows/s", out.Seconds, out.PerSecond))
-			}); e != nil {
-				return e
-			}
+		im, err := alertImporter(o, c, facts, audience)
+		if err != nil {
+			return err
 		}
-		if err != nil && out.Rows > 0 {
-			o.out.note("resume with: vigil alert import %s --after %d", args[0], im.done)
-		}
-		return err
+		im.after = after
+		return o.importFile(cmd, args[0], im)
 	}
 	return cmd
 }
 
-type importer struct {
-	o        *options
-	c        *api.Client
-	facts    api.AlertFacts
-	audience []string
-	after    uint64
+// alertImporter raises alerts: rows that share everything but their hashes become one list.
+func alertImporter(o *options, c *api.Client, facts api.AlertFacts, audience []string) (*importer, error) {
+	base, err := api.DetailsOf(facts)
+	if err != nil {
+		return nil, err
+	}
+	salt, err := json.Marshal([]any{facts, audience})
+	if err != nil {
+		return nil, err
+	}
+	return &importer{o: o, salt: string(salt), batches: func(chunk []interop.Row) []batch {
+		var out []batch
+		for _, b := range interop.Batches(base, chunk) {
+			list := api.RaiseList{AlertFacts: api.FactsOf(b.Details), Audience: audience, Rows: signalsOf(b.Rows)}
+			out = append(out, batch{b.Rows, func(ctx context.Context, key string) (api.Written, error) { return c.RaiseList(ctx, key, list) }})
+		}
+		return out
+	}}, nil
+}
 
-	key  string // of the file's content and the flags
+// importFile imports a file and says what became of it.
+func (o *options) importFile(cmd *cobra.Command, path string, im *importer) error {
+	out, err := im.file(cmd.Context(), path)
+	if out.Rows > 0 {
+		if e := o.out.value(out, func() {
+			o.out.fields("file", out.File, "format", out.Format, "rows", num(out.Rows), "accepted", fmt.Sprint(out.Accepted), "refused", fmt.Sprint(out.Refused), "not pertinent", fmt.Sprint(out.Skipped), "took", fmt.Sprintf("%.1f s, %.0f rows/s", out.Seconds, out.PerSecond))
+		}); e != nil {
+			return e
+		}
+	}
+	if err != nil && out.Rows > 0 {
+		o.out.note("resume with: %s %s --after %d", cmd.CommandPath(), path, im.done)
+	}
+	return err
+}
+
+func signalsOf(rows []interop.Row) [][]api.Signal {
+	out := make([][]api.Signal, len(rows))
+	for i, r := range rows {
+		out[i] = api.SignalsOf(r.File)
+	}
+	return out
+}
+
+// batch is rows that become one request.
+type batch struct {
+	rows []interop.Row
+	send func(ctx context.Context, key string) (api.Written, error)
+}
+
+type importer struct {
+	o       *options
+	after   uint64
+	salt    string // of the key, beside the file's content
+	batches func(chunk []interop.Row) []batch
+
+	key  string // of the file's content and the salt
 	done uint64 // rows committed or refused for good
 	out  imported
 }
@@ -99,9 +141,7 @@ func (im *importer) file(ctx context.Context, path string) (imported, error) {
 	if err != nil {
 		return im.out, err
 	}
-	if err := json.NewEncoder(sum).Encode([]any{im.facts, im.audience}); err != nil {
-		return im.out, err
-	}
+	fmt.Fprint(sum, im.salt)
 	im.key = hex.EncodeToString(sum.Sum(nil)[:16])
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return im.out, err
@@ -162,27 +202,19 @@ func (im *importer) bad(line uint64, err error) {
 	}
 }
 
-// commit writes a chunk: rows that share everything but their hashes become one list. Its key is made of the file and
-// the rows, so that the same rows are never written twice.
+// commit writes a chunk. The key of each request is made of the file and the rows, so that the same rows are never
+// written twice.
 func (im *importer) commit(ctx context.Context, chunk []interop.Row) error {
 	if len(chunk) == 0 {
 		return nil
 	}
-	base, err := api.DetailsOf(im.facts)
-	if err != nil {
-		return err
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(importParallel) // the node seals what waits for one audience as one entry
 	var mu sync.Mutex
-	for _, b := range interop.Batches(base, chunk) {
+	for _, b := range im.batches(chunk) {
 		group.Go(func() error {
-			list := api.RaiseList{AlertFacts: api.FactsOf(b.Details), Audience: im.audience}
-			for _, r := range b.Rows {
-				list.Rows = append(list.Rows, api.SignalsOf(r.File))
-			}
-			key := fmt.Sprintf("import-%s-%d-%d", im.key, b.Rows[0].Number, b.Rows[len(b.Rows)-1].Number)
-			w, err := im.send(ctx, key, list)
+			key := fmt.Sprintf("import-%s-%d-%d", im.key, b.rows[0].Number, b.rows[len(b.rows)-1].Number)
+			w, err := im.send(ctx, key, b)
 			if err != nil {
 				return err
 			}
@@ -191,7 +223,7 @@ func (im *importer) commit(ctx context.Context, chunk []interop.Row) error {
 			im.out.Accepted += w.Accepted
 			for _, v := range w.Rows {
 				im.out.Rows-- // counted when it was read
-				im.bad(b.Rows[v.Row].Line, errors.New(v.Error))
+				im.bad(b.rows[v.Row].Line, errors.New(v.Error))
 			}
 			return nil
 		})
@@ -204,9 +236,9 @@ func (im *importer) commit(ctx context.Context, chunk []interop.Row) error {
 }
 
 // send asks again while the node says that time mends it.
-func (im *importer) send(ctx context.Context, key string, list api.RaiseList) (api.Written, error) {
+func (im *importer) send(ctx context.Context, key string, b batch) (api.Written, error) {
 	for try := 1; ; try++ {
-		w, err := im.c.RaiseList(ctx, key, list)
+		w, err := b.send(ctx, key)
 		var refusal *api.Refusal
 		if err == nil || !errors.As(err, &refusal) || refusal.RetryAfter == 0 || try == importTries {
 			return w, err

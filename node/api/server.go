@@ -102,6 +102,7 @@ func New(cfg Config) *Server {
 	s.accessRoutes()
 	s.referralRoutes()
 	s.policyRoutes()
+	s.watchRoutes()
 	s.plainRoutes()
 	return s
 }

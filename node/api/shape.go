@@ -122,6 +122,7 @@ const maxShownRows = 100
 var shows = map[string]func(e *ledger.Event) (any, error){
 	"alert":    showAlertEvent,
 	"referral": showReferralEvent,
+	"watch":    showWatchEvent,
 }
 
 // ShowEvent gives an opened event its shape on the wire: what it says, in words.

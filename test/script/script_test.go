@@ -2,12 +2,17 @@
 package script
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"vigil/cmd/network"
+	"vigil/ledger"
 )
 
 func TestScripts(t *testing.T) {
@@ -22,7 +27,84 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("VIGIL_DIR", filepath.Join(e.WorkDir, "node"))
+			e.Values[running{}] = &world{binary: filepath.Join(bin, "vigil")}
+			e.Defer(e.Values[running{}].(*world).stop)
 			return nil
 		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"network": start, "as": as, "settled": settled},
 	})
+}
+
+// world is the network of one script, of real processes.
+type world struct {
+	binary string
+	dir    string
+	net    *network.Network
+}
+
+type running struct{}
+
+const startWait = 3 * time.Minute
+
+func worldOf(ts *testscript.TestScript) *world { return ts.Value(running{}).(*world) }
+
+func (w *world) stop() {
+	if w.net != nil {
+		w.net.Stop()
+		_ = os.RemoveAll(w.dir)
+	}
+}
+
+// start is "network AGENCY…": it runs a node for each agency, founds their jurisdictions, and links them where there are
+// two. Commands that follow speak to the first as its laboratory.
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), startWait)
+	defer cancel()
+	w := worldOf(ts)
+	var err error
+	w.dir, err = os.MkdirTemp("", "vigil-script-") // short: a socket's path is bounded
+	ts.Check(err)
+	w.net, err = network.New(w.dir, w.binary)
+	ts.Check(err)
+	home := ledger.AgencyID(args[0]).Jurisdiction()
+	abroad := home
+	for _, id := range args {
+		ts.Check(w.net.Add(ctx, ledger.AgencyID(id)))
+		if j := ledger.AgencyID(id).Jurisdiction(); j != home {
+			abroad = j
+		}
+	}
+	if abroad != home {
+		ts.Check(w.net.Connect(ctx, home, abroad))
+	}
+	as(ts, neg, args[:1])
+}
+
+// as is "as AGENCY": commands that follow speak to its node as its laboratory; "as AGENCY operator", on its socket.
+func as(ts *testscript.TestScript, _ bool, args []string) {
+	n := worldOf(ts).net.Node(ledger.AgencyID(args[0]))
+	if n == nil {
+		ts.Fatalf("no agency %s", args[0])
+	}
+	token := filepath.Join(worldOf(ts).dir, "token")
+	ts.Check(os.WriteFile(token, []byte(n.Token+"\n"), 0o600))
+	ts.Setenv("VIGIL_SERVER", "https://"+n.Config.API.Listen)
+	ts.Setenv("VIGIL_PIN", n.Pin)
+	ts.Setenv("VIGIL_TOKEN_FILE", token)
+	if len(args) > 1 {
+		ts.Setenv("VIGIL_SERVER", "unix://"+n.Config.SocketPath())
+		ts.Setenv("VIGIL_TOKEN_FILE", "")
+	}
+}
+
+// settled is "settled": it waits until every node has read everything.
+func settled(ts *testscript.TestScript, _ bool, _ []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), startWait)
+	defer cancel()
+	w := worldOf(ts)
+	var all []ledger.JurisdictionID
+	for _, id := range w.net.Order() {
+		all = append(all, id.Jurisdiction())
+	}
+	ts.Check(w.net.Settled(ctx, all...))
 }

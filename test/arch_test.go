@@ -15,7 +15,15 @@ import (
 )
 
 // pure packages: bytes and values in, bytes and values out.
-var pure = []string{"crypto", "ledger", "ledger/alert", "ledger/noun", "ledger/referral", "ledger/watch"}
+var pure = []string{
+	"crypto",
+	"ledger",
+	"ledger/account",
+	"ledger/alert",
+	"ledger/noun",
+	"ledger/referral",
+	"ledger/watch",
+}
 
 // forbidden imports of pure packages.
 var impure = []string{

@@ -64,7 +64,16 @@ type table interface {
 }
 
 // tables are those of all nouns that this binary knows.
-func tables() []table { return []table{newAlerts(), referrals, watches{}} }
+func tables() []table {
+	return []table{
+		newAlerts(),
+		consents,
+		referrals,
+		tokens,
+		users,
+		watches{},
+	}
+}
 
 // place finds the noun of an event and lets it read.
 func (b *Board) place(w where, audience string, e *ledger.Event) (table, placed, fate) {

@@ -13,6 +13,7 @@ const (
 	maxChanges   = 1_000
 	maxListed    = 1_000 // of events without effect, and of objects without a cause
 	maxTextBytes = 256
+	maxAccounts  = 4_096
 	maxTextWords = 16
 	readers      = 4
 	// maxKeyBytes bounds what the index over signals holds of a value; of a longer one it holds the SHA-256.

@@ -1,0 +1,22 @@
+package signin
+
+import "time"
+
+const (
+	minPasswordBytes = 12
+	maxPasswordBytes = 256
+	hashMemory       = 64 << 10 // KiB of one Argon2id computation
+	hashPasses       = 3
+	hashLanes        = 2
+	hashesAtOnce     = 2 // so much memory at once, whoever tries
+
+	maxSessions     = 4_096
+	maxCeremonies   = 1_024
+	ceremonyTime    = 5 * time.Minute
+	maxProviderBody = 1 << 20
+
+	// Of wrong passwords and codes for one name: a burst, then one each.
+	triesBurst = 5
+	triesEvery = 30 * time.Second
+	maxTried   = 4_096
+)

@@ -1,0 +1,90 @@
+package signin
+
+import (
+	"context"
+	"time"
+
+	"vigil/ledger"
+	"vigil/ledger/account"
+	"vigil/ledger/noun"
+)
+
+// Session is a person signed in.
+type Session struct {
+	User    *account.User
+	How     account.Kind
+	Expires time.Time
+}
+
+const (
+	keyHome   = "home"
+	keyAuthor = "author"
+	keyEvent  = "event"
+	keyHow    = "how"
+	keySeen   = "seen"
+)
+
+// Begin begins a session and returns the secret that names it: 32 random bytes, of which the node keeps the hash.
+func (s *Service) Begin(ctx context.Context, u *account.User, how account.Kind) (secret string, expires time.Time, err error) {
+	if n, err := s.count(); err != nil || n >= maxSessions {
+		return "", time.Time{}, ErrBusy
+	}
+	ctx, err = s.sessions.Load(ctx, "")
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	s.sessions.Put(ctx, keyHome, string(u.Key.Home))
+	s.sessions.Put(ctx, keyAuthor, string(u.Key.Author))
+	s.sessions.Put(ctx, keyEvent, u.Key.Event.String())
+	s.sessions.Put(ctx, keyHow, string(how))
+	s.sessions.Put(ctx, keySeen, time.Now().Unix())
+	s.sessions.SetDeadline(ctx, time.Now().Add(time.Duration(s.cfg.Policy().SessionHours)*time.Hour))
+	return s.sessions.Commit(ctx)
+}
+
+func (s *Service) count() (int, error) {
+	all, err := s.store.All()
+	return len(all), err
+}
+
+// Find returns whose session a secret names, with the account as it is now. ErrSession: it never was, is over, was idle too
+// long, or its person was removed.
+func (s *Service) Find(ctx context.Context, secret string) (Session, error) {
+	ctx, err := s.sessions.Load(ctx, secret)
+	if err != nil || !s.sessions.Exists(ctx, keyEvent) {
+		return Session{}, ErrSession
+	}
+	seen, now := time.Unix(s.sessions.GetInt64(ctx, keySeen), 0), time.Now()
+	event, err := ledger.ParseEventID(s.sessions.GetString(ctx, keyEvent))
+	k := noun.Key{Home: ledger.Origin(s.sessions.GetString(ctx, keyHome)), Author: ledger.AgencyID(s.sessions.GetString(ctx, keyAuthor)), Event: event}
+	u, ok := s.cfg.Accounts.UserByKey(ctx, k)
+	if err != nil || !ok || now.Sub(seen) > time.Duration(s.cfg.Policy().IdleMinutes)*time.Minute {
+		_ = s.sessions.Destroy(ctx) // it is over either way
+		return Session{}, ErrSession
+	}
+	out := Session{User: u, How: account.Kind(s.sessions.GetString(ctx, keyHow)), Expires: s.sessions.Deadline(ctx)}
+	if now.Sub(seen) >= time.Second {
+		s.sessions.Put(ctx, keySeen, now.Unix())
+		_, _, err = s.sessions.Commit(ctx)
+	}
+	return out, err
+}
+
+// End ends a session.
+func (s *Service) End(ctx context.Context, secret string) error {
+	ctx, err := s.sessions.Load(ctx, secret)
+	if err != nil {
+		return ErrSession
+	}
+	return s.sessions.Destroy(ctx)
+}
+
+// EndAll ends every session of a person.
+func (s *Service) EndAll(ctx context.Context, u *account.User) error {
+	return s.sessions.Iterate(ctx, func(ctx context.Context) error {
+		if s.sessions.GetString(ctx, keyEvent) == u.Key.Event.String() {
+			return s.sessions.Destroy(ctx)
+		}
+		return nil
+	})
+}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"vigil/node/signin"
 )
 
 // ErrConfig says that a configuration is not usable; the text names the key and the line.
@@ -27,12 +29,22 @@ type Config struct {
 	API struct {
 		// Listen is the HTTPS address for people and platforms.
 		Listen string `toml:"listen" comment:"HTTPS for people and platforms"`
+		// URL is where people reach the node, with a name and https; passkeys and the OpenID provider need it.
+		URL string `toml:"url" comment:"https://name[:port] by which people reach this node; passkeys and OpenID sign-in need it"`
 		// Certificate and Key are PEM files; without them the node makes its own certificate.
 		Certificate string `toml:"certificate" comment:"PEM certificate chain; empty: the node makes its own"`
 		Key         string `toml:"key" comment:"PEM private key of the certificate"`
 		// Socket is the unix socket of the machine's own operator; default <dir>/vigil.sock.
 		Socket string `toml:"socket" comment:"unix socket of this machine's operator; empty: <dir>/vigil.sock"`
 	} `toml:"api"`
+
+	OpenID struct {
+		// Issuer is the agency's own OpenID provider; empty: none.
+		Issuer string `toml:"issuer" comment:"the agency's own OpenID provider; empty: people sign in by passkey or password only"`
+		// ClientID and SecretFile are what the provider knows this node by.
+		ClientID   string `toml:"client_id" comment:"what the provider knows this node by"`
+		SecretFile string `toml:"secret_file" comment:"file with the client secret"`
+	} `toml:"openid"`
 
 	Node struct {
 		// Listen is the address for the jurisdiction's other nodes (raft and h2 on one port).
@@ -118,6 +130,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: api.listen is empty; use 127.0.0.1:7440 to serve this machine only", ErrConfig)
 	case c.Node.Listen == "":
 		return fmt.Errorf("%w: node.listen is empty; the other nodes need an address to dial", ErrConfig)
+	case c.OpenID.Issuer != "" && (c.API.URL == "" || c.OpenID.ClientID == "" || c.OpenID.SecretFile == ""):
+		return fmt.Errorf("%w: openid.issuer needs api.url, openid.client_id and openid.secret_file", ErrConfig)
+	case c.API.URL != "" && !strings.HasPrefix(c.API.URL, "https://"):
+		return fmt.Errorf("%w: api.url is https:// and a name", ErrConfig)
 	case (c.API.Certificate == "") != (c.API.Key == ""):
 		return fmt.Errorf("%w: api.certificate and api.key go together", ErrConfig)
 	}
@@ -130,6 +146,18 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: log.format %q is neither json nor text", ErrConfig, c.Log.Format)
 	}
 	return nil
+}
+
+// provider reads the OpenID provider's settings; nil where there is none.
+func (c Config) provider() (*signin.ProviderConfig, error) {
+	if c.OpenID.Issuer == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(c.OpenID.SecretFile)
+	if err != nil {
+		return nil, fmt.Errorf("%w: openid.secret_file: %w", ErrConfig, err)
+	}
+	return &signin.ProviderConfig{Issuer: c.OpenID.Issuer, ClientID: c.OpenID.ClientID, Secret: strings.TrimSpace(string(b))}, nil
 }
 
 // SocketPath returns the operator's socket.

@@ -348,9 +348,17 @@ func closer(l net.Listener) interface{ Close() error } {
 // openAPI binds the HTTPS address and the operator's socket.
 func (n *Node) openAPI() (err error) {
 	n.metrics = newMetrics(n)
-	n.api = api.New(api.Config{
+	provider, err := n.cfg.provider()
+	if err != nil {
+		return err
+	}
+	n.api, err = api.New(api.Config{
 		Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Node: n, Access: n.access, Metrics: n.metrics.registry, Log: n.log, Version: Version(),
+		URL: n.cfg.API.URL, Provider: provider,
 	})
+	if err != nil {
+		return err
+	}
 	if n.tls, n.pin, err = n.serverTLS(); err != nil {
 		return err
 	}

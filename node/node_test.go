@@ -46,7 +46,7 @@ func TestOneNodeAnswers(t *testing.T) {
 	r := nodetest.Run(t, c)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	analyst, auditor, platform := r.As(t, "analyst"), r.As(t, "auditor"), r.As(t, "platform")
+	analyst, auditor, platform := r.As(t, "analyst"), r.As(t, "auditor"), r.As(t, api.RolePlatform)
 
 	t.Run("a write is there when it is answered, once", func(t *testing.T) {
 		a := api.RaiseAlert{Signals: md5(0x11)}

@@ -38,7 +38,7 @@ var upon = map[string]string{"ledger/watch": "ledger/alert"}
 var downwards = map[string][]string{
 	"cluster": {"store"},
 	"duty":    {"board", "author"},
-	"api":     {"board", "author", "interop", "accesslog"},
+	"api":     {"board", "author", "interop", "accesslog", "signin"},
 	"interop": {},
 }
 

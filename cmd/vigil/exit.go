@@ -35,7 +35,7 @@ const exitCodesText = `Exit codes:
   2    wrong usage or bad input
   3    not found (also: no alert carries the hash)
   4    not authenticated
-  5    forbidden for this role or by handling
+  5    forbidden for this role or by handling, or waits for a second person
   6    unavailable: no leader, no quorum, not ready, node not reachable
   7    conflict: already done otherwise, or the same idempotency key with another body
   8    timed out; the outcome may not be known
@@ -117,7 +117,7 @@ func statusCode(status int) int {
 		return exitNotFound
 	case http.StatusUnauthorized:
 		return exitUnauthorized
-	case http.StatusForbidden:
+	case http.StatusForbidden, http.StatusAccepted:
 		return exitForbidden
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusBadGateway:
 		return exitUnavailable

@@ -20,7 +20,8 @@ type options struct {
 	pin       string
 	ca        string
 
-	purpose, caseNumber string
+	purpose, caseNumber, consent string
+	anonymous                    bool // for commands that come before a session
 
 	json  bool
 	quiet bool
@@ -56,6 +57,7 @@ func newRoot() *cobra.Command {
 	f.StringVar(&o.caseNumber, "case", os.Getenv("VIGIL_CASE"), "case number, for the access log [$VIGIL_CASE]")
 	f.StringVar(&o.pin, "pin", os.Getenv("VIGIL_PIN"), "SHA-256 of the node's certificate, printed by 'vigil serve' [$VIGIL_PIN]")
 	f.StringVar(&o.ca, "ca", os.Getenv("VIGIL_CA"), "PEM file of authorities to trust instead of the system's [$VIGIL_CA]")
+	f.StringVar(&o.consent, "consent", "", "request to which a second person has agreed, co_…")
 	f.BoolVar(&o.json, "json", false, "print JSON for programs")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress and no hints")
 	root.AddGroup(&cobra.Group{ID: "work", Title: "Daily work:"}, &cobra.Group{ID: "network", Title: "Network:"}, &cobra.Group{ID: "node", Title: "This node:"})
@@ -65,9 +67,18 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("work", alertCommand(o), watchCommand(o), referralCommand(o))
+	add("work",
+		alertCommand(o),
+		consentCommand(o),
+		enrolCommand(o),
+		loginCommand(o),
+		logoutCommand(o),
+		referralCommand(o),
+		watchCommand(o),
+		whoamiCommand(o),
+	)
 	add("network", statusCommand(o), agencyCommand(o), policyCommand(o), partnerCommand(o), ledgerCommand(o))
-	add("node", initCommand(o), joinCommand(o), serveCommand(o), tokenCommand(o), accessCommand(o), configCommand(o), demoCommand(o))
+	add("node", initCommand(o), joinCommand(o), serveCommand(o), userCommand(o), tokenCommand(o), accessCommand(o), configCommand(o), demoCommand(o))
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What each exit code means", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { fmt.Println(exitCodesText) }})
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{text: err.Error(), hint: "see '" + c.CommandPath() + " --help'"}
@@ -90,11 +101,11 @@ func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 // client makes the API client that the flags and the environment name; the default is the socket of the node whose
 // data directory is the default one.
 func (o *options) client() (*api.Client, error) {
-	t := api.Target{Server: o.server, Pin: o.pin, Purpose: o.purpose, Case: o.caseNumber}
-	if t.Server == "" {
-		t.Server = "unix://" + filepath.Join(defaultDir(), "vigil.sock")
+	t := api.Target{Server: o.serverName(), Pin: o.pin, Purpose: o.purpose, Case: o.caseNumber, Consent: o.consent}
+	if !o.anonymous {
+		t.Token = savedSession(t.Server)
 	}
-	if o.tokenFile != "" {
+	if o.tokenFile != "" && !o.anonymous {
 		b, err := os.ReadFile(o.tokenFile)
 		if err != nil {
 			return nil, fmt.Errorf("token file: %w", err)
@@ -112,6 +123,14 @@ func (o *options) client() (*api.Client, error) {
 		}
 	}
 	return api.NewClient(t)
+}
+
+// serverName is the node that the flags, the environment or the default directory name.
+func (o *options) serverName() string {
+	if o.server != "" {
+		return o.server
+	}
+	return "unix://" + filepath.Join(defaultDir(), "vigil.sock")
 }
 
 func defaultDir() string {

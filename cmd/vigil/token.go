@@ -46,7 +46,7 @@ func tokenCreate(o *options) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&t.Role, "role", "", "analyst, lab, liaison, coordinator, auditor, operator, platform (required)")
+	f.StringVar(&t.Role, "role", "", "analyst, lab, liaison, coordinator, support, reporter, screening, auditor, operator (required)")
 	f.IntVar(&t.Days, "days", 90, "how long it is valid")
 	f.StringVarP(&out, "out", "o", "", "write the secret to a file instead")
 	_ = cmd.MarkFlagRequired("role")

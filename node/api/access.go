@@ -2,174 +2,148 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base32"
-	"encoding/hex"
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"vigil/ledger"
+	"vigil/ledger/account"
+	"vigil/node/signin"
 )
 
-// Roles of tokens. The socket of the machine's own operator has RoleOperator and RoleCoordinator.
+// Roles of people and tokens. The socket of the machine's own operator has RoleOperator and RoleCoordinator.
 const (
-	RoleAnalyst     = "analyst"     // reads and writes alerts
-	RoleLab         = "lab"         // the same, in bulk
-	RoleCoordinator = "coordinator" // governance
-	RoleAuditor     = "auditor"     // reads everything, writes nothing
-	RoleOperator    = "operator"    // runs the node; no content
-	RolePlatform    = "platform"    // looks hashes up
+	RoleAnalyst     = account.Analyst
+	RoleLab         = account.Lab
+	RoleLiaison     = account.Liaison
+	RoleCoordinator = account.Coordinator
+	RoleAuditor     = account.Auditor
+	RoleOperator    = account.Operator
+	RolePlatform    = account.Reporter
+	RoleSupport     = account.Support
+	RoleScreening   = account.Screening
 )
 
 var (
-	anyone     = []string{RoleAnalyst, RoleLab, RoleCoordinator, RoleAuditor, RoleOperator, RolePlatform, RoleLiaison}
+	anyone     = account.Roles
 	content    = []string{RoleAnalyst, RoleLab, RoleAuditor}
 	writers    = []string{RoleAnalyst, RoleLab}
 	lookers    = []string{RoleAnalyst, RoleLab, RoleAuditor, RolePlatform}
 	governors  = []string{RoleCoordinator}
-	operators  = []string{RoleOperator}
+	operators  = []string{RoleOperator, RoleCoordinator}
 	inspectors = []string{RoleAnalyst, RoleLab, RoleCoordinator, RoleAuditor, RoleOperator}
 )
 
-// principal is who asks.
+// principal is who asks: a person signed in, a program with a token, or the machine's own operator.
 type principal struct {
-	name  string
-	roles []string
+	name   string // us_…, tk_… or socket
+	label  string
+	roles  []string
+	role   string // of the roles the one that permits the operation
+	user   *account.User
+	secret string // of the session
 }
+
+// socketName is the principal of the machine's own operator.
+const socketName = "socket"
 
 type principalKey struct{}
 
 // OnSocket marks the connections of the operator's socket; it belongs into http.Server.ConnContext.
 func OnSocket(ctx context.Context) context.Context {
-	return context.WithValue(ctx, principalKey{}, principal{name: "socket", roles: []string{RoleOperator, RoleCoordinator}})
+	return context.WithValue(ctx, principalKey{}, principal{name: socketName, label: socketName, roles: []string{RoleOperator, RoleCoordinator}})
 }
 
-func (p principal) has(roles []string) bool {
+// as returns the principal in the first of its roles that is among those permitted.
+func (p principal) as(permitted []string) (principal, bool) {
 	for _, have := range p.roles {
-		for _, want := range roles {
-			if have == want {
-				return true
-			}
+		if slices.Contains(permitted, have) {
+			p.role = have
+			return p, true
 		}
 	}
-	return false
+	return p, false
 }
 
-// A token is "vigil_" and 52 base32 characters: 32 random bytes. Only their SHA-256 is kept, as an event that is sealed
-// to the agency itself: lose the machine, keep the kit, and tokens come back.
-const tokenPrefix = "vigil_"
+// who returns the principal of a request that was let in.
+func who(ctx context.Context) principal {
+	p, _ := ctx.Value(principalKey{}).(principal)
+	return p
+}
 
+// What secrets begin with, so that one that got lost can be found by a scan.
 const (
-	tokenCreated = "token.created"
-	tokenRevoked = "token.revoked"
+	tokenPrefix   = "vigil_"
+	sessionPrefix = "vigils_"
 )
 
-type tokenEvent struct {
-	_       struct{} `cbor:",toarray"`
-	Name    string
-	Role    string
-	Hash    [32]byte
-	Expires int64
-}
+// sessionCookie holds a session in a browser. Its name keeps it to this host and to https.
+const sessionCookie = "__Host-vigil"
 
-type tokens struct {
-	s *Server
-
-	mu     sync.Mutex
-	byHash map[[32]byte]Token // guarded by mu
-	list   []Token            // guarded by mu
-	read   time.Time          // guarded by mu
-}
-
-var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-
-func newSecret() (secret string, hash [32]byte) {
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // never fails
-	secret = tokenPrefix + base32Lower.EncodeToString(b[:])
-	return secret, sha256.Sum256([]byte(secret))
-}
-
-// find returns the token of a secret. Revoked and expired ones are not found.
-func (t *tokens) find(ctx context.Context, secret string) (Token, bool) {
-	hash := sha256.Sum256([]byte(secret))
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	token, ok := t.byHash[hash]
-	if !ok || time.Since(t.read) > tokenAge {
-		if t.load(ctx) == nil {
-			token, ok = t.byHash[hash]
-		}
-	}
-	return token, ok && !token.Revoked && time.Now().Before(token.Expires)
-}
-
-// load folds the token events; mu is held.
-func (t *tokens) load(ctx context.Context) error {
-	stored, err := t.s.cfg.Board.Private(ctx, "token.")
-	if err != nil {
-		return err
-	}
-	t.byHash, t.list, t.read = map[[32]byte]Token{}, nil, time.Now()
-	hashes := map[string][32]byte{}
-	for _, x := range stored {
-		id := hex.EncodeToString(x.Event.Rows)
-		var e tokenEvent
-		switch x.Type {
-		case tokenCreated:
-			if ledger.Unmarshal(x.Event.Shared, &e, maxBodyBytes) == nil {
-				token := Token{ID: id, Name: e.Name, Role: e.Role, Expires: time.Unix(e.Expires, 0).UTC()}
-				t.list, t.byHash[e.Hash], hashes[id] = append(t.list, token), token, e.Hash
-			}
-		case tokenRevoked:
-			token := t.byHash[hashes[id]]
-			token.Revoked = true
-			t.byHash[hashes[id]] = token
-			for i := range t.list {
-				t.list[i].Revoked = t.list[i].Revoked || t.list[i].ID == id
-			}
-		}
-	}
-	return nil
-}
-
-func (t *tokens) all(ctx context.Context) ([]Token, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err := t.load(ctx); err != nil {
-		return nil, err
-	}
-	return append([]Token{}, t.list...), nil
-}
-
-func (t *tokens) forget() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.read = time.Time{}
-}
-
-// authenticate says who asks: the socket, or the bearer of a token. A token in the query is refused as one.
+// authenticate says who asks: the bearer of a token or session, a browser with a session's cookie, or the socket.
 func (s *Server) authenticate(r *http.Request) (principal, *Problem) {
-	if p, ok := r.Context().Value(principalKey{}).(principal); ok && r.Header.Get("Authorization") == "" {
+	if header := r.Header.Get("Authorization"); header != "" {
+		return s.bearer(r, header)
+	}
+	if p, ok := r.Context().Value(principalKey{}).(principal); ok {
 		return p, nil
 	}
-	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || !strings.HasPrefix(secret, tokenPrefix) || len(secret) > maxKeyBytes {
-		return principal{}, problem(http.StatusUnauthorized, "no-token", "no bearer token", "make one with 'vigil token create' and send it as 'Authorization: Bearer …'")
+	c, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return principal{}, problem(http.StatusUnauthorized, "no-token", "no bearer token and no session", "sign in with 'vigil login', or make a token with 'vigil token create' and send it as 'Authorization: Bearer …'")
 	}
-	token, ok := s.tokens.find(r.Context(), secret)
+	if err := s.crossOrigin.Check(r); err != nil {
+		return principal{}, problem(http.StatusForbidden, "cross-origin", "another site's page asked for this", "")
+	}
+	return s.session(r.Context(), c.Value)
+}
+
+func (s *Server) bearer(r *http.Request, header string) (principal, *Problem) {
+	secret, ok := strings.CutPrefix(header, "Bearer ")
+	if !ok || len(secret) > maxKeyBytes {
+		return principal{}, problem(http.StatusUnauthorized, "no-token", "no bearer token", "send 'Authorization: Bearer …'")
+	}
+	if session, ok := strings.CutPrefix(secret, sessionPrefix); ok {
+		return s.session(r.Context(), session)
+	}
+	if !strings.HasPrefix(secret, tokenPrefix) {
+		return principal{}, problem(http.StatusUnauthorized, "no-token", "not a token of this network", "make one with 'vigil token create'")
+	}
+	t, ok := s.accounts.token(r.Context(), secret)
 	if !ok {
 		return principal{}, problem(http.StatusUnauthorized, "token", "the token is unknown, revoked or expired", "make a new one with 'vigil token create'")
 	}
-	return principal{name: token.ID, roles: []string{token.Role}}, nil
+	return principal{name: t.Key.ID(account.TokenIDs), label: t.Name, roles: []string{t.Role}}, nil
 }
 
-// guard is the middleware of every operation: who asks, and may they.
+func (s *Server) session(ctx context.Context, secret string) (principal, *Problem) {
+	found, err := s.signIn.Find(ctx, secret)
+	if errors.Is(err, signin.ErrSession) {
+		return principal{}, problem(http.StatusUnauthorized, "session", "the session is over, or its person was removed", "sign in again")
+	}
+	if err != nil {
+		s.cfg.Log.Error("sessions cannot be read", "error", err)
+		return principal{}, unavailable("session", "sessions cannot be read now")
+	}
+	return principal{name: found.User.Key.ID(account.UserIDs), label: found.User.Name, roles: found.User.Roles, user: found.User, secret: secret}, nil
+}
+
+// admit says who asks, in the role that lets them in, or refuses.
+func (s *Server) admit(r *http.Request, roles []string) (principal, *Problem) {
+	p, refusal := s.authenticate(r)
+	if refusal != nil {
+		return p, refusal
+	}
+	p, ok := p.as(roles)
+	if !ok {
+		return p, problem(http.StatusForbidden, "role", "not for this role", "it is for: "+strings.Join(roles, ", "))
+	}
+	return p, nil
+}
+
+// guard is the middleware of every operation: who asks, may they, and does it take a second person.
 func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	roles, _ := ctx.Operation().Metadata["roles"].([]string)
 	if roles == nil {
@@ -180,15 +154,16 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	if r == nil {
 		return
 	}
-	p, refusal := s.authenticate(r)
-	if refusal == nil && !p.has(roles) {
-		refusal = problem(http.StatusForbidden, "role", "not for this role", "it is for: "+strings.Join(roles, ", "))
-	}
+	p, refusal := s.admit(r, roles)
+	in := context.WithValue(ctx.Context(), principalKey{}, p)
 	if refusal != nil {
 		if p.name != "" {
-			s.refused(context.WithValue(ctx.Context(), principalKey{}, p), strings.ToLower(ctx.Operation().OperationID), "role")
+			s.refused(in, strings.ToLower(ctx.Operation().OperationID), "role")
 		}
 		writeProblem(w, refusal)
+		return
+	}
+	if act, _ := ctx.Operation().Metadata["act"].(string); act != "" && !s.consented(in, w, r, act) {
 		return
 	}
 	next(huma.WithValue(ctx, principalKey{}, p))

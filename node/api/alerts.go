@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vigil/ledger"
+	"vigil/ledger/account"
 	"vigil/ledger/alert"
 	"vigil/ledger/noun"
 	"vigil/node/author"
@@ -51,7 +52,7 @@ func (s *Server) alertRoutes() {
 	route(s, http.MethodGet, "/v1/alerts", "listAlerts", "List alerts", content, s.listAlerts)
 	route(s, http.MethodGet, "/v1/alerts/{id}", "getAlert", "One alert with its time line", content, s.getAlert)
 	route(s, http.MethodPost, "/v1/alerts/{id}/assessments", "assess", "Assess another agency's alert", writers, s.assess)
-	route(s, http.MethodPost, "/v1/alerts/{id}/retraction", "retract", "Take your own alert back", writers, s.retract)
+	route(s, http.MethodPost, "/v1/alerts/{id}/retraction", "retract", "Take your own alert back", writers, s.retract, takesTwo(account.ActRetract))
 	route(s, http.MethodPost, "/v1/lookup", "lookUp", "Which alerts carry these signals", lookers, s.lookUp, asking)
 }
 

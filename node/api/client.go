@@ -65,6 +65,8 @@ type Target struct {
 	CA  *x509.CertPool
 	// Purpose and Case say why content is read; they go into the node's access log.
 	Purpose, Case string
+	// Consent names the request to which a second person has agreed.
+	Consent string
 }
 
 // Client speaks to one node. It is safe for concurrent use.
@@ -73,7 +75,7 @@ type Client struct {
 	base  string
 	token string
 
-	purpose, caseNumber string
+	purpose, caseNumber, consent string
 }
 
 // NewClient checks the target; it connects with the first request.
@@ -82,7 +84,7 @@ func NewClient(t Target) (*Client, error) {
 		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", path)
 		}
-		return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}, base: "http://vigil", token: t.Token, purpose: t.Purpose, caseNumber: t.Case}, nil
+		return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}, base: "http://vigil", token: t.Token, purpose: t.Purpose, caseNumber: t.Case, consent: t.Consent}, nil
 	}
 	u, err := url.Parse(t.Server)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
@@ -93,7 +95,7 @@ func NewClient(t Target) (*Client, error) {
 		return nil, err
 	}
 	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 256}
-	return &Client{http: &http.Client{Transport: transport}, base: "https://" + u.Host, token: t.Token, purpose: t.Purpose, caseNumber: t.Case}, nil
+	return &Client{http: &http.Client{Transport: transport}, base: "https://" + u.Host, token: t.Token, purpose: t.Purpose, caseNumber: t.Case, consent: t.Consent}, nil
 }
 
 func tlsConfig(t Target) (*tls.Config, error) {
@@ -114,6 +116,13 @@ func tlsConfig(t Target) (*tls.Config, error) {
 		return nil
 	}
 	return config, nil
+}
+
+// With returns a client that says why it reads and names the request to which a second person has agreed.
+func (c *Client) With(purpose, consent string) *Client {
+	x := *c
+	x.purpose, x.consent = purpose, consent
+	return &x
 }
 
 // Close ends idle connections.
@@ -149,7 +158,7 @@ func (c *Client) do(ctx context.Context, k call) (*http.Response, error) {
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	for name, text := range map[string]string{headerPurpose: c.purpose, headerCase: c.caseNumber} {
+	for name, text := range map[string]string{headerPurpose: c.purpose, headerCase: c.caseNumber, headerConsent: c.consent} {
 		if text != "" {
 			req.Header.Set(name, text)
 		}
@@ -160,6 +169,10 @@ func (c *Client) do(ctx context.Context, k call) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, err
+	}
+	if resp.StatusCode == http.StatusAccepted && resp.Header.Get(headerConsent) != "" {
+		defer resp.Body.Close()
+		return nil, readWaiting(resp)
 	}
 	if resp.StatusCode >= 400 {
 		defer resp.Body.Close()
@@ -179,6 +192,19 @@ func readRefusal(resp *http.Response) error {
 		r.RetryAfter = time.Duration(s) * time.Second
 	}
 	return r
+}
+
+// readWaiting is the answer to an operation that takes a second person: nothing has happened yet.
+func readWaiting(resp *http.Response) error {
+	var c Consent
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxProblemBytes)).Decode(&c); err != nil {
+		return err
+	}
+	return &Refusal{
+		Status: resp.StatusCode, Title: "waits for a second person", Code: "consent-needed",
+		Detail: "nothing has happened yet: it takes a second person, who is asked by " + c.ID,
+		Hint:   "they run: vigil consent grant " + c.ID + "; then repeat the command with --consent " + c.ID,
+	}
 }
 
 // ask makes a call and decodes its JSON answer.

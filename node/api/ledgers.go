@@ -25,9 +25,10 @@ type rawAnswer struct {
 
 func (s *Server) ledgerRoutes() {
 	route(s, http.MethodGet, "/v1/ledger/entries/{index}", "entry", "One entry of a ledger", inspectors, func(ctx context.Context, in *entryPath) (*body[Entry], error) {
-		p, _ := ctx.Value(principalKey{}).(principal)
-		e, err := s.cfg.Node.Entry(in.Origin, in.Index, p.has(content))
-		if err == nil && len(e.Events) > 0 && p.has(content) {
+		p, reads := who(ctx).as(content)
+		e, err := s.cfg.Node.Entry(in.Origin, in.Index, reads)
+		if err == nil && len(e.Events) > 0 && reads {
+			ctx = context.WithValue(ctx, principalKey{}, p)
 			err = s.read(ctx, "entry.show", []string{fmt.Sprintf("%s#%d", e.Ledger, e.Index)})
 		}
 		return &body[Entry]{e}, err

@@ -26,6 +26,11 @@ const (
 	writeWait     = 10 * time.Second // for a commit
 	eventBeat     = 15 * time.Second
 	eventPage     = 256
-	tokenAge      = time.Second
-	requestsBurst = 400
+	consentTime   = 24 * time.Hour // for which a second person's agreement holds
+	maxUsers      = 2048
+	maxWordsBytes = 3000 // of an operation as it is shown to a second person
+
+	accountAge        = time.Minute // to when what is known of people and tokens is taken for true
+	accountAgeMissing = time.Second // where one is not found
+	requestsBurst     = 400
 )

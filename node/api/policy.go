@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"vigil/ledger"
+	"vigil/ledger/account"
 	"vigil/ledger/alert"
 	"vigil/ledger/noun"
 	"vigil/ledger/referral"
@@ -16,6 +17,7 @@ import (
 
 // policySections give the nouns' parts of the policy their shape on the wire: one line for each noun that has one.
 var policySections = []policySection{
+	sectionOf(account.Section),
 	sectionOf(alert.Section),
 	sectionOf(referral.Section),
 }

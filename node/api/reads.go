@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
+	"vigil/ledger/account"
 	"vigil/node/accesslog"
 )
 
@@ -50,13 +52,16 @@ func (s *Server) refused(ctx context.Context, verb, reason string) {
 }
 
 func (s *Server) record(ctx context.Context, r accesslog.Record) error {
-	p, _ := ctx.Value(principalKey{}).(principal)
-	r.Actor = accesslog.Actor(p.name)
-	if len(p.roles) > 0 {
-		r.Role = accesslog.Role(p.roles[0])
+	p := who(ctx)
+	r.Actor, r.Role = accesslog.Actor(p.name), accesslog.Role(p.role)
+	if p.role == "" && len(p.roles) > 0 {
+		r.Role = accesslog.Role(p.roles[0]) // it was refused for its roles
 	}
 	if request, _ := requestOf(ctx); request != nil {
 		r.Purpose, r.Case = request.Header.Get(headerPurpose), request.Header.Get(headerCase)
+	}
+	if refusal := s.unexplained(r); refusal != nil {
+		return refusal
 	}
 	err := r.Check()
 	if err == nil {
@@ -70,6 +75,28 @@ func (s *Server) record(ctx context.Context, r accesslog.Record) error {
 		return unavailable("access-log", "the access log cannot be written, so nothing is read")
 	}
 	return nil
+}
+
+// unexplained refuses a read that does not say why, or for which case, where the policy wants that of the role.
+func (s *Server) unexplained(r accesslog.Record) error {
+	if r.Outcome != accesslog.Answered {
+		return nil
+	}
+	policy := s.accessPolicy()
+	switch {
+	case r.Purpose == "" && slices.Contains(policy.Purpose, string(r.Role)):
+		return problem(http.StatusBadRequest, "purpose-required", "the policy wants to know why this is read", "say so with --purpose, or in the header "+headerPurpose)
+	case r.Case == "" && slices.Contains(policy.Case, string(r.Role)):
+		return problem(http.StatusBadRequest, "case-required", "the policy wants to know for which case this is read", "say so with --case, or in the header "+headerCase)
+	}
+	return nil
+}
+
+// accessPolicy is the access policy in force.
+func (s *Server) accessPolicy() *account.Policy {
+	p, _ := s.cfg.Node.Policy()
+	section, _ := account.Section.In(p)
+	return section
 }
 
 // writeError answers a plain handler's error.

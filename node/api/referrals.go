@@ -10,9 +10,6 @@ import (
 	"vigil/node/board"
 )
 
-// RoleLiaison reads and moves referrals, and nothing else.
-const RoleLiaison = "liaison"
-
 var (
 	referrers       = []string{RoleAnalyst, RoleLab, RoleLiaison}
 	referralReaders = []string{RoleAnalyst, RoleLab, RoleLiaison, RoleAuditor}
@@ -141,7 +138,7 @@ func (s *Server) referral(x *board.Referral) Referral {
 	out := Referral{
 		ID: x.Key.ID(referral.IDPrefix), Ledger: string(r.Home), State: string(r.State), Step: r.Step, Opener: string(r.Opener), Holder: string(r.Holder), Offered: string(r.Offered),
 		Kind: string(r.Opened.Kind), Urgency: r.Opened.Urgency, Title: r.Opened.Title, Text: r.Opened.Text, Alerts: r.Opened.Alerts, Exercise: r.Opened.Exercise,
-		Audience: x.Audience, Timeline: []ReferralEvent{}, Moves: s.permitted(r),
+		Audience: x.Audience, Timeline: []ReferralEvent{}, Moves: s.moves(r),
 	}
 	if !x.NoLaterThan.IsZero() {
 		out.NoLaterThan = &x.NoLaterThan
@@ -159,8 +156,8 @@ func (s *Server) referral(x *board.Referral) Referral {
 	return out
 }
 
-// permitted are the moves this agency may make now.
-func (s *Server) permitted(r *referral.Referral) []string {
+// moves are the moves this agency may make now.
+func (s *Server) moves(r *referral.Referral) []string {
 	out := []string{}
 	for _, m := range referral.Moves {
 		if r.Permits(s.cfg.Agency, &referral.Moved{Move: m}) == nil {

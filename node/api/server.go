@@ -17,6 +17,7 @@ import (
 	"vigil/node/accesslog"
 	"vigil/node/author"
 	"vigil/node/board"
+	"vigil/node/signin"
 )
 
 // Author writes events and acts.
@@ -59,7 +60,7 @@ type Node interface {
 	VerifyAccess(ctx context.Context) (AccessReport, error)
 }
 
-// Config names what a Server works with; every field is required.
+// Config names what a Server works with; every field but URL and Provider is required.
 type Config struct {
 	Agency  ledger.AgencyID
 	Origin  ledger.Origin
@@ -70,24 +71,37 @@ type Config struct {
 	Metrics *prometheus.Registry
 	Log     *slog.Logger
 	Version string
+	// URL is where people reach the node: https and a name. Without it there are no passkeys and no provider.
+	URL string
+	// Provider is the agency's own OpenID provider.
+	Provider *signin.ProviderConfig
 }
 
 // Server is the HTTP API of one node.
 type Server struct {
-	cfg    Config
-	mux    *http.ServeMux
-	api    huma.API
-	tokens *tokens
+	cfg Config
+	mux *http.ServeMux
+	api huma.API
+	// accounts are the people and tokens that may ask.
+	accounts    *accounts
+	signIn      *signin.Service
+	crossOrigin *http.CrossOriginProtection
+	naming      sync.Mutex // held while a person is added
 
 	mu       sync.Mutex
 	inFlight map[ledger.EventID]chan struct{} // guarded by mu
 }
 
 // New makes the API's handler.
-func New(cfg Config) *Server {
+func New(cfg Config) (*Server, error) {
 	useProblems()
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), inFlight: map[ledger.EventID]chan struct{}{}}
-	s.tokens = &tokens{s: s}
+	var err error
+	s.accounts, s.crossOrigin = &accounts{s: s}, http.NewCrossOriginProtection()
+	s.signIn, err = signin.New(signin.Config{Accounts: s.accounts, Policy: s.accessPolicy, URL: cfg.URL, Provider: cfg.Provider})
+	if err != nil {
+		return nil, err
+	}
 	c := huma.DefaultConfig("Vigil", cfg.Version)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/openapi", "", ""
 	c.Info.Description = "Signals, not material: hash alerts on a ledger without an operator."
@@ -99,12 +113,15 @@ func New(cfg Config) *Server {
 	s.networkRoutes()
 	s.ledgerRoutes()
 	s.tokenRoutes()
+	s.userRoutes()
+	s.sessionRoutes()
+	s.consentRoutes()
 	s.accessRoutes()
 	s.referralRoutes()
 	s.policyRoutes()
 	s.watchRoutes()
 	s.plainRoutes()
-	return s
+	return s, nil
 }
 
 type requestKey struct{}
@@ -206,10 +223,7 @@ func (s *Server) plainRoutes() {
 // allow guards a plain handler.
 func (s *Server) allow(roles []string, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, refusal := s.authenticate(r)
-		if refusal == nil && !p.has(roles) {
-			refusal = problem(http.StatusForbidden, "role", "not for this role", "")
-		}
+		p, refusal := s.admit(r, roles)
 		if refusal != nil {
 			writeProblem(w, refusal)
 			return

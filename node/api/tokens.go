@@ -2,29 +2,37 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"net/http"
 	"time"
 
-	"vigil/ledger"
+	"vigil/ledger/account"
+	"vigil/node/board"
 )
 
 type tokenPath struct {
-	ID string `path:"id" minLength:"16" maxLength:"16"`
+	ID string `path:"id" maxLength:"64" doc:"Token id, or a unique prefix of it"`
 }
 
 func (s *Server) tokenRoutes() {
-	route(s, http.MethodPost, "/v1/tokens", "createToken", "Make an API token; its secret is in this answer only", operators, s.createToken)
+	route(s, http.MethodPost, "/v1/tokens", "createToken", "Make an API token; its secret is in this answer only", governors, s.createToken, takesTwo(account.ActUsers))
 	route(s, http.MethodGet, "/v1/tokens", "listTokens", "Tokens without their secrets", operators, func(ctx context.Context, _ *none) (*body[[]Token], error) {
-		list, err := s.tokens.all(ctx)
-		return &body[[]Token]{list}, err
+		all, err := s.cfg.Board.Tokens(ctx)
+		out := []Token{}
+		for i := range all {
+			out = append(out, showToken(&all[i]))
+		}
+		return &body[[]Token]{out}, err
 	})
 	route(s, http.MethodDelete, "/v1/tokens/{id}", "revokeToken", "End a token at once", operators, s.revokeToken)
 }
 
+func showToken(t *board.Folded[*account.Token]) Token {
+	x := t.Object
+	return Token{ID: t.Key.ID(account.TokenIDs), Name: x.Name, Role: x.Role, Expires: time.Unix(x.Expires, 0).UTC(), Revoked: x.Revoked}
+}
+
 func (s *Server) createToken(ctx context.Context, in *body[NewToken]) (*body[Token], error) {
-	existing, err := s.tokens.all(ctx)
+	existing, err := s.cfg.Board.Tokens(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -35,42 +43,23 @@ func (s *Server) createToken(ctx context.Context, in *body[NewToken]) (*body[Tok
 	if days == 0 {
 		days = defaultDays
 	}
-	secret, hash := newSecret()
-	var id [8]byte
-	_, _ = rand.Read(id[:]) // never fails
-	expires := time.Now().AddDate(0, 0, days).UTC()
-	shared := ledger.Marshal(tokenEvent{Name: in.Body.Name, Role: in.Body.Role, Hash: hash, Expires: expires.Unix()})
-	if err := s.private(ctx, tokenCreated, shared, id[:]); err != nil {
+	secret, hash := newToken()
+	expires := time.Now().AddDate(0, 0, days).UTC().Truncate(time.Second)
+	key, err := s.accounts.write(ctx, account.TokenCodec, account.TypeIssued, &account.Issued{Name: in.Body.Name, Role: in.Body.Role, Hash: hash, Expires: expires.Unix()})
+	if err != nil {
 		return nil, err
 	}
-	return &body[Token]{Token{ID: hex.EncodeToString(id[:]), Name: in.Body.Name, Role: in.Body.Role, Expires: expires.Truncate(time.Second), Secret: secret}}, nil
+	return &body[Token]{Token{ID: key.ID(account.TokenIDs), Name: in.Body.Name, Role: in.Body.Role, Expires: expires, Secret: secret}}, nil
 }
 
 func (s *Server) revokeToken(ctx context.Context, in *tokenPath) (*none, error) {
-	id, err := hex.DecodeString(in.ID)
-	list, err2 := s.tokens.all(ctx)
-	if err != nil || err2 != nil {
-		return nil, problem(http.StatusBadRequest, "token", "not a token id", "")
-	}
-	for _, t := range list {
-		if t.ID == in.ID {
-			return &none{}, s.private(ctx, tokenRevoked, []byte{}, id)
-		}
-	}
-	return nil, problem(http.StatusNotFound, "not-found", "no such token", "'vigil token list' shows them")
-}
-
-// private commits an event sealed to this agency alone and waits until the board has it.
-func (s *Server) private(ctx context.Context, kind string, shared, row []byte) error {
-	var id ledger.EventID
-	_, _ = rand.Read(id[:]) // never fails
-	event := ledger.Event{ID: id, Type: kind, Version: 1, Shared: shared, Width: uint32(len(row)), Rows: row}
-	ctx, cancel := context.WithTimeout(ctx, writeWait)
-	defer cancel()
-	r, err := s.submit(ctx, []ledger.AudienceName{ledger.AudienceName(s.cfg.Agency)}, event)
+	t, err := s.cfg.Board.Token(ctx, in.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer s.tokens.forget()
-	return s.follow(ctx, r.Index+1)
+	if t.Object.Revoked {
+		return &none{}, nil
+	}
+	_, err = s.accounts.write(ctx, account.TokenCodec, account.TypeRevoked, &account.Revoked{Target: t.Key})
+	return &none{}, err
 }

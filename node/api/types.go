@@ -291,23 +291,6 @@ type Card struct {
 	Fingerprint string `json:"fingerprint" doc:"SHA-256 of the card, hex: compare it by telephone"`
 }
 
-// NewToken is the body of POST /v1/tokens.
-type NewToken struct {
-	Name string `json:"name" minLength:"1" maxLength:"64"`
-	Role string `json:"role" enum:"analyst,lab,liaison,coordinator,auditor,operator,platform"`
-	Days int    `json:"days,omitempty" minimum:"1" maximum:"730" doc:"90"`
-}
-
-// Token is an API token; Secret is shown once.
-type Token struct {
-	ID      string    `json:"id"`
-	Name    string    `json:"name"`
-	Role    string    `json:"role"`
-	Expires time.Time `json:"expires"`
-	Revoked bool      `json:"revoked,omitempty"`
-	Secret  string    `json:"secret,omitempty"`
-}
-
 // Entry is one entry of a ledger as this agency can see it.
 type Entry struct {
 	Ledger   string    `json:"ledger"`

@@ -12,8 +12,10 @@ import (
 var (
 	users = &small[*account.User]{
 		types: account.UserTypes, ids: account.UserIDs, codec: account.UserCodec, own: true,
-		ddl:     "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL, removed INTEGER NOT NULL);",
-		foldAll: func(k noun.Key, events []noun.Placed[noun.Fact], _ ledger.Policy) *account.User { return account.FoldUser(k, events) },
+		ddl: "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL, removed INTEGER NOT NULL);",
+		foldAll: func(k noun.Key, events []noun.Placed[noun.Fact], _ ledger.Policy) *account.User {
+			return account.FoldUser(k, events)
+		},
 		write: func(f *folder, object int64, o *Folded[*account.User], _ int64) error {
 			_, err := f.exec("INSERT INTO users VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET removed = excluded.removed", object, o.Object.Name, o.Object.Removed)
 			return err
@@ -21,8 +23,10 @@ var (
 	}
 	tokens = &small[*account.Token]{
 		types: account.TokenTypes, ids: account.TokenIDs, codec: account.TokenCodec, own: true,
-		ddl:     "CREATE TABLE tokens (id INTEGER PRIMARY KEY);",
-		foldAll: func(k noun.Key, events []noun.Placed[noun.Fact], _ ledger.Policy) *account.Token { return account.FoldToken(k, events) },
+		ddl: "CREATE TABLE tokens (id INTEGER PRIMARY KEY);",
+		foldAll: func(k noun.Key, events []noun.Placed[noun.Fact], _ ledger.Policy) *account.Token {
+			return account.FoldToken(k, events)
+		},
 		write: func(f *folder, object int64, _ *Folded[*account.Token], _ int64) error {
 			_, err := f.exec("INSERT INTO tokens VALUES (?) ON CONFLICT DO NOTHING", object)
 			return err
@@ -46,6 +50,16 @@ CREATE INDEX consents_by_state ON consents (state, id);
 // Users returns every person, the removed ones too, in the order in which they were added.
 func (b *Board) Users(ctx context.Context) ([]Folded[*account.User], error) {
 	return users.find(ctx, b, "u.id", "users u JOIN objects o ON o.id = u.id ORDER BY u.id LIMIT ?", maxAccounts)
+}
+
+// User returns the person whom an id or its beginning names, a removed one too.
+func (b *Board) User(ctx context.Context, text string) (Folded[*account.User], error) {
+	return users.one(ctx, b, text)
+}
+
+// Token returns the token that an id or its beginning names, a revoked one too.
+func (b *Board) Token(ctx context.Context, text string) (Folded[*account.Token], error) {
+	return tokens.one(ctx, b, text)
 }
 
 // Tokens returns every token, the revoked ones too, in the order in which they were issued.

@@ -193,7 +193,7 @@ func TestWhatCannotBeReadIsKept(t *testing.T) {
 	broken.Shared = []byte{0xff}
 	missing := alert.Key{Home: in.Origin(), Author: "in/a0", Event: ledger.EventIDFor("test", "missing")}
 	own := ledgertest.Event("mine")
-	own.Type = "token.made"
+	own.Type = "setting.made"
 	in.Seal(t, 1, home, future, next, broken, assessed(t, missing, alert.Disputes, alert.RowSet{0}, "d"))
 	in.Seal(t, 0, []ledger.AudienceName{"in/a0"}, own)
 	in.Seal(t, 1, []ledger.AudienceName{"in/a1"}, raised(t, "hers", "hers"))
@@ -210,7 +210,7 @@ func TestWhatCannotBeReadIsKept(t *testing.T) {
 	if found, err := b.Newer(t.Context()); err != nil || len(found) != 2 {
 		t.Errorf("%d newer, %v", len(found), err)
 	}
-	if found, err := b.Private(t.Context(), "token."); err != nil || len(found) != 1 || found[0].Type != "token.made" {
+	if found, err := b.Private(t.Context(), "setting."); err != nil || len(found) != 1 || found[0].Type != "setting.made" {
 		t.Errorf("%d private, %v", len(found), err)
 	}
 	if found, err := b.Orphans(t.Context()); err != nil || len(found) != 1 || found[0] != missing {

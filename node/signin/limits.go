@@ -11,11 +11,13 @@ const (
 	hashesAtOnce     = 2 // so much memory at once, whoever tries
 
 	maxSessions     = 4_096
+	sweepEvery      = time.Minute
+	maxLifetime     = 7 * 24 * time.Hour
 	maxCeremonies   = 1_024
 	ceremonyTime    = 5 * time.Minute
 	maxProviderBody = 1 << 20
 
-	// Of wrong passwords and codes for one name: a burst, then one each.
+	// Of wrong passwords for one name from one place: a burst, then one each.
 	triesBurst = 5
 	triesEvery = 30 * time.Second
 	maxTried   = 4_096

@@ -38,8 +38,8 @@ func (s *Service) reach(ctx context.Context) (*provider, error) {
 	if s.cfg.Provider == nil || s.cfg.URL == "" {
 		return nil, ErrNoProvider
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.reaching.Lock()
+	defer s.reaching.Unlock()
 	if s.provider != nil {
 		return s.provider, nil
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/alexedwards/argon2id"
 	"github.com/alexedwards/scs/v2"
-	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"vigil/ledger/account"
@@ -54,36 +53,35 @@ type Config struct {
 type Service struct {
 	cfg      Config
 	sessions *scs.SessionManager
-	store    *memstore.MemStore
 	passkeys *webauthn.WebAuthn // nil where there are none
 	hashing  chan struct{}
 	dummy    func() string // the hash that a wrong name is compared with
 	tries    *tries
 	pending  *pending
 
-	mu       sync.Mutex
-	provider *provider // guarded by mu; once it was reached
+	mu     sync.Mutex
+	rounds map[noun.Key]int // guarded by mu; how often all sessions of a person were ended
+
+	reaching sync.Mutex
+	provider *provider // guarded by reaching; once it was reached
 }
 
 // New makes a Service.
 func New(cfg Config) (*Service, error) {
 	s := &Service{
-		cfg: cfg, store: memstore.NewWithCleanupInterval(time.Minute), hashing: make(chan struct{}, hashesAtOnce),
-		tries: newTries(), pending: newPending(),
+		cfg: cfg, hashing: make(chan struct{}, hashesAtOnce),
+		tries: newTries(), pending: newPending(), rounds: map[noun.Key]int{},
 		dummy: sync.OnceValue(func() string {
 			h, _ := argon2id.CreateHash("nobody's password", hashParams) // fixed parameters: it cannot fail
 			return h
 		}),
 	}
-	s.sessions = scs.New()
-	s.sessions.Store, s.sessions.HashTokenInStore, s.sessions.Lifetime = s.store, true, 7*24*time.Hour
+	// Not scs.New: that starts a store with a goroutine of its own.
+	s.sessions = &scs.SessionManager{Store: newStore(), Codec: scs.GobCodec{}, HashTokenInStore: true, Lifetime: maxLifetime}
 	var err error
 	s.passkeys, err = newPasskeys(cfg.URL)
 	return s, err
 }
-
-// Close ends all sessions.
-func (s *Service) Close() { s.store.StopCleanup() }
 
 var hashParams = &argon2id.Params{Memory: hashMemory, Iterations: hashPasses, Parallelism: hashLanes, SaltLength: 16, KeyLength: 32}
 
@@ -98,12 +96,12 @@ func (s *Service) hash(ctx context.Context, do func() error) error {
 	}
 }
 
-// Password signs a person in by name and password.
-func (s *Service) Password(ctx context.Context, name, password string) (*account.User, error) {
+// Password signs a person in by name and password. Tries of one name from one place are few.
+func (s *Service) Password(ctx context.Context, from, name, password string) (*account.User, error) {
 	if len(password) > maxPasswordBytes {
 		return nil, ErrWrong
 	}
-	if !s.tries.allow(name) {
+	if !s.tries.allow(from + " " + name) {
 		return nil, ErrTooOften
 	}
 	u, known := s.cfg.Accounts.UserByName(ctx, name)
@@ -126,7 +124,7 @@ func (s *Service) Password(ctx context.Context, name, password string) (*account
 	case err != nil || !match || !known:
 		return nil, ErrWrong
 	}
-	s.tries.forget(name)
+	s.tries.forget(from + " " + name)
 	return u, nil
 }
 
@@ -158,14 +156,10 @@ func (s *Service) Owner(ctx context.Context, code string) (*account.User, error)
 }
 
 func (s *Service) byCode(ctx context.Context, code string) (*account.User, [32]byte, error) {
-	if !s.tries.allow("") {
-		return nil, [32]byte{}, ErrTooOften
-	}
 	hash := account.HashCode(code)
 	u, ok := s.cfg.Accounts.UserByCode(ctx, hash)
 	if !ok || time.Now().Unix() > u.Code.Until {
 		return nil, hash, ErrCode
 	}
-	s.tries.forget("")
 	return u, hash, nil
 }

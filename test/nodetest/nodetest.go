@@ -3,8 +3,13 @@ package nodetest
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -115,6 +120,18 @@ func (r *Running) Target(t testing.TB, role string) api.Target {
 		t.Fatal(err)
 	}
 	return api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin, Token: token.Secret}
+}
+
+// HTTP is a plain client, without cookies of its own, that trusts a node by its pin.
+func HTTP(t testing.TB, pin string) *http.Client {
+	t.Helper()
+	verify := func(s tls.ConnectionState) error {
+		if got := sha256.Sum256(s.PeerCertificates[0].Raw); hex.EncodeToString(got[:]) != pin {
+			return errors.New("not the node's certificate")
+		}
+		return nil
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, VerifyConnection: verify}}}
 }
 
 // As makes a token of a role and returns a client that carries it.

@@ -1,0 +1,177 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"vigil/ledger/account"
+	"vigil/ledger/noun"
+	"vigil/node/board"
+)
+
+// headerConsent names the request to which a second person has agreed, when the operation is asked for again.
+const headerConsent = "Vigil-Consent"
+
+// takesTwo puts an operation under the four-eyes rule, where the policy names the act.
+func takesTwo(act account.Act) func(*huma.Operation) {
+	return func(op *huma.Operation) { op.Metadata["act"] = act }
+}
+
+// answerers are who can agree to an act.
+func answerers(act account.Act) []string {
+	if act == account.ActRetract || act == account.ActExport {
+		return []string{RoleAnalyst, RoleLab, RoleCoordinator}
+	}
+	return governors
+}
+
+func (s *Server) consentRoutes() {
+	roles := []string{RoleAnalyst, RoleLab, RoleCoordinator, RoleAuditor}
+	type query struct {
+		State  string `query:"state" enum:"waiting,granted,refused," doc:"waiting, where nothing is said"`
+		Before int64  `query:"before" doc:"next of the page before"`
+		Limit  int    `query:"limit" minimum:"0" maximum:"500"`
+	}
+	route(s, http.MethodGet, "/v1/consents", "listConsents", "What a second person is asked to agree to", roles, func(ctx context.Context, in *query) (*body[ConsentPage], error) {
+		state := account.Waiting
+		if in.State != "" {
+			state = account.RequestState(in.State)
+		}
+		page, next, err := s.cfg.Board.Consents(ctx, state, in.Before, in.Limit)
+		out := ConsentPage{Consents: []Consent{}, Next: next}
+		var ids []string
+		for i := range page {
+			x := s.showConsent(&page[i])
+			out.Consents, ids = append(out.Consents, x), append(ids, x.ID)
+		}
+		if err == nil {
+			err = s.read(ctx, "consent.list", ids)
+		}
+		return &body[ConsentPage]{out}, err
+	})
+	type answer struct {
+		ID   string `path:"id" maxLength:"64"`
+		Body AnswerConsent
+	}
+	route(s, http.MethodPost, "/v1/consents/{id}/answer", "answerConsent", "Agree as the second person, or do not", []string{RoleAnalyst, RoleLab, RoleCoordinator}, func(ctx context.Context, in *answer) (*body[Consent], error) {
+		return s.answerConsent(ctx, in.ID, in.Body)
+	})
+}
+
+func (s *Server) showConsent(c *board.Folded[*account.Request]) Consent {
+	r := c.Object
+	out := Consent{ID: c.Key.ID(account.ConsentIDs), Act: r.Asked.Act, Operation: r.Asked.Operation, By: r.Asked.By, Reason: r.Asked.Reason, Asked: c.Authored, State: string(r.State)}
+	if r.Answer != nil {
+		until := time.Unix(r.Answer.Until, 0).UTC()
+		out.Answered, out.Because, out.Until = r.Answer.By, r.Answer.Reason, &until
+	}
+	return out
+}
+
+func (s *Server) answerConsent(ctx context.Context, id string, a AnswerConsent) (*body[Consent], error) {
+	p := who(ctx)
+	if p.user == nil && p.name != socketName {
+		return nil, noun.Refuse("a token is no person: sign in to agree")
+	}
+	c, err := s.cfg.Board.Consent(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := p.as(answerers(c.Object.Asked.Act)); !ok {
+		return nil, problem(http.StatusForbidden, "role", "not for this role", "it is for: "+strings.Join(answerers(c.Object.Asked.Act), ", "))
+	}
+	f, err := c.Object.Decide(account.Answered{Grant: a.Grant, By: p.name, Reason: a.Reason, Until: time.Now().Add(consentTime).Unix()})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.accounts.write(ctx, account.ConsentCodec, account.TypeAnswered, f); err != nil {
+		return nil, err
+	}
+	if c, err = s.cfg.Board.Consent(ctx, c.Key.ID(account.ConsentIDs)); err != nil {
+		return nil, err
+	}
+	return &body[Consent]{s.showConsent(&c)}, nil
+}
+
+// consented says whether an operation may go on: the policy does not put it under the four-eyes rule, or a second person
+// has agreed to exactly it. Otherwise it asks for that, and answers the request.
+func (s *Server) consented(ctx context.Context, w http.ResponseWriter, r *http.Request, act account.Act) bool {
+	p := who(ctx)
+	if !slices.Contains(s.accessPolicy().FourEyes, act) || act == account.ActUsers && p.name == socketName {
+		return true // who has the machine is not kept from adding the first people
+	}
+	operation, digest, err := operationOf(r)
+	if err == nil {
+		if id := r.Header.Get(headerConsent); id != "" {
+			err = s.agreed(ctx, r, id, p.name, digest)
+			if err == nil {
+				return true
+			}
+		} else {
+			err = s.askConsent(ctx, w, &account.Asked{Act: act, Operation: operation, Digest: digest, By: p.name, Reason: r.Header.Get(headerPurpose)})
+			if err == nil {
+				return false
+			}
+		}
+	}
+	known := explain(err)
+	if known == nil {
+		s.cfg.Log.Error("a second person cannot be asked", "error", err)
+	}
+	writeError(w, known)
+	return false
+}
+
+// agreed checks what a second person agreed to. What is done by an agreement is written once, however often it is tried.
+func (s *Server) agreed(ctx context.Context, r *http.Request, id, by string, digest [32]byte) error {
+	c, err := s.cfg.Board.Consent(ctx, id)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Idempotency-Key", c.Key.ID(account.ConsentIDs))
+	return c.Object.Permits(by, digest, time.Now().Unix())
+}
+
+func (s *Server) askConsent(ctx context.Context, w http.ResponseWriter, f *account.Asked) error {
+	key, err := s.accounts.write(ctx, account.ConsentCodec, account.TypeAsked, f)
+	if err != nil {
+		return err
+	}
+	c, err := s.cfg.Board.Consent(ctx, key.ID(account.ConsentIDs))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set(headerConsent, key.ID(account.ConsentIDs))
+	w.WriteHeader(http.StatusAccepted)
+	return json.NewEncoder(w).Encode(s.showConsent(&c))
+}
+
+// operationOf returns an operation in words and its digest, and leaves the body to be read again.
+func operationOf(r *http.Request) (words string, digest [32]byte, err error) {
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes+1))
+	if err != nil || len(b) > maxBodyBytes {
+		return "", digest, problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("more than %d bytes", maxBodyBytes), "")
+	}
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	head := r.Method + " " + r.URL.RequestURI()
+	digest = sha256.Sum256([]byte(head + "\n" + string(b)))
+	words = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) {
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(head+" "+string(b), "?"))
+	return strings.TrimSpace(words[:min(len(words), maxWordsBytes)]), digest, nil
+}

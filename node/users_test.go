@@ -1,0 +1,264 @@
+package node_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"vigil/node/api"
+	"vigil/test/nodetest"
+)
+
+const password = "a long enough password"
+
+// person adds a person, enrols them and signs them in.
+func person(t *testing.T, r *nodetest.Running, name string, roles ...string) (*api.Client, api.User) {
+	t.Helper()
+	u, err := r.Operator.AddUser(t.Context(), api.NewUser{Name: name, Roles: roles})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin}
+	stranger, err := api.NewClient(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stranger.EnrolPassword(t.Context(), api.Enrol{Code: u.Code, Password: password}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := stranger.SignIn(t.Context(), api.SignIn{Name: name, Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target.Token = s.Secret
+	c, err := api.NewClient(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, u
+}
+
+func TestPeopleComeChangeAndGo(t *testing.T) {
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	ctx := t.Context()
+	asha, u := person(t, r, "asha", api.RoleAnalyst)
+	if who, err := asha.WhoAmI(ctx); err != nil || who.Name != "asha" || who.ID != u.ID || who.Secret != "" {
+		t.Fatalf("%+v %v", who, err)
+	}
+	if _, err := asha.Raise(ctx, "k", api.RaiseAlert{Signals: md5(1)}); err != nil {
+		t.Fatal(err)
+	}
+	for name, try := range map[string]struct {
+		user api.NewUser
+		want int
+	}{
+		"the same name":         {api.NewUser{Name: "asha", Roles: []string{api.RoleLab}}, 409},
+		"a bad name":            {api.NewUser{Name: "Asha Rao", Roles: []string{api.RoleLab}}, 400},
+		"an unknown role":       {api.NewUser{Name: "ravi", Roles: []string{"king"}}, 400},
+		"no role":               {api.NewUser{Name: "ravi", Roles: []string{}}, 400},
+		"auditor and analyst":   {api.NewUser{Name: "ravi", Roles: []string{api.RoleAuditor, api.RoleAnalyst}}, 400},
+		"operator with content": {api.NewUser{Name: "ravi", Roles: []string{api.RoleOperator, api.RoleLab}}, 400},
+	} {
+		if _, err := r.Operator.AddUser(ctx, try.user); status(err) != try.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := asha.AddUser(ctx, api.NewUser{Name: "ravi", Roles: []string{api.RoleLab}}); status(err) != 403 {
+		t.Errorf("an analyst adds people: %v", err)
+	}
+	if _, err := r.Operator.ChangeUser(ctx, u.ID, api.ChangeUser{Roles: []string{api.RoleLiaison}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := asha.Alerts(ctx, api.ListQuery{}); status(err) != 403 {
+		t.Errorf("roles that were taken away in mid-session: %v", err)
+	}
+
+	r.Stop() // the accounts are in the ledger; the sessions were in memory
+	r = nodetest.Run(t, c)
+	target := api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin}
+	stranger, err := api.NewClient(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := stranger.SignIn(ctx, api.SignIn{Name: "asha", Password: password})
+	if err != nil || !slices.Equal(s.Roles, []string{api.RoleLiaison}) {
+		t.Fatalf("%+v %v", s, err)
+	}
+	target.Token = s.Secret
+	again, err := api.NewClient(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Operator.RemoveUser(ctx, u.ID, api.RemoveUser{Reason: "left"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.WhoAmI(ctx); status(err) != 401 {
+		t.Errorf("removed in mid-session: %v", err)
+	}
+	if _, err := stranger.SignIn(ctx, api.SignIn{Name: "asha", Password: password}); status(err) != 401 {
+		t.Errorf("removed, and signs in: %v", err)
+	}
+	if _, err := r.Operator.InviteUser(ctx, u.ID, api.InviteUser{}); status(err) != 409 {
+		t.Errorf("removed, and invited: %v", err)
+	}
+	users, err := r.Operator.Users(ctx)
+	if err != nil || len(users) != 1 || !users[0].Removed || users[0].Reason != "left" || len(users[0].SignsIn) != 0 {
+		t.Errorf("%+v %v", users, err)
+	}
+}
+
+func TestALostKeyIsReset(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	asha, u := person(t, r, "asha", api.RoleAnalyst)
+	reset, err := r.Operator.InviteUser(t.Context(), u.ID, api.InviteUser{Reset: true})
+	if err != nil || reset.Code == "" || len(reset.SignsIn) != 0 {
+		t.Fatalf("%+v %v", reset, err)
+	}
+	if _, err := asha.WhoAmI(t.Context()); status(err) != 401 {
+		t.Errorf("a session from before: %v", err)
+	}
+	if _, err := asha.EnrolPassword(t.Context(), api.Enrol{Code: reset.Code, Password: password}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A browser keeps its session in a cookie that scripts cannot read and other sites cannot use.
+func TestABrowsersSession(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	_, _ = person(t, r, "asha", api.RoleAnalyst)
+	client := nodetest.HTTP(t, r.Addresses.Pin)
+	post := func(path, body string, header map[string]string) *http.Response {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+r.Addresses.API+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		for k, v := range header {
+			req.Header.Set(k, v)
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = res.Body.Close() })
+		return res
+	}
+	res := post("/v1/session", `{"name":"asha","password":"`+password+`","cookie":true}`, nil)
+	var s api.Session
+	if err := json.NewDecoder(res.Body).Decode(&s); err != nil || s.Secret != "" {
+		t.Fatalf("%+v %v", s, err)
+	}
+	cookies := res.Cookies()
+	if len(cookies) != 1 || !cookies[0].HttpOnly || !cookies[0].Secure || cookies[0].SameSite != http.SameSiteStrictMode || !strings.HasPrefix(cookies[0].Name, "__Host-") {
+		t.Fatalf("%+v", cookies)
+	}
+	crumb := map[string]string{"Cookie": cookies[0].Name + "=" + cookies[0].Value}
+	look := `{"signals":[{"alg":"md5","value":"` + strings.Repeat("0f", 16) + `"}]}`
+	if res := post("/v1/lookup", look, crumb); res.StatusCode != 200 {
+		t.Errorf("with the cookie: %d", res.StatusCode)
+	}
+	for name, header := range map[string]string{"another site": "cross-site", "another host of the site": "same-site"} {
+		crumb["Sec-Fetch-Site"] = header
+		if res := post("/v1/lookup", look, crumb); res.StatusCode != 403 {
+			t.Errorf("%s: %d", name, res.StatusCode)
+		}
+	}
+}
+
+func TestFourEyes(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	ctx := t.Context()
+	asha, _ := person(t, r, "asha", api.RoleAnalyst)
+	ravi, _ := person(t, r, "ravi", api.RoleAnalyst)
+	meena, _ := person(t, r, "meena", api.RoleLiaison)
+	token := r.As(t, api.RoleAnalyst)
+	w, err := asha.Raise(ctx, "", api.RaiseAlert{Signals: md5(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := api.Policy{Sections: map[string]json.RawMessage{"access": []byte(`{"purpose":[],"case":[],"four_eyes":["retract"],"session_hours":12,"idle_minutes":60}`)}}
+	if _, err := r.Operator.ProposePolicy(ctx, policy); err != nil {
+		t.Fatal(err)
+	}
+	standing := func() string {
+		a, err := asha.Alert(ctx, w.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Standing
+	}
+	because := api.Retract{Reason: "wrong"}
+	_, err = asha.Retract(ctx, "", w.ID, because)
+	if status(err) != 202 || standing() != "asserted" {
+		t.Fatalf("%v, %s", err, standing())
+	}
+	waiting, err := ravi.Consents(ctx, "", 0)
+	if err != nil || len(waiting.Consents) != 1 || waiting.Consents[0].Act != "retract" || !strings.Contains(waiting.Consents[0].Operation, w.ID) {
+		t.Fatalf("%+v %v", waiting, err)
+	}
+	id := waiting.Consents[0].ID
+	if _, err := asha.With("", id).Retract(ctx, "", w.ID, because); status(err) != 409 {
+		t.Errorf("before anybody agreed: %v", err)
+	}
+	for name, c := range map[string]struct {
+		client *api.Client
+		want   int
+	}{"who asked": {asha, 409}, "a token": {token, 409}, "another role": {meena, 403}} {
+		if _, err := c.client.AnswerConsent(ctx, id, api.AnswerConsent{Grant: true}); status(err) != c.want {
+			t.Errorf("%s agrees: %v", name, err)
+		}
+	}
+	if x, err := ravi.AnswerConsent(ctx, id, api.AnswerConsent{Grant: true}); err != nil || x.State != "granted" {
+		t.Fatalf("%+v %v", x, err)
+	}
+	if _, err := ravi.AnswerConsent(ctx, id, api.AnswerConsent{Reason: "no after all"}); status(err) != 409 {
+		t.Errorf("an answer twice: %v", err)
+	}
+	if _, err := ravi.With("", id).Retract(ctx, "", w.ID, because); status(err) != 409 {
+		t.Errorf("another does it: %v", err)
+	}
+	if _, err := asha.With("", id).Retract(ctx, "", w.ID, api.Retract{Reason: "something else"}); status(err) != 409 || standing() != "asserted" {
+		t.Errorf("another operation: %v", err)
+	}
+	first, err := asha.With("", id).Retract(ctx, "", w.ID, because)
+	if err != nil || standing() != "retracted" {
+		t.Fatalf("%v, %s", err, standing())
+	}
+	if again, err := asha.With("", id).Retract(ctx, "", w.ID, because); err != nil || again.Index != first.Index || !again.Repeated {
+		t.Errorf("the same again: %+v %v", again, err)
+	}
+}
+
+func TestPolicyWantsToKnowWhy(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	ctx := t.Context()
+	analyst := r.As(t, api.RoleAnalyst)
+	policy := api.Policy{Sections: map[string]json.RawMessage{"access": []byte(`{"purpose":["analyst"],"case":["analyst"],"four_eyes":[],"session_hours":12,"idle_minutes":60}`)}}
+	if _, err := r.Operator.ProposePolicy(ctx, policy); err != nil {
+		t.Fatal(err)
+	}
+	target := r.Target(t, api.RoleAnalyst)
+	for _, c := range []struct {
+		purpose, number string
+		want            int
+	}{{"", "", 400}, {"triage", "", 400}, {"", "FIR 7", 400}, {"triage", "FIR 7", 0}} {
+		target.Purpose, target.Case = c.purpose, c.number
+		x, err := api.NewClient(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := x.Alerts(ctx, api.ListQuery{}); status(err) != c.want {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	if _, err := analyst.Raise(ctx, "", api.RaiseAlert{Signals: md5(1)}); err != nil {
+		t.Errorf("a write reads nothing: %v", err)
+	}
+	if _, err := r.As(t, api.RoleLab).Alerts(ctx, api.ListQuery{}); err != nil {
+		t.Errorf("a role that need not say why: %v", err)
+	}
+}

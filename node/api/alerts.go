@@ -320,8 +320,7 @@ func (s *Server) lookUp(ctx context.Context, in *body[LookUp]) (*body[LookUpAnsw
 	if err != nil {
 		return nil, err
 	}
-	asker, _ := ctx.Value(principalKey{}).(principal)
-	judges := asker.has(content)
+	_, judges := who(ctx).as(content)
 	var hits []string
 	out := LookUpAnswer{Results: make([]LookUpResult, len(found))}
 	for i, alerts := range found {

@@ -20,7 +20,7 @@ const (
 	folded    fate = 0
 	newer     fate = 1 // of a noun, type or version made after this binary; tried again at every start
 	malformed fate = 2 // claims to be of a version that it is not; never has effect
-	private   fate = 3 // sealed by this agency to itself, of no noun here: settings, tokens
+	private   fate = 3 // sealed by this agency to itself, of no noun here: settings
 )
 
 // where is an event's place and what its record says.

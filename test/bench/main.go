@@ -1,0 +1,41 @@
+// Command bench measures Vigil, where there is one against a peer in the same run. Nothing here is gated on time.
+//
+//	go run ./test/bench ledger     # 128 writers at three voters against raft and raft-boltdb as they come
+//	go run ./test/bench peer       # acknowledged at home until visible on every node of the partner
+//	go run ./test/bench import     # 100,000 hashes through the command line into three nodes
+//	go run ./test/bench idle       # memory and processor of nodes that do nothing
+//
+// The figures to read are the ratios between neighbours of one run; absolute numbers are the machine's.
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// commands are what can be measured by name.
+var commands = map[string]func(ctx context.Context, args []string) error{
+	"ledger": runLedger,
+	"peer":   runPeer,
+	"import": runImport,
+	"idle":   runIdle,
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
+		fmt.Fprintf(os.Stderr, "bench: name what to measure: %s\n", strings.Join(slices.Sorted(maps.Keys(commands)), ", "))
+		os.Exit(2)
+	}
+	if err := commands[os.Args[1]](ctx, os.Args[2:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}

@@ -2,6 +2,9 @@
 // algorithms (separator comma, semicolon or tab), and plain lists of one hash per line, with or without
 // "algorithm:" before it, as sha256sum prints them too.
 //
+// A column "pdq quality" belongs to the column "pdq". A cell of "vpdq-frame" holds the frames of a film, separated by
+// spaces, each "value" or "value:quality".
+//
 // Cells are never interpreted as formulas, and none is written that a spreadsheet would interpret. Columns that are
 // not known, such as file names, are thrown away unread. A list has one row per line; a quoted cell does not span
 // lines.

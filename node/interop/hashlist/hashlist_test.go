@@ -170,6 +170,53 @@ func TestWriterRoundTrips(t *testing.T) {
 	}
 }
 
+// TestQualityAndFramesRoundTrip: the quality of a PDQ, and a film's frames with theirs, come back as they were written.
+func TestQualityAndFramesRoundTrip(t *testing.T) {
+	value := func(n byte) []byte { return bytes.Repeat([]byte{n, 1}, 16) }
+	quality := func(n int) alert.Quality {
+		q, err := alert.QualityOf(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	want := row.Row{File: alert.File{Signals: []alert.Signal{
+		{Algorithm: alert.PDQ, Value: value(2), Quality: quality(0)},
+		{Algorithm: alert.VPDQFrame, Value: value(3), Quality: quality(100)},
+		{Algorithm: alert.VPDQFrame, Value: value(4)},
+	}}.Normal()}
+	var b bytes.Buffer
+	w, err := hashlist.NewWriter(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Write(want), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	rows, bad, err := all(t, b.String(), hashlist.Options{})
+	if err != nil || len(bad) > 0 || len(rows) != 1 || fmt.Sprint(rows[0].File) != fmt.Sprint(want.File) {
+		t.Fatalf("%v %v %v", rows, bad, err)
+	}
+	for name, c := range map[string]struct {
+		cells string
+		field string
+		want  error
+	}{
+		"quality before its value": {"7," + sha2 + ",", "", nil},
+		"no quality":               {"," + sha2 + ",", "", nil},
+		"over":                     {"101," + sha2 + ",", "pdq quality", row.ErrField},
+		"no number":                {"x," + sha2 + ",", "pdq quality", row.ErrField},
+		"frames":                   {",," + sha2 + ":50  " + sha2[1:] + "f", "", nil},
+		"frame's quality":          {",," + sha2 + ":", "vpdq-frame", row.ErrField},
+		"frame":                    {",," + sha2 + " x", "vpdq-frame", row.ErrBadHash},
+	} {
+		_, bad, err := all(t, "pdq quality,pdq,vpdq-frame\n"+c.cells+"\n", hashlist.Options{})
+		if err != nil || (c.want == nil) != (len(bad) == 0) || (len(bad) > 0 && (!errors.Is(bad[0], c.want) || bad[0].Field != c.field)) {
+			t.Errorf("%s: %v %v", name, bad, err)
+		}
+	}
+}
+
 func TestFormulasAreNeutralised(t *testing.T) {
 	for _, series := range []string{"=HYPERLINK(\"x\")", "+1", "-1", "@x", "'quoted", "a,b", `a"b`} {
 		var b bytes.Buffer

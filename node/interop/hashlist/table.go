@@ -8,12 +8,17 @@ import (
 	"vigil/node/interop/row"
 )
 
-const maxColumns = 256
+const (
+	maxColumns = 256
+
+	columnPDQQuality = "pdq quality"
+)
 
 // table is a CSV with a header.
 type table struct {
 	separator byte
 	columns   []column
+	quality   int // the column of PDQ's quality, which is set when the values are; -1: none
 }
 
 // column reads one cell into a row; nil throws it away.
@@ -29,9 +34,12 @@ func newTable(header string) *table {
 		if !ok || len(cells) > maxColumns {
 			continue
 		}
-		t, hashes := &table{separator: separator}, 0
-		for _, cell := range cells {
+		t, hashes := &table{separator: separator, quality: -1}, 0
+		for i, cell := range cells {
 			c := columnOf(cell)
+			if c.name == columnPDQQuality {
+				t.quality = i
+			}
 			if _, isHash := row.AlgorithmOf(cell); isHash {
 				hashes++
 			}
@@ -49,6 +57,9 @@ func columnOf(header string) column {
 	c := column{name: name}
 	if a, ok := row.AlgorithmOf(name); ok {
 		c.name, c.set = a.String(), setHash(a)
+		if a == alert.VPDQFrame {
+			c.set = setFrames
+		}
 		return c
 	}
 	c.set = map[string]func(*row.Row, string) error{
@@ -76,6 +87,9 @@ func (t *table) fill(r *row.Row, text string) (field string, err error) {
 			return c.name, err
 		}
 	}
+	if t.quality >= 0 && t.quality < len(cells) {
+		return columnPDQQuality, setQuality(r, plainCell(cells[t.quality]))
+	}
 	return "", nil
 }
 
@@ -85,6 +99,50 @@ func setHash(a alert.Algorithm) func(*row.Row, string) error {
 		r.File.Signals = append(r.File.Signals, s)
 		return err
 	}
+}
+
+// setFrames reads the frames of a film: values separated by spaces, each of which may have a colon and its quality.
+func setFrames(r *row.Row, cell string) error {
+	for _, word := range strings.Fields(cell) {
+		value, quality, stated := strings.Cut(word, ":")
+		s, err := signalOf(alert.VPDQFrame, value)
+		if err == nil && stated {
+			s.Quality, err = qualityOf(quality)
+		}
+		if err != nil {
+			return err
+		}
+		r.File.Signals = append(r.File.Signals, s)
+	}
+	return nil
+}
+
+func qualityOf(text string) (alert.Quality, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, row.ErrField
+	}
+	q, err := alert.QualityOf(n)
+	if err != nil {
+		return 0, row.ErrField
+	}
+	return q, nil
+}
+
+func setQuality(r *row.Row, cell string) error {
+	if cell == "" {
+		return nil
+	}
+	q, err := qualityOf(cell)
+	if err != nil {
+		return err
+	}
+	for i, s := range r.File.Signals {
+		if s.Algorithm == alert.PDQ {
+			r.File.Signals[i].Quality = q
+		}
+	}
+	return nil
 }
 
 func setSize(r *row.Row, cell string) error {

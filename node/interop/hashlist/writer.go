@@ -22,16 +22,16 @@ var written = []alert.Algorithm{alert.MD5, alert.SHA1, alert.SHA256, alert.PDQ, 
 // NewWriter writes the header.
 func NewWriter(w io.Writer) (*Writer, error) {
 	out := &Writer{w: bufio.NewWriter(w)}
-	cells := make([]string, 0, len(written)+5)
+	cells := make([]string, 0, len(written)+7)
 	for _, a := range written {
 		cells = append(cells, a.String())
 	}
-	return out, out.line(append(cells, "size", "media type", "victim identified", "series", "baseline"))
+	return out, out.line(append(cells, columnPDQQuality, alert.VPDQFrame.String(), "size", "media type", "victim identified", "series", "baseline"))
 }
 
-// Write writes one row: of every algorithm the first value.
+// Write writes one row: of every algorithm the first value, and the frames of a film all.
 func (w *Writer) Write(r row.Row) error {
-	cells := make([]string, 0, len(written)+5)
+	cells := make([]string, 0, len(written)+7)
 	for _, a := range written {
 		cell := ""
 		if s, ok := r.Signal(a); ok {
@@ -39,7 +39,7 @@ func (w *Writer) Write(r row.Row) error {
 		}
 		cells = append(cells, cell)
 	}
-	return w.line(append(cells, sizeCell(r), mediaCell(r), victimCell(r), r.Series, baselineCell(r)))
+	return w.line(append(cells, qualityCell(r), framesCell(r), sizeCell(r), mediaCell(r), victimCell(r), r.Series, baselineCell(r)))
 }
 
 // Close writes out what is buffered. It does not close the underlying writer.
@@ -51,6 +51,30 @@ func (w *Writer) line(cells []string) error {
 	}
 	_, err := w.w.WriteString(strings.Join(cells, string(rune(separator))) + "\r\n")
 	return err
+}
+
+func qualityCell(r row.Row) string {
+	s, _ := r.Signal(alert.PDQ)
+	if q, ok := s.Quality.Value(); ok {
+		return strconv.Itoa(q)
+	}
+	return ""
+}
+
+// framesCell writes "value:quality value:quality …".
+func framesCell(r row.Row) string {
+	var frames []string
+	for _, s := range r.File.Signals {
+		if s.Algorithm != alert.VPDQFrame {
+			continue
+		}
+		text := s.Text()
+		if q, ok := s.Quality.Value(); ok {
+			text += ":" + strconv.Itoa(q)
+		}
+		frames = append(frames, text)
+	}
+	return strings.Join(frames, " ")
 }
 
 func sizeCell(r row.Row) string {

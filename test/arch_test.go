@@ -23,6 +23,7 @@ var pure = []string{
 	"ledger/noun",
 	"ledger/referral",
 	"ledger/watch",
+	"node/hashing/pdq",
 }
 
 // forbidden imports of pure packages.
@@ -157,6 +158,20 @@ func TestVerifierLinksOnlyTheCore(t *testing.T) {
 		}
 		if p == "net/http" || p == "go.etcd.io/bbolt" {
 			t.Errorf("vigil-verify links %s", p)
+		}
+	}
+}
+
+// TestHashingReachesNoNetwork: what sees files has nothing to send them with, and does not know the node.
+func TestHashingReachesNoNetwork(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "vigil/node/hashing").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range strings.Fields(string(out)) {
+		inHouse := strings.HasPrefix(p, "vigil/node/hashing") || p == "vigil/crypto" || strings.HasPrefix(p, "vigil/ledger")
+		if p == "net" || strings.HasPrefix(p, "net/") || strings.HasPrefix(p, "vigil/") && !inHouse {
+			t.Errorf("hashing links %s", p)
 		}
 	}
 }

@@ -26,6 +26,7 @@ const (
 	exitTimeout      = 8
 	exitAborted      = 9
 	exitNotTrusted   = 13
+	exitPartial      = 17
 	exitInterrupted  = 130
 )
 
@@ -47,6 +48,7 @@ const exitCodesText = `Exit codes:
   14   too few cosignatures                  (vigil-verify)
   15   malformed or of a newer version       (vigil-verify)
   16   content does not match its hash       (ledger verify, vigil-verify)
+  17   done in part: some of what was found was left out, and is named   (hash)
   130  interrupted`
 
 // usageError is a mistake in how a command was called.

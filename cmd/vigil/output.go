@@ -70,6 +70,24 @@ func (p printer) table(header []string, rows [][]string) {
 	}
 }
 
+// header and row print a table line by line, for what is too long to wait for: on a terminal the columns whose widths
+// are given are aligned.
+func (p printer) header(columns []string, widths []int) { p.row(columns, widths) }
+
+func (p printer) row(cells []string, widths []int) {
+	for i := range cells {
+		cells[i] = safe(cells[i])
+		if p.terminal && i < len(widths) {
+			cells[i] = fmt.Sprintf("%-*s", widths[i], cells[i])
+		}
+	}
+	between := "\t"
+	if p.terminal {
+		between = "  "
+	}
+	fmt.Fprintln(p.out, strings.Join(cells, between))
+}
+
 // fields prints names and values below each other.
 func (p printer) fields(pairs ...string) {
 	t := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)

@@ -71,6 +71,7 @@ func newRoot() *cobra.Command {
 		alertCommand(o),
 		consentCommand(o),
 		enrolCommand(o),
+		hashCommand(o),
 		loginCommand(o),
 		logoutCommand(o),
 		referralCommand(o),
@@ -79,6 +80,7 @@ func newRoot() *cobra.Command {
 	)
 	add("network", statusCommand(o), agencyCommand(o), policyCommand(o), partnerCommand(o), ledgerCommand(o))
 	add("node", initCommand(o), joinCommand(o), serveCommand(o), userCommand(o), tokenCommand(o), accessCommand(o), configCommand(o), demoCommand(o))
+	root.AddCommand(hashWorkerCommand())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What each exit code means", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { fmt.Println(exitCodesText) }})
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{text: err.Error(), hint: "see '" + c.CommandPath() + " --help'"}

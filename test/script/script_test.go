@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 			e.Defer(e.Values[running{}].(*world).stop)
 			return nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"network": start, "as": as, "settled": settled},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"network": start, "as": as, "settled": settled, "image": drawImage},
 	})
 }
 

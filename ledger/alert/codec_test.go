@@ -20,7 +20,21 @@ func samples(t testing.TB) []ledger.Event {
 	must(t, retracted, err)
 	corrected, err := (&Retracted{Target: key, Rows: RowSet{2}, Replacement: &Key{Home: originIN, Author: "in/ncrb", Event: eventID(2)}}).Encode(eventID(5))
 	must(t, corrected, err)
-	return []ledger.Event{raised(t), listed(t, 3), assessed, retracted, corrected}
+	sighted, err := sample(Sighted{Target: key, Row: 7}).Encode(eventID(6))
+	must(t, sighted, err)
+	linked, err := sampleLink(Linked{Relation: SameSeries}).Encode(eventID(7))
+	must(t, linked, err)
+	return []ledger.Event{raised(t), listed(t, 3), assessed, retracted, corrected, sighted, linked}
+}
+
+func sample(s Sighted) *Sighted {
+	s.Setting, s.Review, s.Count, s.Day = OnPlatform, Matches, 3, 20_000
+	return &s
+}
+
+func sampleLink(l Linked) *Linked {
+	l.Target, l.Other, l.Verdict = ID{Key: target(1)}, ID{Key: target(2), Row: 2}, Confirms
+	return &l
 }
 
 func TestEventsRoundTrip(t *testing.T) {
@@ -67,6 +81,10 @@ func TestOtherEventBytesArePinned(t *testing.T) {
 		"assessed rows":    {all[2].Rows, "0000000000000007"},
 		"retracted shared": {all[3].Shared, "8483781d696e2f616561616161616161616161616161616161616161616161616167696e2f6e63726250010000000000000000000000000000006d77726f6e672065786869626974f4f6"},
 		"retracted rows":   {all[3].Rows, "ffffffff"},
+		"sighted shared":   {all[5].Shared, "8683781d696e2f616561616161616161616161616161616161616161616161616167696e2f6e6372625001000000000000000000000000000000010103194e20f4"},
+		"sighted row":      {all[5].Rows, "00000007"},
+		"linked shared":    {all[6].Shared, "8783781d696e2f616561616161616161616161616161616161616161616161616167696e2f6e637262500100000000000000000000000000000083781d696e2f616561616161616161616161616161616161616161616161616167696e2f6e637262500200000000000000000000000000000002020160f4"},
+		"linked row":       {all[6].Rows, "00000000"},
 	} {
 		if got := hex.EncodeToString(c.got); got != c.want {
 			t.Errorf("%s\n got %s\nwant %s", name, got, c.want)
@@ -107,6 +125,12 @@ func TestDecodeRefuses(t *testing.T) {
 			e.Shared = ledger.Marshal(d)
 		})
 	}
+	resight := func(f func(*sightedShared)) *ledger.Event {
+		return change(5, func(e *ledger.Event) { e.Shared = reshared(t, e.Shared, f) })
+	}
+	relink := func(f func(*linkedShared)) *ledger.Event {
+		return change(6, func(e *ledger.Event) { e.Shared = reshared(t, e.Shared, f) })
+	}
 	// null writes null for an empty list, in an event whose lists are all empty.
 	null := func(list, instead string) *ledger.Event {
 		e := reshare(0, func(d *Details) {
@@ -124,7 +148,7 @@ func TestDecodeRefuses(t *testing.T) {
 		want  error
 	}{
 		"another noun":         {change(0, func(e *ledger.Event) { e.Type = "referral.opened" }), ErrNotAlert},
-		"unknown type":         {change(0, func(e *ledger.Event) { e.Type = "alert.sighted" }), noun.ErrNewer},
+		"unknown type":         {change(0, func(e *ledger.Event) { e.Type = "alert.dreamt" }), noun.ErrNewer},
 		"later version":        {change(0, func(e *ledger.Event) { e.Version = 2 }), noun.ErrNewer},
 		"version 0":            {change(0, func(e *ledger.Event) { e.Version = 0 }), noun.ErrMalformed},
 		"trailing byte":        {change(0, func(e *ledger.Event) { e.Shared = append(e.Shared, 0) }), noun.ErrMalformed},
@@ -156,12 +180,39 @@ func TestDecodeRefuses(t *testing.T) {
 		"replacement nowhere": {change(4, func(e *ledger.Event) {
 			e.Shared = ledger.Marshal(retractedShared{Target: target(1), Replacement: &Key{Home: "in", Author: "in/ncrb"}})
 		}), ledger.ErrOrigin},
-		"all and more": {change(3, func(e *ledger.Event) { e.Rows = append([]byte{0, 0, 0, 1}, e.Rows...) }), ErrNoSuchRow},
+		"sighted nowhere":      {resight(func(s *sightedShared) { s.Setting = 0 }), noun.ErrRequired},
+		"sighted elsewhere":    {resight(func(s *sightedShared) { s.Setting = 9 }), noun.ErrUnknownValue},
+		"reviewed otherwise":   {resight(func(s *sightedShared) { s.Review = 9 }), noun.ErrUnknownValue},
+		"never sighted":        {resight(func(s *sightedShared) { s.Count = 0 }), noun.ErrCount},
+		"sighted too often":    {resight(func(s *sightedShared) { s.Count = MaxSightings + 1 }), noun.ErrCount},
+		"sighted on no day":    {resight(func(s *sightedShared) { s.Day = 0 }), noun.ErrRequired},
+		"sighted in 2200":      {resight(func(s *sightedShared) { s.Day = maxDay + 1 }), noun.ErrUnknownValue},
+		"two rows sighted":     {change(5, func(e *ledger.Event) { e.Rows = append(e.Rows, 0, 0, 0, 9) }), noun.ErrCount},
+		"all rows sighted":     {change(5, func(e *ledger.Event) { e.Rows = AllRows().encode() }), noun.ErrCount},
+		"linked with itself":   {relink(func(l *linkedShared) { l.Other, l.OtherRow = l.Target, 0 }), ErrSameAlert},
+		"linked backwards":     {relink(func(l *linkedShared) { l.Other = target(0) }), noun.ErrNotSorted},
+		"linked somehow":       {relink(func(l *linkedShared) { l.Relation = 9 }), noun.ErrUnknownValue},
+		"linked no how":        {relink(func(l *linkedShared) { l.Relation = 0 }), noun.ErrRequired},
+		"linked by no verdict": {relink(func(l *linkedShared) { l.Verdict = 0 }), noun.ErrRequired},
+		"linked to no row":     {relink(func(l *linkedShared) { l.OtherRow = MaxRows }), ErrNoSuchRow},
+		"linked to nowhere":    {relink(func(l *linkedShared) { l.Other.Author = "" }), ledger.ErrAgencyID},
+		"linked at length":     {relink(func(l *linkedShared) { l.Reason = strings.Repeat("r", MaxReasonBytes+1) }), noun.ErrTooLong},
+		"all and more":         {change(3, func(e *ledger.Event) { e.Rows = append([]byte{0, 0, 0, 1}, e.Rows...) }), ErrNoSuchRow},
 	} {
 		if _, err := Decode(c.event); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
+}
+
+func reshared[S any](t *testing.T, b []byte, change func(*S)) []byte {
+	t.Helper()
+	var s S
+	if err := ledger.Unmarshal(b, &s, maxSharedBytes); err != nil {
+		t.Fatal(err)
+	}
+	change(&s)
+	return ledger.Marshal(s)
 }
 
 func TestNewListedRefuses(t *testing.T) {

@@ -13,6 +13,8 @@ type View struct {
 	Object *Object // the command's target, or what already has the new event's id; nil where there is none
 	// Replacement is what a retraction names as standing in the target's place; nil where there is none.
 	Replacement *Object
+	// Other is the second of two alerts that are linked.
+	Other *Object
 }
 
 // Raise asks for one alert.

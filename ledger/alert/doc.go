@@ -19,9 +19,13 @@
 //	                 rows    4 bytes each: row numbers of the target, big-endian, ascending; or ff ff ff ff alone: all
 //	alert.retracted  shared  CBOR [target, reason, exercise, replacement: another target, or null]
 //	                 rows    as above
+//	alert.sighted    shared  CBOR [target, setting, review, count, day, exercise]
+//	                 row     one: 4 bytes, row number of the target
+//	alert.linked     shared  CBOR [target, other, row of the other, relation, verdict, reason, exercise]
+//	                 row     as above; the target is the lesser by home, author, event, row
 //
-// A classification is CBOR [scheme, context, value, by, unit, day]. A target is CBOR [home ledger's origin, author, event id]. A signal's value is the raw fingerprint. A quality byte
-// is 0 where none was stated, else the quality (0 to 100) plus one. Numbers of enumerations are append only; a value
-// this version does not define is refused, so that a new one comes with a new event version, which older nodes show
-// as newer than themselves.
+// A classification is CBOR [scheme, context, value, by, unit, day]. A target is CBOR [home ledger's origin, author, event
+// id]. A signal's value is the raw fingerprint. A quality byte is 0 where none was stated, else the quality (0 to 100)
+// plus one. Numbers of enumerations are append only; a value this version does not define is refused, so that a new one
+// comes with a new event version, which older nodes show as newer than themselves.
 package alert

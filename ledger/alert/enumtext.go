@@ -78,3 +78,18 @@ func (v State) MarshalText() ([]byte, error) { return []byte(v.String()), define
 
 // UnmarshalText reads the public name.
 func (v *State) UnmarshalText(b []byte) error { return setName(stateNames, v, b) }
+
+// ParseSetting reads the public name, in any case.
+func ParseSetting(s string) (Setting, error) { return numberOf[Setting](settingNames, s) }
+
+func (v Setting) String() string { return nameOf(settingNames, v) }
+
+// ParseReview reads the public name, in any case.
+func ParseReview(s string) (Review, error) { return numberOf[Review](reviewNames, s) }
+
+func (v Review) String() string { return nameOf(reviewNames, v) }
+
+// ParseRelation reads the public name, in any case.
+func ParseRelation(s string) (Relation, error) { return numberOf[Relation](relationNames, s) }
+
+func (v Relation) String() string { return nameOf(relationNames, v) }

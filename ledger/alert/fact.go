@@ -8,7 +8,7 @@ import (
 	"vigil/ledger/noun"
 )
 
-// Fact is what an event says: *Raised, *Listed, *Assessed or *Retracted.
+// Fact is what an event says: *Raised, *Listed, *Assessed, *Retracted, *Sighted or *Linked.
 type Fact interface {
 	noun.Fact
 	Encode(ledger.EventID) (ledger.Event, error)
@@ -29,6 +29,8 @@ var decoders = map[string]func(*ledger.Event) (Fact, error){
 	TypeListed:    decodeListed,
 	TypeAssessed:  decodeAssessed,
 	TypeRetracted: decodeRetracted,
+	TypeSighted:   decodeSighted,
+	TypeLinked:    decodeLinked,
 }
 
 // Decode reads an event. ErrNotAlert: another noun's. noun.ErrNewer: of a type or version made after this binary; keep it

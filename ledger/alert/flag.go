@@ -35,6 +35,7 @@ var whyNames = []string{
 func (w Why) String() string { return nameOf(whyNames, w) }
 
 // Flags returns the events that have no effect, in canonical order, as far as is known before the cause arrives.
+// Sightings are counted and not kept, so those of the wrong kind are just not counted.
 func (o *Object) Flags() []Flag {
 	flags := slices.Clone(o.flags)
 	for _, m := range o.marks {
@@ -42,20 +43,28 @@ func (o *Object) Flags() []Flag {
 			flags = append(flags, Flag{m.placed, why})
 		}
 	}
+	for _, p := range o.linked {
+		f := p.Fact.(*Linked)
+		if why := o.misses(RowSet{f.Target.Row}, f.Exercise); why != 0 {
+			flags = append(flags, Flag{p, why})
+		}
+	}
 	slices.SortStableFunc(flags, func(a, b Flag) int { return noun.Compare(o.Key.Home, &a.Placed, &b.Placed) })
 	return flags
 }
 
 // ineffective judges a mark against the cause: 0 where it has, or may yet have, effect.
-func (o *Object) ineffective(m mark) Why {
+func (o *Object) ineffective(m mark) Why { return o.misses(m.rows(), m.exercise) }
+
+func (o *Object) misses(rows RowSet, exercise bool) Why {
 	c, ok := o.Cause()
 	if !ok {
 		return 0
 	}
-	if m.exercise != DetailsOf(c).Exercise {
+	if exercise != DetailsOf(c).Exercise {
 		return WrongExercise
 	}
-	if rows := m.rows(); !rows.IsAll() && int(rows[len(rows)-1]) >= c.Rows() {
+	if !rows.IsAll() && int(rows[len(rows)-1]) >= c.Rows() {
 		return NoSuchRow
 	}
 	return 0

@@ -273,6 +273,68 @@ func (b *naiveBoard) picture(k Key, row uint32, policy int) string {
 	return fmt.Sprint(s)
 }
 
+// sightings and links are what was met and linked of an object, by the definition.
+func (b *naiveBoard) sightingsAndLinks(k Key) string {
+	events := b.of(k)
+	var cause Cause
+	for _, e := range events {
+		if c, ok := e.Fact.(Cause); ok {
+			cause = c
+		}
+	}
+	if cause == nil {
+		return ""
+	}
+	met, said := map[string]uint64{}, map[string]map[ledger.AgencyID]Verdict{}
+	for _, e := range events {
+		switch f := e.Fact.(type) {
+		case *Sighted:
+			if int(f.Row) < cause.Rows() && f.Exercise == DetailsOf(cause).Exercise {
+				met[fmt.Sprint(f.Row, f.Setting, f.Review, e.Author)] += uint64(f.Count)
+			}
+		case *Linked:
+			if int(f.Target.Row) < cause.Rows() && f.Exercise == DetailsOf(cause).Exercise {
+				name := fmt.Sprint(f.Target.Row, f.Other, f.Relation)
+				if said[name] == nil {
+					said[name] = map[ledger.AgencyID]Verdict{}
+				}
+				said[name][e.Author] = f.Verdict
+			}
+		}
+	}
+	return fmt.Sprint(met, said)
+}
+
+func sightingsAndLinks(o *Object) string {
+	if _, ok := o.Cause(); !ok {
+		return ""
+	}
+	met, said := map[string]uint64{}, map[string]map[ledger.AgencyID]Verdict{}
+	for s := range o.Sightings {
+		met[fmt.Sprint(s.Row, s.Setting, s.Review, s.Agency)] += s.Count
+	}
+	for l := range o.Links {
+		name := fmt.Sprint(l.Row, l.Other, l.Relation)
+		said[name] = map[ledger.AgencyID]Verdict{}
+		for k, words := range o.links { // those that withdrew are in neither list
+			if fmt.Sprint(k.row, k.other, k.relation) == name {
+				for agency, v := range words {
+					if v == Withdraws && !slices.Contains(l.Linked, agency) && !slices.Contains(l.Denied, agency) && o.hasLink(k) {
+						said[name][agency] = Withdraws
+					}
+				}
+			}
+		}
+		for _, a := range l.Linked {
+			said[name][a] = Confirms
+		}
+		for _, a := range l.Denied {
+			said[name][a] = Disputes
+		}
+	}
+	return fmt.Sprint(met, said)
+}
+
 // incremental is the board as a node keeps it: objects extended in order, folded again when something older comes.
 type incremental struct {
 	objects map[Key]*Object
@@ -323,7 +385,7 @@ func drawFact(t *rapid.T) Fact {
 	exercise := rapid.IntRange(0, 5).Draw(t, "exercise") == 0
 	d := details()
 	d.Exercise, d.Basis = exercise, rapid.SampledFrom([]Basis{Examined, PartnerList, Automatic}).Draw(t, "basis")
-	switch rapid.IntRange(0, 6).Draw(t, "kind") {
+	switch rapid.IntRange(0, 9).Draw(t, "kind") {
 	case 0:
 		return &Raised{Details: d, File: file(rapid.Byte().Draw(t, "seed")%2, MD5)}
 	case 1:
@@ -334,6 +396,18 @@ func drawFact(t *rapid.T) Fact {
 		return l
 	case 2:
 		return &Retracted{Target: k, Rows: rows, Exercise: exercise}
+	case 3:
+		return &Sighted{
+			Target: k, Row: rapid.Uint32Range(0, 2).Draw(t, "row"), Setting: rapid.SampledFrom([]Setting{OnPlatform, InSeizedMedia}).Draw(t, "setting"),
+			Review: rapid.SampledFrom([]Review{Matches, FalsePositive}).Draw(t, "review"), Count: rapid.Uint32Range(1, 9).Draw(t, "count"), Day: 20_000, Exercise: exercise,
+		}
+	case 4:
+		other := ID{Key: k, Row: rapid.Uint32Range(0, 2).Draw(t, "other")}
+		other.Event[0]++
+		return &Linked{
+			Target: ID{Key: k, Row: rapid.Uint32Range(0, 2).Draw(t, "row")}, Other: other, Relation: rapid.SampledFrom([]Relation{NearDuplicate, SameSeries}).Draw(t, "relation"),
+			Verdict: rapid.SampledFrom([]Verdict{Confirms, Disputes, Withdraws}).Draw(t, "verdict"), Exercise: exercise,
+		}
 	}
 	v := rapid.SampledFrom([]Verdict{Confirms, Disputes, Withdraws}).Draw(t, "verdict")
 	return &Assessed{Target: k, Rows: rows, Verdict: v, Basis: d.Basis, Exercise: exercise}
@@ -362,6 +436,9 @@ func TestFoldsCommute(t *testing.T) {
 				if got := fmt.Sprint(whole.Standing(row, rules(2))); got != want {
 					t.Fatalf("%v row %d: refolded %s, defined %s", k, row, got, want)
 				}
+			}
+			if got, again, want := sightingsAndLinks(o), sightingsAndLinks(whole), model.sightingsAndLinks(k); got != want || again != want {
+				t.Fatalf("%v: live %s, refolded %s, defined %s", k, got, again, want)
 			}
 			if got, want := fmt.Sprint(reasons(o)), fmt.Sprint(reasons(whole)); got != want {
 				t.Fatalf("%v: flags live %s, refolded %s", k, got, want)

@@ -27,6 +27,9 @@ const (
 	MaxCaveats     = 16
 	MaxCaveatBytes = 256
 
+	// MaxSightings bounds what one event counts.
+	MaxSightings = 1_000_000
+
 	// MaxFileBytes bounds the values of one file together.
 	MaxFileBytes = 96 << 10
 

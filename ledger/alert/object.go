@@ -16,6 +16,9 @@ type Object struct {
 	everyOf []int            // marks about all rows, ascending
 	rowOf   map[uint32][]int // marks about single rows, ascending
 	seen    map[identity]*Placed
+	sights  map[sightKey]tally
+	links   map[linkKey]map[ledger.AgencyID]Verdict
+	linked  []Placed // events of links, in order
 	flags   []Flag
 	last    *Placed
 }
@@ -37,7 +40,10 @@ type identity struct {
 
 // NewObject returns the fold of no events.
 func NewObject(k Key) *Object {
-	return &Object{Key: k, rowOf: map[uint32][]int{}, seen: map[identity]*Placed{}}
+	return &Object{
+		Key: k, rowOf: map[uint32][]int{}, seen: map[identity]*Placed{},
+		sights: map[sightKey]tally{}, links: map[linkKey]map[ledger.AgencyID]Verdict{},
+	}
 }
 
 // Fold folds all events of one object, given in any order and perhaps several times.
@@ -90,6 +96,10 @@ func (o *Object) fold(p Placed) {
 		o.assess(p, f)
 	case *Retracted:
 		o.retract(p, f)
+	case *Sighted:
+		o.sight(p, f)
+	case *Linked:
+		o.link(p, f)
 	}
 }
 

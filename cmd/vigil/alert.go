@@ -14,7 +14,7 @@ import (
 
 func alertCommand(o *options) *cobra.Command {
 	return noun("alert", "Raise, find and judge alerts",
-		alertRaise(o), alertList(o), alertShow(o), alertLookUp(o), alertAssess(o), alertRetract(o), alertWatch(o), alertImport(o), alertExport(o))
+		alertRaise(o), alertList(o), alertShow(o), alertLookUp(o), alertAssess(o), alertRetract(o), alertSight(o), alertLink(o), alertUnlink(o), alertWatch(o), alertImport(o), alertExport(o))
 }
 
 // factFlags are the flags that describe an alert, shared by raise and import.
@@ -161,6 +161,8 @@ func alertList(o *options) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&q.Standing, "standing", "", "asserted, corroborated, disputed, retracted")
 	f.StringVar(&q.Actionable, "actionable", "", "yes or no: whether it is acted on")
+	f.StringVar(&q.Class, "class", "", "scheme:value or scheme/context:value, stated by anybody or following by the crosswalk")
+	f.StringVar(&q.Series, "series", "", "name of a series, or an alert's id: what is linked with it")
 	f.StringVar(&q.Author, "author", "", "agency that raised it")
 	f.StringVar(&q.Urgency, "urgency", "", "routine, priority, child-at-immediate-risk")
 	f.StringVar(&q.Text, "text", "", "words in title, notes, source")
@@ -179,9 +181,9 @@ func (o *options) alertTable(page api.AlertPage) {
 		if a.Exercise {
 			flag = strings.TrimSpace("EXERCISE " + flag)
 		}
-		rows = append(rows, []string{a.ID, a.Standing, a.Urgency, a.Author, o.out.when(a.Authored), algorithms(a.Signals), a.Title, flag})
+		rows = append(rows, []string{a.ID, a.Standing, a.Urgency, a.Author, o.out.when(a.Authored), algorithms(a.Signals), strconv.Itoa(a.Sighted), a.Title, flag})
 	}
-	o.out.table([]string{"ID", "STANDING", "URGENCY", "AUTHOR", "AUTHORED", "HASHES", "TITLE", ""}, rows)
+	o.out.table([]string{"ID", "STANDING", "URGENCY", "AUTHOR", "AUTHORED", "HASHES", "MET", "TITLE", ""}, rows)
 	if page.StaleFor > 0 {
 		o.out.note("no leader for %.0f s: this may be out of date", page.StaleFor)
 	}
@@ -237,6 +239,7 @@ func (o *options) alertDetail(a api.Alert) {
 		p.fields("hash", s.Algorithm+":"+s.Value)
 	}
 	o.assessmentTable(a)
+	o.caseworkTables(a)
 	rows := make([][]string, 0, len(a.Timeline))
 	for _, e := range a.Timeline {
 		rows = append(rows, []string{p.when(e.Authored), e.Type, e.Author, e.Verdict, e.Reason, e.Effect})

@@ -188,7 +188,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"sighted on no day":    {resight(func(s *sightedShared) { s.Day = 0 }), noun.ErrRequired},
 		"sighted in 2200":      {resight(func(s *sightedShared) { s.Day = maxDay + 1 }), noun.ErrUnknownValue},
 		"two rows sighted":     {change(5, func(e *ledger.Event) { e.Rows = append(e.Rows, 0, 0, 0, 9) }), noun.ErrCount},
-		"all rows sighted":     {change(5, func(e *ledger.Event) { e.Rows = AllRows().encode() }), noun.ErrCount},
+		"all rows sighted":     {change(5, func(e *ledger.Event) { e.Rows = AllRows().Encode() }), noun.ErrCount},
 		"linked with itself":   {relink(func(l *linkedShared) { l.Other, l.OtherRow = l.Target, 0 }), ErrSameAlert},
 		"linked backwards":     {relink(func(l *linkedShared) { l.Other = target(0) }), noun.ErrNotSorted},
 		"linked somehow":       {relink(func(l *linkedShared) { l.Relation = 9 }), noun.ErrUnknownValue},

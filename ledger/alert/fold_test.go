@@ -208,12 +208,16 @@ func (b *naiveBoard) of(k Key) []Placed {
 	})
 	var standing []Placed
 	for _, e := range own {
-		if !slices.ContainsFunc(standing, func(p Placed) bool { return p.Author == e.Author && p.Event == e.Event }) {
+		if !slices.ContainsFunc(standing, func(p Placed) bool {
+			return p.Author == e.Author && p.Event == e.Event && isSighting(p) == isSighting(e)
+		}) {
 			standing = append(standing, e)
 		}
 	}
 	return standing
 }
+
+func isSighting(p Placed) bool { _, ok := p.Fact.(*Sighted); return ok }
 
 func (b *naiveBoard) picture(k Key, row uint32, policy int) string {
 	events := b.of(k)

@@ -11,11 +11,12 @@ type Key = noun.Key
 // ID names one alert: a row of an alert event. A single alert is row 0.
 type ID noun.RowKey
 
-const idPrefix = "al_"
+// IDPrefix is what the ids that people use begin with.
+const IDPrefix = "al_"
 
 // String returns the form people use: al_<event id>, followed by .<row> for rows after the first. It leaves out the
 // home ledger and author, which the board knows.
-func (id ID) String() string { return noun.RowKey(id).Text(idPrefix) }
+func (id ID) String() string { return noun.RowKey(id).Text(IDPrefix) }
 
 // ParseID reads exactly what String writes.
 func ParseID(s string) (ledger.EventID, uint32, error) {
@@ -35,7 +36,7 @@ type Prefix = noun.RowPrefix
 
 // ParsePrefix reads "al_3f2a", "3F2A", "al_3f2a.17" and the whole id.
 func ParsePrefix(s string) (Prefix, error) {
-	p, err := noun.ParseRowPrefix(idPrefix, s, MaxRows)
+	p, err := noun.ParseRowPrefix(IDPrefix, s, MaxRows)
 	if err != nil {
 		return Prefix{}, ErrID
 	}

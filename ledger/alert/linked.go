@@ -89,7 +89,7 @@ func (l *Linked) Encode(id ledger.EventID) (ledger.Event, error) {
 	}
 	return ledger.Event{
 		ID: id, Type: TypeLinked, Version: 1,
-		Shared: ledger.Marshal(shared), Width: rowNumberBytes, Rows: RowSet{l.Target.Row}.encode(),
+		Shared: ledger.Marshal(shared), Width: RowNumberBytes, Rows: RowSet{l.Target.Row}.Encode(),
 	}, nil
 }
 

@@ -32,10 +32,12 @@ type mark struct {
 	exercise bool
 }
 
-// identity names an event: of an author's events with one id the first by order stands.
+// identity names an event: of an author's events with one id the first by order stands. Sightings are apart, so that
+// whoever does not ask for them need not read them.
 type identity struct {
-	author ledger.AgencyID
-	event  ledger.EventID
+	author   ledger.AgencyID
+	event    ledger.EventID
+	sighting bool
 }
 
 // NewObject returns the fold of no events.
@@ -78,7 +80,8 @@ func (o *Object) Extend(p Placed) bool {
 }
 
 func (o *Object) fold(p Placed) {
-	id := identity{p.Author, p.Event}
+	_, sighting := p.Fact.(*Sighted)
+	id := identity{p.Author, p.Event, sighting}
 	if earlier, ok := o.seen[id]; ok {
 		why := Repeated
 		if !earlier.Same(&p) {

@@ -93,7 +93,7 @@ func (s *Sighted) Encode(id ledger.EventID) (ledger.Event, error) {
 	shared := sightedShared{Target: s.Target, Setting: s.Setting, Review: s.Review, Count: s.Count, Day: s.Day, Exercise: s.Exercise}
 	return ledger.Event{
 		ID: id, Type: TypeSighted, Version: 1,
-		Shared: ledger.Marshal(shared), Width: rowNumberBytes, Rows: RowSet{s.Row}.encode(),
+		Shared: ledger.Marshal(shared), Width: RowNumberBytes, Rows: RowSet{s.Row}.Encode(),
 	}, nil
 }
 
@@ -112,7 +112,7 @@ func decodeSighted(e *ledger.Event) (Fact, error) {
 
 // decodeRow reads the rows of an event that is about one row.
 func decodeRow(e *ledger.Event) (uint32, error) {
-	rows, err := decodeRowSet(e.Width, e.Rows)
+	rows, err := DecodeRowSet(e.Width, e.Rows)
 	if err != nil {
 		return 0, err
 	}

@@ -17,6 +17,7 @@ type AlertJudged struct {
 	Independent int    `json:"independent" doc:"Looks of their own among them: a repeated list counts once, a machine's result not at all"`
 	Disputes    int    `json:"disputes,omitempty" doc:"Agencies that dispute it"`
 	Actionable  bool   `json:"actionable" doc:"It is acted on: answered to platforms, exported, matched"`
+	Sighted     int    `json:"sighted,omitempty" doc:"How often it was met, as far as this agency was told; only what an examiner found to be something else is left out"`
 	Barred      string `json:"barred,omitempty" enum:"retracted,disputed,known-benign,held,not-corroborated," doc:"Why it is not"`
 }
 
@@ -27,6 +28,11 @@ type AlertDetail struct {
 	Equivalents       []Equivalent `json:"equivalents,omitempty"`
 	WithoutEquivalent []string     `json:"without_equivalent,omitempty" doc:"Schemes in which nothing is stated and nothing follows"`
 	Crosswalk         int          `json:"crosswalk,omitempty" doc:"Version of the table they follow by"`
+	// Sightings are what agencies have met of it and told this one.
+	Sightings []Sighting `json:"sightings,omitempty"`
+	// Related are alerts linked with it, directly or through others, nearest first.
+	Related     []Related `json:"related,omitempty"`
+	MoreRelated bool      `json:"more_related,omitempty" doc:"There are more than those"`
 }
 
 // Assessment is what one agency says of an alert now.
@@ -44,4 +50,41 @@ type Equivalent struct {
 	Class  string `json:"class" doc:"scheme:value"`
 	From   string `json:"from" doc:"What was stated"`
 	Source string `json:"source" doc:"Why it follows"`
+}
+
+// SightAlert is the body of POST /v1/alerts/{id}/sightings. It has no field for a place, a service or an account.
+type SightAlert struct {
+	Setting string `json:"setting,omitempty" enum:"platform,seized-media,investigation,hotline" doc:"Where it was met; of a platform's token always platform"`
+	Review  string `json:"review,omitempty" enum:"not-reviewed,matches,false-positive" doc:"What an examiner found who looked"`
+	Count   uint32 `json:"count,omitempty" maximum:"1000000" doc:"How often; 1"`
+	Day     string `json:"day,omitempty" maxLength:"10" doc:"On which day, as 2026-01-31; today"`
+}
+
+// Sighting is what one agency met of an alert, in all.
+type Sighting struct {
+	Agency  string `json:"agency"`
+	Setting string `json:"setting"`
+	Review  string `json:"review"`
+	Count   uint64 `json:"count"`
+	First   string `json:"first" doc:"Day"`
+	Last    string `json:"last" doc:"Day"`
+}
+
+// LinkAlert is the body of POST /v1/alerts/{id}/links.
+type LinkAlert struct {
+	Alert    string `json:"alert" minLength:"1" maxLength:"64" doc:"Id of the other, or a unique prefix of it"`
+	Relation string `json:"relation" enum:"near-duplicate,same-series"`
+	Verdict  string `json:"verdict,omitempty" enum:"confirms,disputes,withdraws" doc:"confirms: they belong together; disputes: they do not; withdraws: what this agency said before"`
+	Reason   string `json:"reason,omitempty" maxLength:"1024"`
+}
+
+// Related is an alert that belongs with another.
+type Related struct {
+	ID       string `json:"id"`
+	Author   string `json:"author"`
+	Relation string `json:"relation" enum:"near-duplicate,same-series" doc:"Of the last step to it"`
+	Steps    int    `json:"steps" doc:"1: linked with the alert itself"`
+	Linked   int    `json:"linked" doc:"Agencies that say so"`
+	Denied   int    `json:"denied,omitempty" doc:"Agencies that deny it: then nothing is followed from it"`
+	Unknown  bool   `json:"unknown,omitempty" doc:"It cannot be read here"`
 }

@@ -37,6 +37,8 @@ type alertPath struct {
 type listQuery struct {
 	Standing   string `query:"standing" enum:"asserted,corroborated,disputed,retracted,"`
 	Actionable string `query:"actionable" enum:"yes,no," doc:"Whether it is acted on"`
+	Class      string `query:"class" maxLength:"256" doc:"scheme:value or scheme/context:value, stated by anybody or following by the crosswalk"`
+	Series     string `query:"series" maxLength:"128" doc:"Name of a series, or an alert's id: then what is linked with it"`
 	Author     string `query:"author" maxLength:"65"`
 	Urgency    string `query:"urgency" maxLength:"32"`
 	Text       string `query:"q" maxLength:"256"`
@@ -53,6 +55,8 @@ func (s *Server) alertRoutes() {
 	route(s, http.MethodGet, "/v1/alerts/{id}", "getAlert", "One alert with its time line", content, s.getAlert)
 	route(s, http.MethodPost, "/v1/alerts/{id}/assessments", "assess", "Assess another agency's alert", writers, s.assess)
 	route(s, http.MethodPost, "/v1/alerts/{id}/retraction", "retract", "Take your own alert back", writers, s.retract, takesTwo(account.ActRetract))
+	route(s, http.MethodPost, "/v1/alerts/{id}/sightings", "sightAlert", "Tell whoever raised an alert that its file was met", sighters, s.sight)
+	route(s, http.MethodPost, "/v1/alerts/{id}/links", "linkAlerts", "Say whether two alerts belong together", writers, s.link)
 	route(s, http.MethodPost, "/v1/lookup", "lookUp", "Which alerts carry these signals", lookers, s.lookUp, asking)
 }
 
@@ -208,28 +212,34 @@ func (s *Server) listAlerts(ctx context.Context, in *listQuery) (*body[AlertPage
 }
 
 func (s *Server) getAlert(ctx context.Context, in *alertPath) (*body[Alert], error) {
-	a, events, err := s.cfg.Board.Get(ctx, in.ID)
+	d, err := s.cfg.Board.Detail(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	out := s.alerts([]board.Alert{a})[0]
+	out := s.alerts([]board.Alert{d.Alert})[0]
 	if err := s.read(ctx, "alert.show", []string{out.ID}); err != nil {
 		return nil, err
 	}
-	if err := s.judged(ctx, &out, a.ID, a.Details.Classifications); err != nil {
-		return nil, err
-	}
-	for _, e := range events {
-		x := AlertEvent{Type: e.Type, Author: string(e.Author), Ledger: string(e.Origin), Index: e.Index, Authored: e.AuthoredAt, Effect: e.Without.String()}
-		switch f := e.Fact.(type) {
-		case *alert.Assessed:
-			x.Verdict, x.Reason = f.Verdict.String(), f.Reason
-		case *alert.Retracted:
-			x.Reason, x.Replacement = f.Reason, replacementID(f)
-		}
-		out.Timeline = append(out.Timeline, x)
+	judged(&out, &d)
+	met(&out, &d)
+	for _, e := range d.Events {
+		out.Timeline = append(out.Timeline, timelineOf(e, d.Alert.ID))
 	}
 	return &body[Alert]{out}, nil
+}
+
+// timelineOf gives an event of an alert's time line its shape on the wire.
+func timelineOf(e board.Event, of alert.ID) AlertEvent {
+	x := AlertEvent{Type: e.Type, Author: string(e.Author), Ledger: string(e.Origin), Index: e.Index, Authored: e.AuthoredAt, Effect: e.Without.String()}
+	switch f := e.Fact.(type) {
+	case *alert.Assessed:
+		x.Verdict, x.Reason = f.Verdict.String(), f.Reason
+	case *alert.Retracted:
+		x.Reason, x.Replacement = f.Reason, replacementID(f)
+	case *alert.Linked:
+		x.Verdict, x.Reason, x.Relation, x.Other = f.Verdict.String(), f.Reason, f.Relation.String(), f.Other.String()
+	}
+	return x
 }
 
 func (s *Server) assess(ctx context.Context, in *keyedAlert[Assess]) (*body[Written], error) {
@@ -237,7 +247,7 @@ func (s *Server) assess(ctx context.Context, in *keyedAlert[Assess]) (*body[Writ
 	if err != nil {
 		return nil, err
 	}
-	a, _, err := s.cfg.Board.Get(ctx, in.ID)
+	a, err := s.cfg.Board.One(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -269,13 +279,13 @@ func assessOf(in Assess) (alert.Assess, error) {
 }
 
 func (s *Server) retract(ctx context.Context, in *keyedAlert[Retract]) (*body[Written], error) {
-	a, _, err := s.cfg.Board.Get(ctx, in.ID)
+	a, err := s.cfg.Board.One(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	var replacement *alert.Key
 	if in.Body.Replacement != "" {
-		r, _, err := s.cfg.Board.Get(ctx, in.Body.Replacement)
+		r, err := s.cfg.Board.One(ctx, in.Body.Replacement)
 		if err != nil {
 			return nil, err
 		}

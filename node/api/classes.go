@@ -1,11 +1,11 @@
 package api
 
 import (
-	"context"
 	"fmt"
 
 	"vigil/ledger/alert"
 	"vigil/ledger/noun"
+	"vigil/node/board"
 )
 
 func classesOf(in []Classification) ([]alert.Classification, error) {
@@ -32,13 +32,9 @@ func showClasses(in []alert.Classification) []Classification {
 }
 
 // judged adds to a single alert what agencies say of it now, and what follows from all classifications together.
-func (s *Server) judged(ctx context.Context, out *Alert, id alert.ID, stated []alert.Classification) error {
-	o, err := s.cfg.Board.Object(ctx, id.Key)
-	if err != nil || o == nil {
-		return err
-	}
-	all := append([]alert.Classification{}, stated...)
-	for _, x := range o.Opinions(id.Row) {
+func judged(out *Alert, d *board.Detail) {
+	all := append([]alert.Classification{}, d.Alert.Details.Classifications...)
+	for _, x := range d.Object.Opinions(d.Alert.ID.Row) {
 		all = append(all, x.Classifications...)
 		out.Assessments = append(out.Assessments, Assessment{
 			Agency: string(x.Agency), Verdict: x.Verdict.String(), Basis: x.Basis.String(), Source: x.Source,
@@ -49,5 +45,4 @@ func (s *Server) judged(ctx context.Context, out *Alert, id alert.ID, stated []a
 		out.Equivalents = append(out.Equivalents, Equivalent{Class: e.Class.Class(), From: e.From.Class(), Source: e.Source})
 	}
 	out.WithoutEquivalent, out.Crosswalk = alert.WithoutEquivalent(all), alert.CrosswalkVersion
-	return nil
 }

@@ -38,7 +38,7 @@ func (c *Client) RaiseList(ctx context.Context, key string, l RaiseList) (Writte
 
 // ListQuery filters and pages alerts; zero values do not filter.
 type ListQuery struct {
-	Standing, Actionable, Author, Urgency, Text, Sort, Cursor string
+	Standing, Actionable, Class, Series, Author, Urgency, Text, Sort, Cursor string
 
 	Exercise bool
 	Limit    int
@@ -47,7 +47,7 @@ type ListQuery struct {
 func (q ListQuery) values() url.Values {
 	v := url.Values{}
 	for name, value := range map[string]string{
-		"standing": q.Standing, "actionable": q.Actionable, "author": q.Author, "urgency": q.Urgency, "q": q.Text, "sort": q.Sort, "cursor": q.Cursor,
+		"standing": q.Standing, "actionable": q.Actionable, "class": q.Class, "series": q.Series, "author": q.Author, "urgency": q.Urgency, "q": q.Text, "sort": q.Sort, "cursor": q.Cursor,
 	} {
 		if value != "" {
 			v.Set(name, value)

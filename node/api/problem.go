@@ -114,7 +114,7 @@ func explain(err error) error {
 	}
 	for _, refusal := range []error{
 		alert.ErrUnknownAlert, alert.ErrNoSuchRow, alert.ErrOwnAlert, alert.ErrRetracted, alert.ErrNotAuthor, alert.ErrAlreadyRetracted,
-		alert.ErrAlreadyAssessed, alert.ErrNothingToWithdraw, alert.ErrExists,
+		alert.ErrAlreadyAssessed, alert.ErrNothingToWithdraw, alert.ErrExists, alert.ErrExerciseLink,
 	} {
 		if errors.Is(err, refusal) {
 			return problem(http.StatusConflict, "refused", err.Error(), "")

@@ -20,7 +20,7 @@ func (s *Server) alerts(in []board.Alert) []Alert {
 			ID: a.ID.String(), Author: string(a.ID.Author), Ledger: string(a.Origin), Index: a.Position.Index, Position: a.Position.Leaf,
 			Authored: a.AuthoredAt, Standing: a.Standing.String(), Audience: a.Audience, Sealed: sealed > a.Position.Index,
 			AlertFacts: factsOf(a.Details), Signals: []Signal{},
-			AlertJudged: AlertJudged{Agencies: a.Agencies, Independent: a.Independent, Disputes: a.Disputes, Actionable: a.Bar == alert.Open, Barred: a.Bar.String()},
+			AlertJudged: AlertJudged{Agencies: a.Agencies, Independent: a.Independent, Disputes: a.Disputes, Sighted: a.Sighted, Actionable: a.Bar == alert.Open, Barred: a.Bar.String()},
 		}
 		switch {
 		case !a.NoLaterThan.IsZero():
@@ -167,6 +167,10 @@ func showAlertEvent(e *ledger.Event) (any, error) {
 		return map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "verdict": f.Verdict.String(), "basis": f.Basis.String(), "source": f.Source, "classifications": showClasses(f.Classifications), "reason": f.Reason}, nil
 	case *alert.Retracted:
 		return map[string]any{"alert": alert.ID{Key: f.Target}.String(), "rows": rowsText(f.Rows), "reason": f.Reason, "replacement": replacementID(f)}, nil
+	case *alert.Sighted:
+		return map[string]any{"alert": alert.ID{Key: f.Target, Row: f.Row}.String(), "setting": f.Setting.String(), "review": f.Review.String(), "count": f.Count, "day": f.Day.String()}, nil
+	case *alert.Linked:
+		return map[string]any{"alert": f.Target.String(), "other": f.Other.String(), "relation": f.Relation.String(), "verdict": f.Verdict.String(), "reason": f.Reason}, nil
 	}
 	return nil, nil
 }

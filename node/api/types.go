@@ -108,6 +108,9 @@ type AlertEvent struct {
 	Effect   string    `json:"effect,omitempty" doc:"Empty, or why it has none"`
 	// Replacement is the alert that a correction puts in this one's place.
 	Replacement string `json:"replacement,omitempty"`
+	// Other is the alert that a link is about.
+	Other    string `json:"other,omitempty"`
+	Relation string `json:"relation,omitempty" doc:"near-duplicate, same-series"`
 }
 
 // AlertPage is one page of alerts.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
+	"iter"
 
 	"vigil/ledger/alert"
 )
@@ -15,55 +16,105 @@ func (n *alerts) write(f *folder, object int64, o *alert.Object, p placed, late 
 		return nil
 	}
 	var before sql.NullInt64
-	if err := f.tx.QueryRow("SELECT founding FROM objects WHERE id = ?", object).Scan(&before); err != nil {
+	if err := f.get(&before, "SELECT founding FROM objects WHERE id = ?", object); err != nil {
 		return err
 	}
-	cause := p
+	founding := p.seq
 	if founded.Origin != p.origin || founded.Position != p.at {
-		found, err := storedEvents(f.tx, "e.origin = ? AND e.idx = ? AND e.leaf = ?", string(founded.Origin), founded.Position.Index, founded.Position.Leaf)
-		if err != nil || len(found) != 1 {
+		err := f.get(&founding, "SELECT seq FROM events WHERE origin = ? AND idx = ? AND leaf = ?", string(founded.Origin), founded.Position.Index, founded.Position.Leaf)
+		if err != nil {
 			return errors.Join(errors.New("board: a stored event is missing"), err)
 		}
-		cause = placed{where: where{origin: founded.Origin, at: founded.Position, author: founded.Author, authoredAt: founded.AuthoredAt}, event: &found[0].Event, seq: found[0].seq}
 	}
-	if before.Valid && before.Int64 == cause.seq {
-		return n.standings(f, object, o, p, late)
+	if before.Valid && before.Int64 == founding {
+		return n.changed(f, object, o, p, late)
 	}
 	if before.Valid {
 		if err := n.removeCause(f, object); err != nil {
 			return err
 		}
 	}
-	return n.insertCause(f, object, o, cause)
+	return n.found(f, object, o, p, founding)
 }
 
-// insertCause makes the rows of an object whose cause is known now.
-func (n *alerts) insertCause(f *folder, object int64, o *alert.Object, p placed) error {
-	c, _ := o.Cause()
-	d := alert.DetailsOf(c)
-	first, err := n.ids(f, c.Rows())
-	if err != nil {
+// found makes the rows of an object whose cause is known now.
+func (n *alerts) found(f *folder, object int64, o *alert.Object, p placed, founding int64) error {
+	if founding != p.seq {
+		stored, err := storedEvents(f.tx, "e.seq = ?", founding)
+		if err != nil || len(stored) != 1 {
+			return errors.Join(errors.New("board: a stored event is missing"), err)
+		}
+		x := &stored[0]
+		p = placed{where: where{origin: x.Origin, at: x.Position, author: x.Author, authoredAt: x.authoredAt}, event: &x.Event, seq: founding}
+	}
+	first, err := n.insertCause(f, object, o, p)
+	if err != nil || !o.Spoken() {
 		return err
 	}
-	_, err = f.exec("INSERT INTO causes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", first, c.Rows(), object, p.seq,
-		string(p.author), p.authoredAt, d.Urgency, d.Exercise, d.Media, d.AIGenerated, d.Handling.TLP, d.Title)
-	if err == nil {
+	return n.rewrite(f, object, first, o)
+}
+
+// changed writes what an event changes that founds nothing.
+func (n *alerts) changed(f *folder, object int64, o *alert.Object, p placed, late bool) error {
+	var first int64
+	if err := f.get(&first, "SELECT first FROM causes WHERE object = ?", object); err != nil {
+		return err
+	}
+	if late {
+		if err := n.standings(f, first, o, alert.AllRows()); err != nil {
+			return err
+		}
+		return n.rewrite(f, object, first, o)
+	}
+	a := p.fact.(alert.Placed)
+	switch x := a.Fact.(type) {
+	case *alert.Assessed:
+		return errors.Join(n.standings(f, first, o, x.Rows), n.classes(f, first, o, x.Rows))
+	case *alert.Retracted:
+		return n.standings(f, first, o, x.Rows)
+	case *alert.Sighted:
+		return n.sighted(f, object, first, o, a.Author, x)
+	case *alert.Linked:
+		return n.linked(f, object, o, x)
+	}
+	return nil
+}
+
+// rewrite writes anew what is not in the rows of alerts: an event came late and may have taken the place of another, or
+// the cause is known only now.
+func (n *alerts) rewrite(f *folder, object, first int64, o *alert.Object) error {
+	return errors.Join(n.classes(f, first, o, alert.AllRows()), n.rewriteSightings(f, object, first, o), n.rewriteLinks(f, object, o))
+}
+
+// insertCause makes the rows that a cause alone decides.
+func (n *alerts) insertCause(f *folder, object int64, o *alert.Object, p placed) (first int64, err error) {
+	c, _ := o.Cause()
+	d := alert.DetailsOf(c)
+	if first, err = n.ids(f, c.Rows()); err != nil {
+		return 0, err
+	}
+	_, err = f.exec("INSERT INTO causes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", first, c.Rows(), object, p.seq,
+		string(p.author), p.authoredAt, d.Urgency, d.Exercise, d.Media, d.AIGenerated, d.Handling.TLP, d.Title, d.Series)
+	if err == nil && d.Title+d.Notes+d.Source+d.Series != "" {
 		_, err = f.exec("INSERT INTO words (rowid, title, notes, source, series) VALUES (?, ?, ?, ?, ?)", first, d.Title, d.Notes, d.Source, d.Series)
 	}
 	if err == nil {
 		_, err = f.exec("UPDATE objects SET founding = ? WHERE id = ?", p.seq, object)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = n.ownClasses(f, first, c)
 	}
-	return n.insertRows(f, o, first, p)
+	if err == nil {
+		err = n.insertRows(f, o, first, p)
+	}
+	return first, err
 }
 
 // ids takes numbers for the rows of a cause. None is used twice while an index may still hold it.
 func (n *alerts) ids(f *folder, count int) (first int64, err error) {
 	if n.next == 0 {
-		err = f.tx.QueryRow(`SELECT 1 + max(
-			coalesce((SELECT first + count - 1 FROM causes WHERE first = (SELECT max(first) FROM causes)), 0), coalesce((SELECT max(id) FROM gone), 0))`).Scan(&n.next)
+		err = f.get(&n.next, `SELECT 1 + max(
+			coalesce((SELECT first + count - 1 FROM causes WHERE first = (SELECT max(first) FROM causes)), 0), coalesce((SELECT max(id) FROM gone), 0))`)
 	}
 	first = n.next
 	n.next += int64(count)
@@ -83,7 +134,7 @@ func (n *alerts) insertRows(f *folder, o *alert.Object, first int64, p placed) e
 			s = o.Standing(row, f.rules)
 		}
 		id := first + int64(row)
-		if _, err := f.exec("INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?)", id, first, s.State, s.Agencies, s.Independent, s.Jurisdictions,
+		if _, err := f.exec("INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 0, ?)", id, first, s.State, s.Agencies, s.Independent, s.Jurisdictions,
 			s.Seconded, s.Disputes, f.rules.Bar(s, false, false), revision, p.event.Row(int(row))); err != nil {
 			return err
 		}
@@ -107,7 +158,8 @@ func indexKey(value []byte) []byte {
 // from an earlier index can bring that about, so it need not be fast.
 func (n *alerts) removeCause(f *folder, object int64) error {
 	var first, count int64
-	if err := f.tx.QueryRow("SELECT first, count FROM causes WHERE object = ?", object).Scan(&first, &count); err != nil {
+	if err := errors.Join(
+		f.get(&first, "SELECT first FROM causes WHERE object = ?", object), f.get(&count, "SELECT count FROM causes WHERE object = ?", object)); err != nil {
 		return err
 	}
 	if err := f.settle(); err != nil { // what this transaction collected; that of the object must not come after
@@ -123,7 +175,7 @@ func (n *alerts) removeCause(f *folder, object int64) error {
 	for _, query := range []string{
 		"DELETE FROM hits WHERE alert >= ? AND alert < ?",
 		"DELETE FROM signals WHERE alert >= ? AND alert < ?", "DELETE FROM alerts WHERE id >= ? AND id < ?",
-		"DELETE FROM words WHERE rowid >= ? AND rowid < ?", "DELETE FROM causes WHERE first >= ? AND first < ?",
+		"DELETE FROM classes WHERE low >= ? AND low < ?", "DELETE FROM words WHERE rowid >= ? AND rowid < ?", "DELETE FROM causes WHERE first >= ? AND first < ?",
 	} {
 		if _, err := f.exec(query, first, first+count); err != nil {
 			return err
@@ -132,32 +184,32 @@ func (n *alerts) removeCause(f *folder, object int64) error {
 	return nil
 }
 
-// standings writes how the rows stand that an event is about; all of them where it came late, because then it may also
-// take the place of one that was folded.
-func (n *alerts) standings(f *folder, object int64, o *alert.Object, p placed, late bool) error {
-	rows := rowsOf(p.fact.(alert.Placed).Fact)
-	if late {
-		rows = alert.AllRows()
-	}
-	if rows.IsAll() {
-		rows = make(alert.RowSet, o.Rows())
-		for i := range rows {
-			rows[i] = uint32(i)
-		}
-	}
-	var first int64
-	if err := f.tx.QueryRow("SELECT first FROM causes WHERE object = ?", object).Scan(&first); err != nil {
-		return err
-	}
-	for _, row := range rows {
-		if int(row) >= o.Rows() {
-			break // it has no effect
-		}
+// standings writes how rows stand.
+func (n *alerts) standings(f *folder, first int64, o *alert.Object, rows alert.RowSet) error {
+	for row := range eachRow(o, rows) {
 		if err := n.standing(f, first+int64(row), o.Standing(row, f.rules)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// eachRow yields the rows of a set that an object has. An event that names one more has no effect, so writing the others
+// changes nothing.
+func eachRow(o *alert.Object, rows alert.RowSet) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		count := uint32(o.Rows())
+		if rows.IsAll() {
+			for row := uint32(0); row < count && yield(row); row++ {
+			}
+			return
+		}
+		for _, row := range rows {
+			if row >= count || !yield(row) {
+				return
+			}
+		}
+	}
 }
 
 // standing writes how one alert stands.
@@ -184,6 +236,10 @@ func rowsOf(f alert.Fact) alert.RowSet {
 		return x.Rows
 	case *alert.Retracted:
 		return x.Rows
+	case *alert.Sighted:
+		return alert.RowSet{x.Row}
+	case *alert.Linked:
+		return alert.RowSet{x.Target.Row}
 	}
 	return nil
 }

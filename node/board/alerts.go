@@ -17,21 +17,23 @@ const alertTables = `
 CREATE TABLE causes (
 	first INTEGER PRIMARY KEY, count INTEGER NOT NULL, object INTEGER NOT NULL UNIQUE, founding INTEGER NOT NULL,
 	author TEXT NOT NULL, authored INTEGER NOT NULL, urgency INTEGER NOT NULL, exercise INTEGER NOT NULL, media INTEGER NOT NULL,
-	ai INTEGER NOT NULL, tlp INTEGER NOT NULL, title TEXT NOT NULL);
+	ai INTEGER NOT NULL, tlp INTEGER NOT NULL, title TEXT NOT NULL, series TEXT NOT NULL);
 CREATE INDEX causes_by_urgency ON causes (urgency);
 CREATE INDEX causes_by_author ON causes (author);
+CREATE INDEX causes_by_series ON causes (series) WHERE series <> '';
+CREATE INDEX causes_of_exercises ON causes (first) WHERE exercise = 1;
 CREATE VIRTUAL TABLE words USING fts5 (title, notes, source, series, content='', contentless_delete=1,
 	tokenize="unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'");
 CREATE TABLE alerts (
 	id INTEGER PRIMARY KEY, first INTEGER NOT NULL, standing INTEGER NOT NULL, agencies INTEGER NOT NULL, independent INTEGER NOT NULL,
 	jurisdictions INTEGER NOT NULL, seconded INTEGER NOT NULL, disputes INTEGER NOT NULL, benign INTEGER NOT NULL, held INTEGER NOT NULL,
-	bar INTEGER NOT NULL, revision INTEGER NOT NULL, file BLOB NOT NULL);
+	bar INTEGER NOT NULL, revision INTEGER NOT NULL, sighted INTEGER NOT NULL, file BLOB NOT NULL);
 CREATE INDEX alerts_by_standing ON alerts (standing, id) WHERE standing > 1;
 CREATE INDEX alerts_barred ON alerts (id) WHERE bar > 0;
 CREATE INDEX alerts_by_revision ON alerts (revision);
 CREATE TABLE gone (revision INTEGER, id INTEGER, PRIMARY KEY (revision, id)) WITHOUT ROWID;
 CREATE TABLE signals (alg INTEGER, value BLOB, alert INTEGER, PRIMARY KEY (alg, value, alert)) WITHOUT ROWID;
-`
+` + classTables + sightingTables + linkTables
 
 // alerts is the noun of package alert.
 type alerts struct {
@@ -95,6 +97,11 @@ func (n *alerts) fold(f *folder, object int64, p placed, fresh bool) error {
 		o = alert.Fold(p.key, append(all, a))
 	}
 	n.remember(object, o, len(p.event.Rows)+len(p.event.Shared))
+	if l, ok := a.Fact.(*alert.Linked); ok {
+		if _, _, err := f.object(alertPrefix, l.Other.Key); err != nil { // known by name before it is here, or without ever being
+			return err
+		}
+	}
 	return n.write(f, object, o, p, late)
 }
 

@@ -1,6 +1,7 @@
 package board
 
 import (
+	"context"
 	"strings"
 )
 
@@ -12,11 +13,16 @@ func (b *Board) Dump() (string, error) {
 		`SELECT e.origin, e.idx, e.leaf, e.author, hex(e.event), e.type, e.version, e.authored, e.audience, e.fate, e.width, hex(e.shared), hex(b.rows), hex(o.event)
 			FROM events e JOIN bodies b ON b.seq = e.seq LEFT JOIN objects o ON o.id = e.object ORDER BY 1, 2, 3`,
 		`SELECT o.noun, o.home, o.author, hex(o.event), e.idx, e.leaf FROM objects o LEFT JOIN events e ON e.seq = o.founding ORDER BY 1, 2, 3, 4`,
-		`SELECT hex(o.event), o.author, a.id - a.first, a.standing, a.agencies, a.independent, a.jurisdictions, a.seconded, a.disputes, a.benign, a.held, a.bar, hex(a.file),
-				c.count, c.authored, c.urgency, c.exercise, c.media, c.ai, c.tlp, c.title
+		`SELECT hex(o.event), o.author, a.id - a.first, a.standing, a.agencies, a.independent, a.jurisdictions, a.seconded, a.disputes, a.benign, a.held, a.bar, a.sighted, hex(a.file),
+				c.count, c.authored, c.urgency, c.exercise, c.media, c.ai, c.tlp, c.title, c.series
 			FROM alerts a JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object ORDER BY 1, 2, 3`,
 		`SELECT s.alg, hex(s.value), hex(o.event), o.author, a.id - a.first
 			FROM signals s JOIN alerts a ON a.id = s.alert JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object ORDER BY 1, 2, 3, 4, 5`,
+		`SELECT k.class, hex(o.event), o.author, k.low - c.first, k.high - k.low, k.urgency, k.own
+			FROM classes k JOIN alerts a ON a.id = k.low JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object ORDER BY 1, 2, 3, 4`,
+		`SELECT hex(o.event), o.author, s.row, s.setting, s.review, s.agency, s.count, s.first, s.last FROM sightings s JOIN objects o ON o.id = s.object ORDER BY 1, 2, 3, 4, 5, 6`,
+		`SELECT hex(o.event), o.author, l.low_row, hex(p.event), p.author, l.high_row, l.relation, l.linked, l.denied
+			FROM links l JOIN objects o ON o.id = l.low JOIN objects p ON p.id = l.high ORDER BY 1, 2, 3, 4, 5, 6, 7`,
 		`SELECT kind, object, origin, idx FROM changes WHERE kind <> 'watch.hit' ORDER BY 1, 2, 3, 4`, // a hit is told of as it comes and changes
 		`SELECT hex(o.event), l.casenumber, l.exercise, l.count, l.gone, w.id - w.first, w.gone, hex(w.file)
 			FROM watched w JOIN watchlists l ON l.first = w.first JOIN objects o ON o.id = l.object ORDER BY 1, 6`,
@@ -67,7 +73,7 @@ func (b *Board) dump(out *strings.Builder, query string) error {
 
 // Plan explains how a query is answered.
 func (b *Board) Plan(q Query) (string, error) {
-	c, err := q.conditions()
+	c, err := b.conditions(context.Background(), q)
 	if err != nil {
 		return "", err
 	}

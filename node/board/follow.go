@@ -153,6 +153,15 @@ func (f *folder) prepared(query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
+// get reads one row of one column; sql.ErrNoRows where there is none.
+func (f *folder) get(into any, query string, args ...any) error {
+	s, err := f.prepared(query)
+	if err != nil {
+		return err
+	}
+	return s.QueryRow(args...).Scan(into)
+}
+
 // settle writes what the transaction collected so far.
 func (f *folder) settle() error {
 	signals, watched := f.signals, f.watched

@@ -33,6 +33,7 @@ type Alert struct {
 	Benign      bool      // a signal of it is known to be benign
 	Bar         alert.Bar // why it is not acted on, alert.Open where it is
 	Revision    int64     // of how it stands, as in Standing
+	Sighted     int       // how often it was met, as far as this agency was told
 }
 
 // Event is one event of an alert's time line.
@@ -48,7 +49,7 @@ type Event struct {
 }
 
 const (
-	alertColumns = `SELECT a.id, a.id - a.first, a.standing, a.agencies, a.independent, a.disputes, a.benign, a.bar, a.revision, a.file, c.urgency,
+	alertColumns = `SELECT a.id, a.id - a.first, a.standing, a.agencies, a.independent, a.disputes, a.benign, a.bar, a.revision, a.sighted, a.file, c.urgency,
 		e.origin, e.idx, e.leaf, e.author, e.event, e.type, e.version, e.authored, e.audience, e.shared,
 		(SELECT at FROM seals s WHERE s.origin = e.origin AND s.size > e.idx ORDER BY s.size LIMIT 1) `
 	eventOfCause = "JOIN events e ON e.seq = c.founding "
@@ -70,7 +71,7 @@ func scanAlert(rows *sql.Rows) (scanned, error) {
 	var origin, author, audience string
 	var authored int64
 	var sealed sql.NullInt64
-	err := rows.Scan(&x.Row, &x.ID.Row, &x.Standing, &x.Agencies, &x.Independent, &x.Disputes, &x.Benign, &x.Bar, &x.Revision, &e.Rows, &x.urgency,
+	err := rows.Scan(&x.Row, &x.ID.Row, &x.Standing, &x.Agencies, &x.Independent, &x.Disputes, &x.Benign, &x.Bar, &x.Revision, &x.Sighted, &e.Rows, &x.urgency,
 		&origin, &x.Position.Index, &x.Position.Leaf, &author, &id, &e.Type, &e.Version, &authored, &audience, &e.Shared, &sealed)
 	if err == nil && len(id) != len(e.ID) {
 		err = errors.New("board: a stored event is damaged")
@@ -167,25 +168,59 @@ func (b *Board) Rows(ctx context.Context, rows []int64) ([]Alert, error) {
 	return out, nil
 }
 
-// Get returns an alert by its id or a unique prefix of it, with its time line.
-func (b *Board) Get(ctx context.Context, text string) (Alert, []Event, error) {
+// One returns an alert by its id or a unique prefix of it.
+func (b *Board) One(ctx context.Context, text string) (Alert, error) {
 	p, err := alert.ParsePrefix(text)
 	if err != nil {
-		return Alert{}, nil, fmt.Errorf("%w: %w", ErrQuery, err)
+		return Alert{}, fmt.Errorf("%w: %w", ErrQuery, err)
 	}
 	low, high := idRange(p.Hex)
 	found, err := b.query(ctx, alertColumns+`FROM objects o CROSS JOIN causes c ON c.object = o.id CROSS JOIN alerts a ON a.id = c.first + ? `+eventOfCause+
 		`WHERE o.event >= ? AND o.event <= ? AND o.noun = ? AND c.count > ? LIMIT 2`, p.Row, low, high, alertPrefix, p.Row)
 	switch {
 	case err != nil:
-		return Alert{}, nil, err
+		return Alert{}, err
 	case len(found) == 0:
-		return Alert{}, nil, fmt.Errorf("%w: %.80s", ErrNotFound, text)
+		return Alert{}, fmt.Errorf("%w: %.80s", ErrNotFound, text)
 	case len(found) > 1:
-		return Alert{}, nil, fmt.Errorf("%w: %.80s", ErrAmbiguous, text)
+		return Alert{}, fmt.Errorf("%w: %.80s", ErrAmbiguous, text)
 	}
-	events, err := b.timeLine(ctx, found[0].ID)
-	return found[0].Alert, events, err
+	return found[0].Alert, nil
+}
+
+// Detail is one alert with everything that is known of it here.
+type Detail struct {
+	Alert     Alert
+	Object    *alert.Object // without sightings
+	Events    []Event       // in canonical order, without sightings
+	Sightings []alert.Sighting
+	Related   []Related
+	More      bool // more belongs with it than Related says
+}
+
+// Detail returns an alert by its id or a unique prefix of it.
+func (b *Board) Detail(ctx context.Context, text string) (d Detail, err error) {
+	if d.Alert, err = b.One(ctx, text); err != nil {
+		return d, err
+	}
+	if d.Object, d.Events, err = b.timeLine(ctx, d.Alert.ID); err != nil {
+		return d, err
+	}
+	if d.Sightings, err = b.Sightings(ctx, d.Alert.ID); err != nil {
+		return d, err
+	}
+	d.Related, d.More, err = b.Related(ctx, d.Alert.ID)
+	return d, err
+}
+
+// Get returns an alert by its id or a unique prefix of it, with its time line.
+func (b *Board) Get(ctx context.Context, text string) (Alert, []Event, error) {
+	a, err := b.One(ctx, text)
+	if err != nil {
+		return Alert{}, nil, err
+	}
+	_, events, err := b.timeLine(ctx, a.ID)
+	return a, events, err
 }
 
 // idRange returns the first and the last event id with a prefix in hex.
@@ -195,15 +230,16 @@ func idRange(prefix string) (low, high []byte) {
 	return low, high
 }
 
-// timeLine returns all events about one row in canonical order.
-func (b *Board) timeLine(ctx context.Context, id alert.ID) ([]Event, error) {
+// timeLine returns all events about one row in canonical order, and their fold.
+func (b *Board) timeLine(ctx context.Context, id alert.ID) (*alert.Object, []Event, error) {
 	events, err := b.eventsOf(ctx, id.Key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slices.SortFunc(events, func(x, y alert.Placed) int { return noun.Compare(id.Home, &x, &y) })
 	without := map[place]alert.Why{}
-	for _, flag := range alert.Fold(id.Key, events).Flags() {
+	object := alert.Fold(id.Key, events)
+	for _, flag := range object.Flags() {
 		without[place{flag.Placed.Origin, flag.Placed.Position}] = flag.Why
 	}
 	var out []Event
@@ -217,7 +253,7 @@ func (b *Board) timeLine(ctx context.Context, id alert.ID) ([]Event, error) {
 			Fact: p.Fact, Without: without[place{p.Origin, p.Position}],
 		})
 	}
-	return out, nil
+	return object, out, nil
 }
 
 type place struct {
@@ -225,6 +261,7 @@ type place struct {
 	at     ledger.Position
 }
 
+// eventsOf returns the events of an object but sightings, of which there may be very many.
 func (b *Board) eventsOf(ctx context.Context, key alert.Key) ([]alert.Placed, error) {
 	q := withContext{b.read, ctx}
 	object, err := objectID(q, alertPrefix, key)
@@ -234,7 +271,7 @@ func (b *Board) eventsOf(ctx context.Context, key alert.Key) ([]alert.Placed, er
 	if err != nil {
 		return nil, err
 	}
-	return alertEvents(q, "e.object = ?", object)
+	return alertEvents(q, "e.object = ? AND e.type <> ?", object, alert.TypeSighted)
 }
 
 func factType(f alert.Fact) string {
@@ -247,11 +284,13 @@ func factType(f alert.Fact) string {
 		return alert.TypeAssessed
 	case *alert.Retracted:
 		return alert.TypeRetracted
+	case *alert.Linked:
+		return alert.TypeLinked
 	}
 	return alertPrefix
 }
 
-// Object folds an object for a decision; nil where nothing is known of it.
+// Object folds an object for a decision, its sightings left out; nil where nothing is known of it.
 func (b *Board) Object(ctx context.Context, key alert.Key) (*alert.Object, error) {
 	events, err := b.eventsOf(ctx, key)
 	if err != nil || len(events) == 0 {

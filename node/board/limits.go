@@ -15,6 +15,8 @@ const (
 	maxTextBytes = 256
 	maxAccounts  = 4_096
 	maxTextWords = 16
+	maxRelated   = 200
+	maxHops      = 6
 	readers      = 4
 	// maxKeyBytes bounds what the index over signals holds of a value; of a longer one it holds the SHA-256.
 	maxKeyBytes = 32

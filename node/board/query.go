@@ -14,6 +14,8 @@ import (
 type Query struct {
 	Standing   string
 	Actionable string // "yes" or "no"
+	Class      string // stated by anybody, or following from what is
+	Series     string // its name, or an alert: then what belongs with it
 	Author     string
 	Urgency    string
 	Text       string
@@ -31,14 +33,19 @@ type Page struct {
 
 // conditions is a query in SQL. What rows share is filtered before any row is read, unless the standing leaves few rows.
 type conditions struct {
-	from  string
-	where []string
-	args  []any
-	few   bool // by the index over standings
+	from    string
+	head    string // the column by which pages go, before the alert's own number; empty where they go by that alone
+	urgency string
+	where   []string
+	args    []any
 }
 
+// What a list is read from, in the order of its pages. The CROSS JOINs keep that order.
 const (
 	byCause    = "FROM causes c CROSS JOIN alerts a ON a.id >= c.first AND a.id < c.first + c.count "
+	byClass    = "FROM classes k CROSS JOIN alerts a ON a.id >= k.low AND a.id <= k.high CROSS JOIN causes c ON c.first = a.first "
+	byWords    = "FROM words w CROSS JOIN causes c ON c.first = w.rowid CROSS JOIN alerts a ON a.id >= c.first AND a.id < c.first + c.count "
+	byNumber   = "FROM alerts a CROSS JOIN causes c ON c.first = a.first "
 	byBar      = "FROM alerts a INDEXED BY alerts_barred CROSS JOIN causes c ON c.first = a.first "
 	byStanding = "FROM alerts a INDEXED BY alerts_by_standing CROSS JOIN causes c ON c.first = a.first "
 )
@@ -47,11 +54,20 @@ func (c *conditions) add(condition string, args ...any) {
 	c.where, c.args = append(c.where, condition), append(c.args, args...)
 }
 
+// drive reads from something else than causes, where nothing else was chosen before.
+func (c *conditions) drive(from, head string) bool {
+	if c.from != byCause {
+		return false
+	}
+	c.from, c.head = from, head
+	return true
+}
+
 func (c *conditions) text() string { return "WHERE " + strings.Join(c.where, " AND ") }
 
 // List returns one page of alerts. Newest and oldest are in the order in which they reached this board.
 func (b *Board) List(ctx context.Context, q Query) (Page, error) {
-	c, err := q.conditions()
+	c, err := b.conditions(ctx, q)
 	if err == nil {
 		err = q.after(c)
 	}
@@ -62,11 +78,7 @@ func (b *Board) List(ctx context.Context, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	limit := q.Limit
-	if limit <= 0 {
-		limit = defaultPage
-	}
-	limit = min(limit, maxPage)
+	limit := pageLimit(q.Limit)
 	found, err := b.query(ctx, alertColumns+c.from+eventOfCause+c.text()+order+" LIMIT ?", append(c.args, limit+1)...)
 	if err != nil {
 		return Page{}, err
@@ -83,12 +95,12 @@ func (b *Board) List(ctx context.Context, q Query) (Page, error) {
 
 // Count returns how many alerts a query matches; sort, cursor and limit play no part.
 func (b *Board) Count(ctx context.Context, q Query) (int, error) {
-	c, err := q.conditions()
+	c, err := b.conditions(ctx, q)
 	if err != nil {
 		return 0, err
 	}
 	query := "SELECT count(*) " + c.from + c.text()
-	if q.Standing == "" && q.Actionable == "" {
+	if c.from == byCause && q.Standing == "" && q.Actionable == "" {
 		query = "SELECT coalesce(sum(c.count), 0) FROM causes c " + c.text()
 	}
 	var n int
@@ -96,17 +108,27 @@ func (b *Board) Count(ctx context.Context, q Query) (int, error) {
 	return n, err
 }
 
-func (q Query) conditions() (*conditions, error) {
-	c := &conditions{from: byCause}
-	c.add("c.exercise = ?", q.Exercise)
+func (b *Board) conditions(ctx context.Context, q Query) (*conditions, error) {
+	c := &conditions{from: byCause, head: "c.first", urgency: "c.urgency"}
+	for _, filter := range []func(*conditions) error{
+		func(c *conditions) error { return b.belonging(ctx, q, c) }, q.few, q.classed, q.worded, q.shared,
+	} {
+		if err := filter(c); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// few are the filters that leave few alerts: the list is read from those.
+func (q Query) few(c *conditions) error {
 	if q.Standing != "" {
 		s, err := alert.ParseState(q.Standing)
 		if err != nil {
-			return nil, fmt.Errorf("%w: standing: %w", ErrQuery, err)
+			return fmt.Errorf("%w: standing: %w", ErrQuery, err)
 		}
 		c.add("a.standing = ?", s)
-		if s > alert.Asserted {
-			c.from, c.few = byStanding, true
+		if s > alert.Asserted && c.drive(byStanding, "") {
 			c.add("a.standing > 1") // word for word what the partial index says, or it cannot be chosen
 		}
 	}
@@ -115,31 +137,95 @@ func (q Query) conditions() (*conditions, error) {
 	case "yes":
 		c.add("+a.bar = 0") // most are: no index is worth it
 	case "no":
-		if !c.few {
-			c.from, c.few = byBar, true
-		}
+		c.drive(byBar, "")
 		c.add("a.bar > 0")
 	default:
-		return nil, fmt.Errorf("%w: actionable is yes or no", ErrQuery)
+		return fmt.Errorf("%w: actionable is yes or no", ErrQuery)
+	}
+	return nil
+}
+
+// classed is the filter by class: the list is read from what has it, in order.
+func (q Query) classed(c *conditions) error {
+	if q.Class == "" {
+		return nil
+	}
+	class, err := alert.ParseClass(strings.TrimSpace(q.Class))
+	if err != nil {
+		return fmt.Errorf("%w: class: %w", ErrQuery, err)
+	}
+	if c.drive(byClass, "k.low") {
+		c.urgency = "k.urgency"
+		c.add("k.class = ?", class.Class())
+		return nil
+	}
+	c.add("EXISTS (SELECT 1 FROM classes k WHERE k.class = ? AND k.low IN (a.id, a.first) AND k.high >= a.id)", class.Class())
+	return nil
+}
+
+// worded is the filter by words.
+func (q Query) worded(c *conditions) error {
+	if q.Text == "" {
+		return nil
+	}
+	match, err := matching(q.Text)
+	if err != nil {
+		return err
+	}
+	if q.Sort != "urgency" && c.drive(byWords, "w.rowid") {
+		c.add("w.words MATCH ?", match)
+		return nil
+	}
+	c.add("c.first IN (SELECT rowid FROM words WHERE words MATCH ?)", match)
+	return nil
+}
+
+// shared are the filters by what all rows of a cause share.
+func (q Query) shared(c *conditions) error {
+	if q.Exercise {
+		c.add("c.exercise = 1")
+	} else {
+		c.add("c.exercise = 0")
 	}
 	if q.Urgency != "" {
 		u, err := alert.ParseUrgency(q.Urgency)
 		if err != nil {
-			return nil, fmt.Errorf("%w: urgency: %w", ErrQuery, err)
+			return fmt.Errorf("%w: urgency: %w", ErrQuery, err)
 		}
-		c.add("c.urgency = ?", u)
+		c.add(c.urgency+" = ?", u)
 	}
 	if q.Author != "" {
 		c.add("c.author = ?", q.Author)
 	}
-	if q.Text != "" {
-		match, err := matching(q.Text)
-		if err != nil {
-			return nil, err
-		}
-		c.add("c.first IN (SELECT rowid FROM words WHERE words MATCH ?)", match)
+	return nil
+}
+
+// belonging is the filter by series: those of a name, or what belongs with an alert by links.
+func (b *Board) belonging(ctx context.Context, q Query, c *conditions) error {
+	if q.Series == "" {
+		return nil
 	}
-	return c, nil
+	if !strings.HasPrefix(q.Series, alert.IDPrefix) {
+		c.add("c.series = ? AND c.series <> ''", q.Series)
+		return nil
+	}
+	a, err := b.One(ctx, q.Series)
+	if err != nil {
+		return err
+	}
+	related, _, err := b.Related(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	c.drive(byNumber, "")
+	numbers := []string{strconv.FormatInt(a.Row, 10)}
+	for _, r := range related {
+		if r.Known && r.Denied == 0 {
+			numbers = append(numbers, strconv.FormatInt(r.number, 10))
+		}
+	}
+	c.add("a.id IN (" + strings.Join(numbers, ", ") + ")")
+	return nil
 }
 
 // matching returns the full-text expression for all of the words of a text, each the whole or the beginning of a word.
@@ -157,19 +243,19 @@ func matching(text string) (string, error) {
 	return strings.Join(words, " "), nil
 }
 
-// order names the alert alone where that is all an order needs: by causes it is the order of causes, then of rows.
+// order names the alert alone where that is all an order needs.
 func (q Query) order(c *conditions) (string, error) {
-	switch {
-	case (q.Sort == "" || q.Sort == "newest") && c.few:
-		return " ORDER BY a.id DESC", nil
-	case q.Sort == "" || q.Sort == "newest":
-		return " ORDER BY c.first DESC, a.id DESC", nil
-	case q.Sort == "oldest" && c.few:
-		return " ORDER BY a.id", nil
-	case q.Sort == "oldest":
-		return " ORDER BY c.first, a.id", nil
-	case q.Sort == "urgency":
-		return " ORDER BY c.urgency DESC, c.first DESC, a.id DESC", nil
+	newest, oldest := "a.id DESC", "a.id"
+	if c.head != "" {
+		newest, oldest = c.head+" DESC, a.id DESC", c.head+", a.id"
+	}
+	switch q.Sort {
+	case "", "newest":
+		return " ORDER BY " + newest, nil
+	case "oldest":
+		return " ORDER BY " + oldest, nil
+	case "urgency":
+		return " ORDER BY " + c.urgency + " DESC, " + newest, nil
 	}
 	return "", fmt.Errorf("%w: sort is newest, oldest or urgency", ErrQuery)
 }
@@ -185,11 +271,17 @@ func (q Query) after(c *conditions) error {
 	}
 	switch q.Sort {
 	case "oldest":
-		c.add("a.id > ? AND c.first + c.count > ?", id, id)
+		c.add("a.id > ?", id)
+		if c.head != "" {
+			c.add(c.head+" >= coalesce((SELECT first FROM alerts WHERE id = ?), ?)", id, id)
+		}
 	case "urgency":
-		c.add("c.urgency <= ? AND (c.urgency, a.id) < (?, ?)", urgency, urgency, id)
+		c.add(c.urgency+" <= ? AND ("+c.urgency+", a.id) < (?, ?)", urgency, urgency, id)
 	default:
-		c.add("a.id < ? AND c.first < ?", id, id)
+		c.add("a.id < ?", id)
+		if c.head != "" {
+			c.add(c.head+" < ?", id)
+		}
 	}
 	return nil
 }

@@ -94,6 +94,7 @@ func (n *Node) routes() {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
+	n.cluster.Handle("POST "+blindRoute, n.blinding.serve)
 	n.cluster.HandleOpen("POST /join", n.serveJoin)
 }
 

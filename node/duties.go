@@ -3,4 +3,8 @@ package node
 import "vigil/node/duty"
 
 // duties are what this node's agency owes without anyone asking.
-func (n *Node) duties() []duty.Duty { return []duty.Duty{} }
+func (n *Node) duties() []duty.Duty {
+	return []duty.Duty{
+		n.blinding,
+	}
+}

@@ -36,16 +36,17 @@ type Node struct {
 	keys Keys
 	log  *slog.Logger
 
-	store   *store.Store
-	cluster *cluster.Cluster
-	opener  *opener
-	board   *board.Board
-	access  *accesslog.Log
-	author  *author.Author
-	owes    *duty.Runner
-	cosign  *cosign.Cosigner
-	peer    *peer.Peer // nil where this node is no gateway
-	api     *api.Server
+	store    *store.Store
+	cluster  *cluster.Cluster
+	opener   *opener
+	board    *board.Board
+	access   *accesslog.Log
+	author   *author.Author
+	owes     *duty.Runner
+	blinding *blinding
+	cosign   *cosign.Cosigner
+	peer     *peer.Peer // nil where this node is no gateway
+	api      *api.Server
 
 	apiListener, socket net.Listener
 	tls                 *tls.Config
@@ -144,6 +145,7 @@ func (n *Node) open() (err error) {
 	if err := n.openAccess(); err != nil {
 		return err
 	}
+	n.blinding = newBlinding(n)
 	n.owes = duty.New(duty.Config{Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Duties: n.duties(), Log: n.log})
 	n.routes()
 	if err := n.openPeer(); err != nil {

@@ -21,6 +21,7 @@ var pure = []string{
 	"ledger/account",
 	"ledger/alert",
 	"ledger/noun",
+	"ledger/pointer",
 	"ledger/referral",
 	"ledger/watch",
 	"node/hashing/pdq",

@@ -74,6 +74,7 @@ func newRoot() *cobra.Command {
 		hashCommand(o),
 		loginCommand(o),
 		logoutCommand(o),
+		pointerCommand(o),
 		referralCommand(o),
 		watchCommand(o),
 		whoamiCommand(o),

@@ -28,6 +28,7 @@ const (
 	eventPage     = 256
 	consentTime   = 24 * time.Hour // for which a second person's agreement holds
 	maxUsers      = 2048
+	maxPointers   = 20_000
 	maxWordsBytes = 3000 // of an operation as it is shown to a second person
 
 	accountAge        = time.Minute // to when what is known of people and tokens is taken for true

@@ -12,6 +12,7 @@ import (
 	"vigil/ledger/account"
 	"vigil/ledger/alert"
 	"vigil/ledger/noun"
+	"vigil/ledger/pointer"
 	"vigil/ledger/referral"
 )
 
@@ -19,6 +20,7 @@ import (
 var policySections = []policySection{
 	sectionOf(account.Section),
 	sectionOf(alert.Section),
+	sectionOf(pointer.Section),
 	sectionOf(referral.Section),
 }
 

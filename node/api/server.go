@@ -46,6 +46,8 @@ type Node interface {
 	// Policy is what is in force, with the version of roster and policy.
 	Policy() (p ledger.Policy, version uint64)
 	ProposePolicy(ctx context.Context, p ledger.Policy) (author.Receipt, error)
+	// Evaluators are the agencies that blind pointers; none where there are too few.
+	Evaluators() []ledger.AgencyID
 	Partners() []PartnerStatus
 	Card() (Card, error)
 	Link(ctx context.Context, card []byte) (author.Receipt, error)
@@ -119,6 +121,7 @@ func New(cfg Config) (*Server, error) {
 	s.accessRoutes()
 	s.referralRoutes()
 	s.policyRoutes()
+	s.pointerRoutes()
 	s.watchRoutes()
 	s.plainRoutes()
 	return s, nil

@@ -121,6 +121,7 @@ const maxShownRows = 100
 // shows give the content of an event its shape on the wire, by the noun its type begins with.
 var shows = map[string]func(e *ledger.Event) (any, error){
 	"alert":    showAlertEvent,
+	"pointer":  showPointerEvent,
 	"referral": showReferralEvent,
 	"watch":    showWatchEvent,
 }

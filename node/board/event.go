@@ -68,6 +68,9 @@ func tables() []table {
 	return []table{
 		newAlerts(),
 		consents,
+		evaluators,
+		marks,
+		pointers,
 		referrals,
 		tokens,
 		users,

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -69,24 +68,26 @@ func (b *blinding) Owed(ctx context.Context, _ time.Time) ([]duty.Owed, time.Tim
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	if own := b.key.Public(); slices.Contains(names, b.n.id.Agency) && known[b.n.id.Agency] != own {
-		owed, err := b.owe(pointer.EvalCodec, pointer.TypeEvaluator, "pointer evaluator "+hex.EncodeToString(own[:]), &pointer.Evaluator{Key: own}, b.everyone())
+	epoch := b.epoch()
+	own := pointer.Evaluator{Key: b.key.Public(), Epoch: epoch}
+	if last := known[b.n.id.Agency]; slices.Contains(names, b.n.id.Agency) && (last.Key != own.Key || last.Epoch < epoch) {
+		owed, err := b.owe(pointer.EvalCodec, pointer.TypeEvaluator, fmt.Sprintf("pointer evaluator %x %d", own.Key, epoch), &own, b.everyone())
 		return owed, time.Time{}, err
 	}
 	keys := make([]pointer.KeyOf, 0, len(names))
 	for _, name := range names {
-		key, ok := known[name]
+		e, ok := known[name]
 		if !ok {
 			return nil, time.Time{}, nil // it is not announced yet
 		}
-		keys = append(keys, pointer.KeyOf{Agency: name, Key: key})
+		keys = append(keys, pointer.KeyOf{Agency: name, Key: e.Key})
 	}
-	owed, err := b.due(ctx, pointer.SetOf(keys), keys)
+	owed, err := b.due(ctx, pointer.SetOf(keys), epoch, keys)
 	return owed, time.Time{}, err
 }
 
 // due is what is owed of our pointers in a set: first tags, then marks, then what is no longer to be shown.
-func (b *blinding) due(ctx context.Context, set pointer.Set, keys []pointer.KeyOf) ([]duty.Owed, error) {
+func (b *blinding) due(ctx context.Context, set pointer.Set, epoch uint64, keys []pointer.KeyOf) ([]duty.Owed, error) {
 	blind, err := b.n.board.PointersToBlind(ctx, set, markBatch)
 	if err != nil {
 		return nil, err
@@ -94,18 +95,18 @@ func (b *blinding) due(ctx context.Context, set pointer.Set, keys []pointer.KeyO
 	if len(blind) > 0 {
 		return b.blind(ctx, set, keys, blind)
 	}
-	show, ids, err := b.n.board.PointersToShow(ctx, set, markBatch)
+	show, err := b.n.board.PointersToShow(ctx, set, epoch, markBatch)
 	if err != nil {
 		return nil, err
 	}
 	var out []duty.Owed
-	for i, p := range show {
-		f := &pointer.Marked{Set: set, Mark: pointer.MarkOf(p.Object.Tags[set], b.n.id.Agency), Exercise: p.Object.Held.Exercise}
-		e, err := pointer.MarkCodec.Encode(ids[i], pointer.TypeMarked, f)
+	for _, p := range show {
+		f := &pointer.Marked{Set: set, Mark: pointer.MarkOf(p.Object.Tags[set], b.n.id.Agency), Exercise: p.Object.Held.Exercise, Epoch: epoch}
+		o, err := b.owe(pointer.MarkCodec, pointer.TypeMarked, fmt.Sprintf("pointer mark %s %x %d", p.Key.Event, set, epoch), f, b.everyone())
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, duty.Owed{Audience: b.everyone(), Event: e})
+		out = append(out, o...)
 	}
 	if len(out) > 0 {
 		return out, nil
@@ -119,6 +120,12 @@ func (b *blinding) due(ctx context.Context, set pointer.Set, keys []pointer.KeyO
 		out = append(out, o...)
 	}
 	return out, err
+}
+
+// epoch is that of the jurisdiction's audience: who was admitted with it reads nothing older, so all is shown again.
+func (b *blinding) epoch() uint64 {
+	a, _ := b.n.store.State().Governance.Audience(b.everyone()[0])
+	return a.Epoch
 }
 
 func (b *blinding) everyone() []ledger.AudienceName {

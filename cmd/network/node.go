@@ -140,6 +140,19 @@ func (n *Node) Lab(ctx context.Context) error {
 	return err
 }
 
+// As makes a token of a role and returns a client with it.
+func (n *Node) As(ctx context.Context, role string) (*api.Client, error) {
+	t, err := n.Operator.CreateToken(ctx, api.NewToken{Name: role, Role: role})
+	if err != nil {
+		return nil, err
+	}
+	pin, err := pinFrom(n.Config.Dir + ".log")
+	if err != nil {
+		return nil, err
+	}
+	return api.NewClient(api.Target{Server: "https://" + n.Config.API.Listen, Token: t.Secret, Pin: pin})
+}
+
 func pinFrom(path string) (string, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -56,10 +56,12 @@ type (
 	Mark [32]byte
 )
 
-// Evaluator announces an agency's public key for blinding.
+// Evaluator announces an agency's public key for blinding. It is announced again in every epoch of the jurisdiction's
+// audience, because who is admitted reads nothing older.
 type Evaluator struct {
-	_   struct{} `cbor:",toarray"`
-	Key [crypto.BlindPublicBytes]byte
+	_     struct{} `cbor:",toarray"`
+	Key   [crypto.BlindPublicBytes]byte
+	Epoch uint64
 }
 
 // Held says that this agency holds a pointer.
@@ -86,12 +88,13 @@ type Dropped struct {
 	Target noun.Key
 }
 
-// Marked shows everyone the mark of a pointer that its author holds.
+// Marked shows everyone the mark of a pointer that its author holds; again in every epoch, like Evaluator.
 type Marked struct {
 	_        struct{} `cbor:",toarray"`
 	Set      Set
 	Mark     Mark
 	Exercise bool
+	Epoch    uint64
 }
 
 // Unmarked takes a mark back.

@@ -125,11 +125,12 @@ func (s *Server) listPointers(ctx context.Context, in *pointerQuery) (*body[Poin
 	return &body[PointerPage]{out}, s.read(ctx, "pointer.list", ids)
 }
 
-func (s *Server) dropPointer(ctx context.Context, in *struct {
-	pointerPath
+type keyedPath struct {
+	ID  string `path:"id" maxLength:"64"`
 	Key string `header:"Idempotency-Key" maxLength:"128"`
-},
-) (*body[Written], error) {
+}
+
+func (s *Server) dropPointer(ctx context.Context, in *keyedPath) (*body[Written], error) {
 	p, err := s.cfg.Board.Pointer(ctx, in.ID)
 	if err != nil {
 		return nil, err

@@ -69,7 +69,7 @@ func TestListsAreFilteredInOrder(t *testing.T) {
 		{board.Query{Text: "title", Sort: "oldest"}, "one.0 two.0 three.0"},                    //
 		{board.Query{Text: "title", Sort: "newest", Standing: "disputed"}, "two.0"},            //
 		{board.Query{Text: "title", Sort: "urgency"}, "three.0 two.0 one.0"},                   //
-		{board.Query{Actionable: "no"}, "abroad.2 three.0 two.0"},                                       //
+		{board.Query{Actionable: "no"}, "abroad.2 three.0 two.0"},                              //
 		{board.Query{Actionable: "no", Standing: "retracted", Sort: "oldest"}, "three.0"},      //
 		{board.Query{Actionable: "yes", Author: "in/a0"}, "list.2 list.1 list.0 one.0"},        //
 		{board.Query{Series: idOf("one")}, "list.1 two.0 one.0"},                               // two by series, the list's row through two

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/ledger/noun"
 	"vigil/ledger/pointer"
@@ -25,14 +24,12 @@ CREATE INDEX pointer_expected_by_pointer ON pointer_expected (pointer);
 `
 	markTables = `
 CREATE TABLE pointer_marks (
-	id INTEGER PRIMARY KEY, author TEXT NOT NULL, event BLOB NOT NULL, keyset BLOB NOT NULL, mark BLOB NOT NULL, exercise INTEGER NOT NULL,
-	lifted INTEGER NOT NULL);
+	id INTEGER PRIMARY KEY, author TEXT NOT NULL, epoch INTEGER NOT NULL, mark BLOB NOT NULL, lifted INTEGER NOT NULL);
 CREATE INDEX pointer_marks_by_mark ON pointer_marks (author, mark);
-CREATE INDEX pointer_marks_by_event ON pointer_marks (event);
 CREATE TABLE pointer_authors (author TEXT PRIMARY KEY) WITHOUT ROWID;
 `
 	evaluatorTables = `
-CREATE TABLE pointer_evaluators (id INTEGER PRIMARY KEY, author TEXT NOT NULL, idx INTEGER NOT NULL, key BLOB NOT NULL);
+CREATE TABLE pointer_evaluators (id INTEGER PRIMARY KEY, author TEXT NOT NULL, idx INTEGER NOT NULL, key BLOB NOT NULL, epoch INTEGER NOT NULL);
 CREATE INDEX pointer_evaluators_by_author ON pointer_evaluators (author, idx);
 `
 )
@@ -61,16 +58,11 @@ var (
 			return e
 		},
 		write: func(f *folder, object int64, o *Folded[*pointer.Evaluator], last int64) error {
-			_, err := f.exec("INSERT INTO pointer_evaluators SELECT ?, ?, idx, ? FROM events WHERE seq = ? ON CONFLICT DO NOTHING", object, string(o.Key.Author), o.Object.Key[:], last)
+			_, err := f.exec("INSERT INTO pointer_evaluators SELECT ?, ?, idx, ?, ? FROM events WHERE seq = ? ON CONFLICT DO NOTHING", object, string(o.Key.Author), o.Object.Key[:], o.Object.Epoch, last)
 			return err
 		},
 	}
 )
-
-// markEvent is the id of the event that shows the mark of one of our pointers in a set.
-func markEvent(agency ledger.AgencyID, k noun.Key, set pointer.Set) ledger.EventID {
-	return ledger.EventIDFor(agency, fmt.Sprintf("pointer mark %s %x", k.Event, set))
-}
 
 func writePointer(f *folder, object int64, o *Folded[*pointer.Pointer], _ int64) error {
 	p := o.Object
@@ -81,7 +73,7 @@ func writePointer(f *folder, object int64, o *Folded[*pointer.Pointer], _ int64)
 		return err
 	}
 	for set, tag := range p.Tags {
-		own := markEvent(f.board.cfg.Agency, p.Key, set)
+		own := pointer.MarkOf(tag, f.board.cfg.Agency)
 		if _, err := f.exec("INSERT INTO pointer_tags VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", object, set[:], tag[:], own[:]); err != nil {
 			return err
 		}
@@ -116,7 +108,7 @@ func (f *folder) expect(object int64, k noun.Key, tag pointer.Tag, author string
 
 func writeMark(f *folder, object int64, o *Folded[*pointer.Shown], _ int64) error {
 	m, author := o.Object.Marked, o.Key.Author
-	r, err := f.exec("INSERT INTO pointer_marks VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING", object, string(author), o.Key.Event[:], m.Set[:], m.Mark[:], m.Exercise)
+	r, err := f.exec("INSERT INTO pointer_marks VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING", object, string(author), m.Epoch, m.Mark[:])
 	if err != nil {
 		return err
 	}
@@ -280,7 +272,7 @@ func (b *Board) withOverlaps(ctx context.Context, x Folded[*pointer.Pointer]) (P
 		return out, err
 	}
 	var shown int
-	err = q.QueryRow("SELECT count(*) FROM pointer_tags t JOIN pointer_marks m ON m.event = t.mark AND m.lifted = 0 WHERE t.pointer = ?", object).Scan(&shown)
+	err = q.QueryRow("SELECT count(*) FROM pointer_tags t JOIN pointer_marks m ON m.author = ? AND m.mark = t.mark AND m.lifted = 0 WHERE t.pointer = ?", string(b.cfg.Agency), object).Scan(&shown)
 	out.Shown = shown > 0
 	return out, err
 }
@@ -291,23 +283,23 @@ func (b *Board) CountPointers(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// Evaluators returns the key that each agency announced last.
-func (b *Board) Evaluators(ctx context.Context) (map[ledger.AgencyID][crypto.BlindPublicBytes]byte, error) {
-	rows, err := b.read.QueryContext(ctx, "SELECT author, key FROM pointer_evaluators ORDER BY idx")
+// Evaluators returns what each agency announced last.
+func (b *Board) Evaluators(ctx context.Context) (map[ledger.AgencyID]pointer.Evaluator, error) {
+	rows, err := b.read.QueryContext(ctx, "SELECT author, key, epoch FROM pointer_evaluators ORDER BY idx")
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	out := map[ledger.AgencyID][crypto.BlindPublicBytes]byte{}
+	out := map[ledger.AgencyID]pointer.Evaluator{}
 	for rows.Next() {
 		var author string
 		var key []byte
-		if err := rows.Scan(&author, &key); err != nil {
+		var e pointer.Evaluator
+		if err := rows.Scan(&author, &key, &e.Epoch); err != nil {
 			return nil, err
 		}
-		var k [crypto.BlindPublicBytes]byte
-		copy(k[:], key)
-		out[ledger.AgencyID(author)] = k
+		copy(e.Key[:], key)
+		out[ledger.AgencyID(author)] = e
 	}
 	return out, rows.Err()
 }
@@ -318,23 +310,17 @@ func (b *Board) PointersToBlind(ctx context.Context, set pointer.Set, most int) 
 		WHERE p.dropped = 0 AND NOT EXISTS (SELECT 1 FROM pointer_tags t WHERE t.pointer = p.id AND t.keyset = ?) ORDER BY p.id LIMIT ?`, set[:], most)
 }
 
-// PointersToShow returns pointers with a tag in a set whose mark is not shown, the first so many, each with the id that the
-// event showing it has.
-func (b *Board) PointersToShow(ctx context.Context, set pointer.Set, most int) ([]Folded[*pointer.Pointer], []ledger.EventID, error) {
-	found, err := pointers.find(ctx, b, "p.id", `pointer_tags t JOIN pointers p ON p.id = t.pointer JOIN objects o ON o.id = p.id
-		WHERE p.dropped = 0 AND t.keyset = ? AND NOT EXISTS (SELECT 1 FROM pointer_marks m WHERE m.event = t.mark AND m.author = ?) ORDER BY p.id LIMIT ?`,
-		set[:], string(b.cfg.Agency), most)
-	var ids []ledger.EventID
-	for i := range found {
-		ids = append(ids, markEvent(b.cfg.Agency, found[i].Key, set))
-	}
-	return found, ids, err
+// PointersToShow returns pointers with a tag in a set whose mark is not shown in an epoch, the first so many.
+func (b *Board) PointersToShow(ctx context.Context, set pointer.Set, epoch uint64, most int) ([]Folded[*pointer.Pointer], error) {
+	return pointers.find(ctx, b, "p.id", `pointer_tags t JOIN pointers p ON p.id = t.pointer JOIN objects o ON o.id = p.id
+		WHERE p.dropped = 0 AND t.keyset = ? AND NOT EXISTS (SELECT 1 FROM pointer_marks m WHERE m.author = ? AND m.mark = t.mark AND m.epoch >= ? AND m.lifted = 0) ORDER BY p.id LIMIT ?`,
+		set[:], string(b.cfg.Agency), epoch, most)
 }
 
 // MarksToLift returns marks of ours that no pointer we hold has in a set, the first so many.
 func (b *Board) MarksToLift(ctx context.Context, set pointer.Set, most int) ([]Folded[*pointer.Shown], error) {
 	return marks.find(ctx, b, "m.id", `pointer_marks m JOIN objects o ON o.id = m.id
 		WHERE m.author = ? AND m.lifted = 0 AND NOT EXISTS (
-			SELECT 1 FROM pointer_tags t JOIN pointers p ON p.id = t.pointer WHERE t.mark = m.event AND t.keyset = ? AND p.dropped = 0) ORDER BY m.id LIMIT ?`,
+			SELECT 1 FROM pointer_tags t JOIN pointers p ON p.id = t.pointer WHERE t.mark = m.mark AND t.keyset = ? AND p.dropped = 0) ORDER BY m.id LIMIT ?`,
 		string(b.cfg.Agency), set[:], most)
 }

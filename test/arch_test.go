@@ -23,6 +23,7 @@ var pure = []string{
 	"ledger/noun",
 	"ledger/pointer",
 	"ledger/referral",
+	"ledger/report",
 	"ledger/watch",
 	"node/hashing/pdq",
 }
@@ -34,7 +35,7 @@ var impure = []string{
 }
 
 // nouns that are about another noun, and import it.
-var upon = map[string]string{"ledger/watch": "ledger/alert"}
+var upon = map[string]string{"ledger/watch": "ledger/alert", "ledger/report": "ledger/alert"}
 
 // siblings under node/ that may import another one, downwards.
 var downwards = map[string][]string{

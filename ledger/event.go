@@ -52,6 +52,12 @@ func (e *Event) SharedPart() []byte {
 	return Marshal([]any{e.ID[:], e.Type, e.Version, e.Shared, e.Width})
 }
 
+// Digest names the content: SHA-256 over SHA-256 of the shared part ‖ SHA-256 of the rows.
+func (e *Event) Digest() [32]byte {
+	shared, rows := sha256.Sum256(e.SharedPart()), sha256.Sum256(e.Rows)
+	return sha256.Sum256(append(shared[:], rows[:]...))
+}
+
 func (e *Event) check() error {
 	switch {
 	case len(e.Type) == 0 || len(e.Type) > maxEventType || !printable(e.Type):

@@ -14,13 +14,15 @@ var ErrReceipt = errors.New("ledger: receipt")
 
 const receiptDomain = "vigil receipt v1"
 
-// Receipt is a node's word that an entry is, or will be by the deadline, in the ledger: CBOR array [origin, leaf hash,
-// index, at (ms), deadline (ms), agency]. An inclusion proof completes it.
+// Receipt is a node's word that an entry is, or will be by the deadline, in the ledger, and which event in it was
+// acknowledged: CBOR array [origin, leaf hash, index, event digest, at (ms), deadline (ms), agency]. An inclusion proof
+// completes it.
 type Receipt struct {
 	_        struct{} `cbor:",toarray"`
 	Origin   Origin
 	Hash     tlog.Hash
 	Index    Index
+	Event    [32]byte // Event.Digest of what was acknowledged; zero where it is the entry as a whole
 	At       int64
 	Deadline int64
 	Agency   AgencyID

@@ -42,13 +42,31 @@ func (n *Node) Sealed(origin ledger.Origin) (uint64, time.Time) {
 }
 
 // Receipt implements api.Node: this node's signature over what it acknowledged.
-func (n *Node) Receipt(r author.Receipt) []byte {
-	if r.Sequence == 0 {
-		return nil // the first answer carried it
-	}
+func (n *Node) Receipt(r author.Receipt, event [32]byte) []byte {
+	now := time.Now()
 	return ledger.SignReceipt(ledger.Receipt{
-		Origin: n.id.Origin, Hash: r.Leaf, Index: r.Index, At: time.Now().UnixMilli(), Deadline: time.Now().Add(10 * time.Second).UnixMilli(), Agency: n.id.Agency,
+		Origin: n.id.Origin, Hash: r.Leaf, Index: r.Index, Event: event, At: now.UnixMilli(), Deadline: now.Add(10 * time.Second).UnixMilli(), Agency: n.id.Agency,
 	}, n.keys.Node)
+}
+
+// Leaf implements api.Node.
+func (n *Node) Leaf(index ledger.Index) ([32]byte, error) {
+	leaf, err := n.store.Hash(n.id.Origin, index)
+	return leaf, err
+}
+
+// Sealable implements api.Node.
+func (n *Node) Sealable(names []ledger.AudienceName) error {
+	state := n.store.State()
+	if state == nil {
+		return errNotYet
+	}
+	for _, name := range names {
+		if _, _, err := state.Recipient(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // boardLag is how many entries the board may be behind while the node counts as ready; what the ledger held when the node

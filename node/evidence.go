@@ -9,7 +9,6 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"vigil/ledger"
-	"vigil/node/board"
 )
 
 // Trust implements api.Node.
@@ -21,24 +20,24 @@ func (n *Node) Trust() ([]byte, error) {
 	return ledger.TrustOf(state).Encode()
 }
 
-// Bundle implements api.Node: the row that is this alert, and nothing else of its entry.
-func (n *Node) Bundle(_ context.Context, a board.Alert) ([]byte, error) {
-	if a.Origin != n.id.Origin {
-		return nil, refuse(http.StatusConflict, "other-ledger", fmt.Sprintf("the alert is in the ledger of %s", a.Origin), "ask a node of that jurisdiction for the bundle")
+// Bundle implements api.Node: the row at this place, and nothing else of its entry.
+func (n *Node) Bundle(_ context.Context, origin ledger.Origin, at ledger.Position) ([]byte, error) {
+	if origin != n.id.Origin {
+		return nil, refuse(http.StatusConflict, "other-ledger", fmt.Sprintf("it is in the ledger of %s", origin), "ask a node of that jurisdiction for the bundle")
 	}
 	state := n.store.State()
 	signed, cp, err := n.latest()
 	if err != nil {
 		return nil, err
 	}
-	if a.Position.Index >= cp.Size {
-		return nil, refuse(http.StatusServiceUnavailable, "not-sealed", "the alert is not under a checkpoint yet", "ask again in a moment")
+	if at.Index >= cp.Size {
+		return nil, refuse(http.StatusServiceUnavailable, "not-sealed", "it is not under a checkpoint yet", "ask again in a moment")
 	}
 	_, evidence, ok, err := n.store.Boundary(cp.Size)
 	if err != nil || !ok {
 		return nil, refuse(http.StatusServiceUnavailable, "not-sealed", "no evidence for this checkpoint is kept", "ask again after the next write")
 	}
-	e, _, _, err := n.store.Entry(a.Origin, a.Position.Index)
+	e, _, _, err := n.store.Entry(origin, at.Index)
 	if err != nil {
 		return nil, err
 	}
@@ -50,11 +49,11 @@ func (n *Node) Bundle(_ context.Context, a board.Alert) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := ledger.Carry(a.Origin, a.Position.Index, e.Leaf, p, []int{int(a.Position.Leaf)})
+	c, err := ledger.Carry(origin, at.Index, e.Leaf, p, []int{int(at.Leaf)})
 	if err != nil {
 		return nil, err
 	}
-	if c.Path, err = ledger.ProveInclusion(cp.Size, a.Position.Index, n.store.HashReader(a.Origin)); err != nil {
+	if c.Path, err = ledger.ProveInclusion(cp.Size, at.Index, n.store.HashReader(origin)); err != nil {
 		return nil, err
 	}
 	b, err := ledger.MakeBundle(c, signed, state.Governance, rec.Author, evidence)

@@ -1,9 +1,24 @@
 package node
 
-import "context"
+import (
+	"context"
+
+	"vigil/node/api"
+)
 
 // CloseAccessSegment closes the access log's open segment now.
 func (n *Node) CloseAccessSegment(ctx context.Context) error { return n.access.CloseSegment(ctx) }
+
+// WriteThrough lets the API write through another author. It is for a node that does not run yet.
+func (n *Node) WriteThrough(wrap func(api.Author) api.Author) error {
+	c, err := n.apiConfig()
+	if err != nil {
+		return err
+	}
+	c.Author = wrap(c.Author)
+	n.api, err = api.New(c)
+	return err
+}
 
 // SetSpaceFloor says how many bytes of the disk stay free. The node must not run yet.
 func (n *Node) SetSpaceFloor(bytes uint64) { n.floor = bytes }

@@ -24,9 +24,11 @@ import (
 	"vigil/node/board"
 	"vigil/node/cluster"
 	"vigil/node/cosign"
+	"vigil/node/draft"
 	"vigil/node/duty"
 	"vigil/node/peer"
 	"vigil/node/store"
+	"vigil/node/triage"
 )
 
 // Node is one running node. Open, then Run, which also closes.
@@ -41,6 +43,8 @@ type Node struct {
 	opener   *opener
 	board    *board.Board
 	access   *accesslog.Log
+	drafts   *draft.Store
+	triage   *triage.Queue
 	author   *author.Author
 	owes     *duty.Runner
 	blinding *blinding
@@ -146,6 +150,10 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	n.blinding = newBlinding(n)
+	n.triage = triage.New(triage.Config{Board: n.board, Known: triage.Exact{Board: n.board}, Log: n.log})
+	if n.drafts, err = draft.Open(draft.Config{Dir: filepath.Join(n.cfg.Dir, "drafts"), Key: n.keys.Agency.Derive("vigil drafts v1"), Log: n.log}); err != nil {
+		return err
+	}
 	n.owes = duty.New(duty.Config{Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Duties: n.duties(), Log: n.log})
 	n.routes()
 	if err := n.openPeer(); err != nil {
@@ -266,6 +274,7 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, run := range []func(context.Context) error{
 		n.runCluster, n.whileWriting(n.found), n.askAgain, n.board.Run, n.author.Run, n.whileWriting(n.cosign.Run), n.whileWriting(n.makeEpochs),
 		n.whileWriting(n.keepSeals), n.access.Run, n.watchSpace, n.serveAPI, n.whileWriting(n.owes.Run),
+		n.drafts.Run, n.triage.Run,
 	} {
 		group.Go(func() error { return n.survive(run(ctx)) })
 	}
@@ -347,17 +356,21 @@ func closer(l net.Listener) interface{ Close() error } {
 	return l
 }
 
+func (n *Node) apiConfig() (api.Config, error) {
+	provider, err := n.cfg.provider()
+	return api.Config{
+		Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Node: n, Access: n.access, Drafts: n.drafts, Triage: n.triage,
+		Metrics: n.metrics.registry, Log: n.log, Version: Version(), URL: n.cfg.API.URL, Provider: provider,
+	}, err
+}
+
 // openAPI binds the HTTPS address and the operator's socket.
 func (n *Node) openAPI() (err error) {
 	n.metrics = newMetrics(n)
-	provider, err := n.cfg.provider()
-	if err != nil {
-		return err
+	c, err := n.apiConfig()
+	if err == nil {
+		n.api, err = api.New(c)
 	}
-	n.api, err = api.New(api.Config{
-		Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Node: n, Access: n.access, Metrics: n.metrics.registry, Log: n.log, Version: Version(),
-		URL: n.cfg.API.URL, Provider: provider,
-	})
 	if err != nil {
 		return err
 	}

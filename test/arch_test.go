@@ -41,7 +41,8 @@ var upon = map[string]string{"ledger/watch": "ledger/alert", "ledger/report": "l
 var downwards = map[string][]string{
 	"cluster": {"store"},
 	"duty":    {"board", "author"},
-	"api":     {"board", "author", "interop", "accesslog", "signin"},
+	"triage":  {"board"},
+	"api":     {"board", "author", "interop", "accesslog", "signin", "draft"},
 	"interop": {},
 }
 

@@ -2,7 +2,6 @@ package noun
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"slices"
 	"strings"
 
@@ -30,11 +29,7 @@ type Placed[F Fact] struct {
 
 // Place notes where a decoded event of a verified entry stands.
 func Place[F Fact](origin ledger.Origin, pos ledger.Position, author ledger.AgencyID, authoredAt int64, e *ledger.Event, fact F) Placed[F] {
-	shared, rows := sha256.Sum256(e.SharedPart()), sha256.Sum256(e.Rows)
-	return Placed[F]{
-		Origin: origin, Position: pos, Author: author, AuthoredAt: authoredAt, Event: e.ID, Fact: fact,
-		digest: sha256.Sum256(append(shared[:], rows[:]...)),
-	}
+	return Placed[F]{Origin: origin, Position: pos, Author: author, AuthoredAt: authoredAt, Event: e.ID, Fact: fact, digest: e.Digest()}
 }
 
 // Key returns the object that the event founds or refers to.

@@ -132,8 +132,8 @@ func (m *Triaged) Validate() error {
 		noun.At("to", m.validTo()),
 		noun.At("outcome", m.validOutcome()),
 		noun.At("text", m.validText()),
-		noun.SortedSet("alerts", m.Alerts, maxLinks, idOf("al_")),
-		noun.SortedSet("referrals", m.Referrals, maxLinks, idOf("rf_")),
+		noun.SortedSet("alerts", m.Alerts, MaxLinks, idOf("al_")),
+		noun.SortedSet("referrals", m.Referrals, MaxLinks, idOf("rf_")),
 	)
 }
 

@@ -201,3 +201,26 @@ func (r *Report) apply(by ledger.AgencyID, m *Triaged) {
 	r.Alerts, r.Referrals = noun.Set(append(r.Alerts, m.Alerts...)), noun.Set(append(r.Referrals, m.Referrals...))
 	r.Step++
 }
+
+// At returns the event that made a revision: 0 is the receipt, n the amendment or withdrawal of that number.
+func (r *Report) At(revision uint64) (Line, bool) {
+	for _, l := range r.Lines {
+		n := uint64(0)
+		switch f := l.Fact.(type) {
+		case *Received:
+			if f != r.Received {
+				continue
+			}
+		case *Amended:
+			n = f.Revision + 1
+		case *Withdrawn:
+			n = f.Revision + 1
+		default:
+			continue
+		}
+		if n == revision && l.Effect == "" {
+			return l, true
+		}
+	}
+	return Line{}, false
+}

@@ -17,7 +17,7 @@ const (
 	MaxPersonBytes  = 256 // of somebody at the desk
 	maxTokenBytes   = 64
 	maxDesk         = 8
-	maxLinks        = 64 // alerts or referrals a move names
+	MaxLinks        = 64 // alerts or referrals a move names
 	maxIDBytes      = 48
 	maxPort         = 65535
 	maxZoneMinutes  = 14 * 60

@@ -21,8 +21,8 @@ type Hit struct {
 	Distance int // of perceptual hashes; 0 where they are the same
 }
 
-// actionable says that the alert stands: what is disputed or retracted makes nothing known.
-func (h *Hit) actionable() bool {
+// Stands says that the alert does: what is disputed or retracted makes nothing known.
+func (h *Hit) Stands() bool {
 	return !h.Harmless && (h.Standing == alert.Asserted || h.Standing == alert.Corroborated)
 }
 
@@ -41,11 +41,17 @@ type Item struct {
 	Parts  []Part // without those that depend on other reports or on the hour
 	Points int    // of Parts
 	Hits   []Hit
-	prints [][]print // of each file
+	Prints [][]Print // of each file
 }
 
-// print is a signal as it is compared: a digest, so that every algorithm's has one size.
-type print [16]byte
+// Print is a signal as it is compared: a digest, so that every algorithm's has one size.
+type Print [16]byte
+
+// PrintOf returns the print of a signal.
+func PrintOf(s alert.Signal) Print {
+	sum := sha256.Sum256(append([]byte{byte(s.Algorithm)}, s.Value...))
+	return Print(sum[:16])
+}
 
 // Weights, in points. A point is what an hour of waiting is worth, so that nothing waits for ever.
 const (
@@ -114,7 +120,7 @@ func NewItem(r *Report, since int64, hits []Hit) *Item {
 	complete, _ := s.Completeness()
 	it.add("complete", complete*weightComplete/1000, fmt.Sprintf("%d %% of what a desk needs", complete/10))
 	for i := range s.Files {
-		it.prints = append(it.prints, printsOf(&s.Files[i]))
+		it.Prints = append(it.Prints, printsOf(&s.Files[i]))
 	}
 	return it
 }
@@ -153,7 +159,7 @@ func (it *Item) weighFiles(s *Statement) {
 func (it *Item) weighHits(files int) {
 	known, harmless, fresh := 0, 0, 0
 	for i := range files {
-		isKnown, isHarmless := it.hit(i, (*Hit).actionable), it.hit(i, func(h *Hit) bool { return h.Harmless })
+		isKnown, isHarmless := it.hit(i, (*Hit).Stands), it.hit(i, func(h *Hit) bool { return h.Harmless })
 		switch {
 		case isHarmless:
 			harmless++
@@ -171,7 +177,7 @@ func (it *Item) weighHits(files int) {
 	default:
 		it.add("known", weightKnown, fmt.Sprintf("alerts carry %d of %d files, and nothing is new", known, files))
 	}
-	if slices.ContainsFunc(it.Hits, func(h Hit) bool { return h.actionable() && h.Urgency == alert.ImmediateRisk }) {
+	if slices.ContainsFunc(it.Hits, func(h Hit) bool { return h.Stands() && h.Urgency == alert.ImmediateRisk }) {
 		it.add("urgent-alert", weightUrgentAlert, "it carries a file of an alert about a child at immediate risk")
 	}
 }
@@ -195,11 +201,10 @@ func worst(files []File) (points int, what string) {
 	return points, what
 }
 
-func printsOf(f *File) []print {
-	out := make([]print, 0, len(f.Prints.Signals))
+func printsOf(f *File) []Print {
+	out := make([]Print, 0, len(f.Prints.Signals))
 	for _, s := range f.Prints.Signals {
-		sum := sha256.Sum256(append([]byte{byte(s.Algorithm)}, s.Value...))
-		out = append(out, print(sum[:16]))
+		out = append(out, PrintOf(s))
 	}
 	return out
 }
@@ -260,7 +265,7 @@ func fold(items []*Item) [][]*Item {
 	place := make(map[string]int, len(items))
 	var name []byte
 	for _, it := range items {
-		if len(it.prints) == 0 {
+		if len(it.Prints) == 0 {
 			groups = append(groups, []*Item{it})
 			continue
 		}
@@ -278,15 +283,15 @@ func fold(items []*Item) [][]*Item {
 
 // sets joins signals that stand in one file.
 type sets struct {
-	number map[print]int32
+	number map[Print]int32
 	parent []int32
 	ids    []int32 // of one report, while it is named
 }
 
 func newSets(items []*Item) *sets {
-	s := &sets{number: make(map[print]int32, 2*len(items))}
+	s := &sets{number: make(map[Print]int32, 2*len(items))}
 	for _, it := range items {
-		for _, file := range it.prints {
+		for _, file := range it.Prints {
 			first := s.of(file[0])
 			for _, p := range file[1:] {
 				s.parent[s.root(s.of(p))] = s.root(first)
@@ -296,7 +301,7 @@ func newSets(items []*Item) *sets {
 	return s
 }
 
-func (s *sets) of(p print) int32 {
+func (s *sets) of(p Print) int32 {
 	n, ok := s.number[p]
 	if !ok {
 		n = int32(len(s.parent))
@@ -316,7 +321,7 @@ func (s *sets) root(n int32) int32 {
 // name appends what the reports with the same files have in common.
 func (s *sets) name(to []byte, it *Item) []byte {
 	s.ids = s.ids[:0]
-	for _, file := range it.prints {
+	for _, file := range it.Prints {
 		s.ids = append(s.ids, s.root(s.number[file[0]]))
 	}
 	slices.Sort(s.ids)

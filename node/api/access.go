@@ -155,6 +155,9 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	p, refusal := s.admit(r, roles)
+	if full := s.limiters.within(w.Header(), p); full != nil {
+		refusal = full
+	}
 	in := context.WithValue(ctx.Context(), principalKey{}, p)
 	if refusal != nil {
 		if p.name != "" {

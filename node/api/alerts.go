@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -65,7 +66,11 @@ func (s *Server) write(ctx context.Context, key string, audience []ledger.Audien
 	if key == "" {
 		key = rand.Text()
 	}
-	id := ledger.EventIDFor(s.cfg.Agency, key)
+	return s.writeAs(ctx, ledger.EventIDFor(s.cfg.Agency, key), audience, decide)
+}
+
+// writeAs does so under an event id.
+func (s *Server) writeAs(ctx context.Context, id ledger.EventID, audience []ledger.AudienceName, decide func(id ledger.EventID) (ledger.Event, error)) (Written, error) {
 	release, err := s.alone(ctx, id)
 	if err != nil {
 		return Written{}, err
@@ -73,10 +78,8 @@ func (s *Server) write(ctx context.Context, key string, audience []ledger.Audien
 	defer release()
 	ctx, cancel := context.WithTimeout(ctx, writeWait)
 	defer cancel()
-	if s.cfg.Node.Writable() == nil { // else what the board has is all it will have
-		if err := s.follow(ctx, s.cfg.Node.Size()); err != nil {
-			return Written{}, err
-		}
+	if err := s.catchUp(ctx); err != nil {
+		return Written{}, err
 	}
 	stored, found, err := s.cfg.Board.ByEvent(ctx, s.cfg.Agency, id)
 	if err != nil {
@@ -96,15 +99,24 @@ func (s *Server) write(ctx context.Context, key string, audience []ledger.Audien
 	if err := s.follow(ctx, r.Index+1); err != nil {
 		s.cfg.Log.Warn("committed, and the board is behind", "index", r.Index)
 	}
-	return s.written(event.ID, r), nil
+	return s.written(&event, r), nil
 }
 
-// submit commits an event, or refuses at once where no leader has been heard: what waits in vain is not known to be refused.
-func (s *Server) submit(ctx context.Context, audience []ledger.AudienceName, event ledger.Event) (author.Receipt, error) {
+// catchUp waits until the board has what the ledger has.
+func (s *Server) catchUp(ctx context.Context) error {
+	if s.cfg.Node.Writable() != nil {
+		return nil // what the board has is all it will have
+	}
+	return s.follow(ctx, s.cfg.Node.Size())
+}
+
+// submit commits events in one entry, or refuses at once where no leader has been heard: what waits in vain is not known to
+// be refused.
+func (s *Server) submit(ctx context.Context, audience []ledger.AudienceName, events ...ledger.Event) (author.Receipt, error) {
 	if d := s.cfg.Node.StaleFor(); d > 0 && s.cfg.Node.Writable() == nil {
 		return author.Receipt{}, unavailable("no-leader", fmt.Sprintf("no leader heard for %.0f s; nothing was written", d.Seconds()))
 	}
-	return s.cfg.Author.Submit(ctx, audience, []ledger.Event{event})
+	return s.cfg.Author.Submit(ctx, audience, events)
 }
 
 // follow waits, bounded, until the board has followed our ledger to a size.
@@ -144,25 +156,45 @@ func (s *Server) alone(ctx context.Context, id ledger.EventID) (release func(), 
 
 // again answers a key that was used before: the first answer for the same content, a conflict for another.
 func (s *Server) again(stored board.Stored, event ledger.Event, decideErr error) (Written, error) {
+	if p, ok := errors.AsType[*Problem](decideErr); ok {
+		return Written{}, p
+	}
 	same := decideErr != nil || stored.Type == event.Type && slices.Equal(stored.Event.Shared, event.Shared) && slices.Equal(stored.Event.Rows, event.Rows)
 	if !same {
-		return Written{}, problem(http.StatusConflict, "key-reused", "the idempotency key was used for something else", "use a new key for a new write")
+		return Written{}, keyReused()
 	}
-	w := s.written(stored.Event.ID, author.Receipt{Index: stored.Position.Index, First: stored.Position.Leaf})
+	r := author.Receipt{Index: stored.Position.Index, First: stored.Position.Leaf}
+	var err error
+	if r.Leaf, err = s.cfg.Node.Leaf(r.Index); err != nil {
+		return Written{}, err
+	}
+	w := s.written(&stored.Event, r)
 	w.Repeated = true
 	return w, nil
 }
 
-func (s *Server) written(id ledger.EventID, r author.Receipt) Written {
+func keyReused() *Problem {
+	return problem(http.StatusConflict, "key-reused", "the idempotency key was used for something else", "use a new key for a new write")
+}
+
+func (s *Server) written(e *ledger.Event, r author.Receipt) Written {
 	sealed, _ := s.cfg.Node.Sealed(s.cfg.Origin)
 	w := Written{
-		ID: alert.ID{Key: alert.Key{Home: s.cfg.Origin, Author: s.cfg.Agency, Event: id}}.String(), Ledger: string(s.cfg.Origin), Index: r.Index,
-		State: "committed", Committed: time.Now().UTC(), Leaf: base64.StdEncoding.EncodeToString(r.Leaf[:]), Receipt: s.cfg.Node.Receipt(r),
+		ID: alert.ID{Key: alert.Key{Home: s.cfg.Origin, Author: s.cfg.Agency, Event: e.ID}}.String(), Ledger: string(s.cfg.Origin), Index: r.Index,
+		State: "committed", Committed: time.Now().UTC(), Leaf: base64.StdEncoding.EncodeToString(r.Leaf[:]), Receipt: s.cfg.Node.Receipt(r, digestOf(e)),
 	}
 	if sealed > r.Index {
 		w.State = "sealed"
 	}
 	return w
+}
+
+// digestOf names an event; an act of governance is none.
+func digestOf(e *ledger.Event) (d [32]byte) {
+	if e.Type != "" {
+		d = e.Digest()
+	}
+	return d
 }
 
 func audienceOf(names []string, home ledger.Origin) ([]ledger.AudienceName, error) {

@@ -50,7 +50,7 @@ func (s *Server) ledgerRoutes() {
 		if err != nil {
 			return nil, err
 		}
-		b, err := s.cfg.Node.Bundle(ctx, a)
+		b, err := s.cfg.Node.Bundle(ctx, a.Origin, a.Position)
 		if err == nil {
 			err = s.read(ctx, "alert.bundle", []string{a.ID.String()})
 		}

@@ -51,7 +51,7 @@ func (s *Server) governed(r author.Receipt, err error) (*body[Written], error) {
 	if err != nil {
 		return nil, err
 	}
-	w := s.written(ledger.EventID{}, r)
+	w := s.written(&ledger.Event{}, r)
 	w.ID = hex.EncodeToString(r.Leaf[:])
 	return &body[Written]{w}, nil
 }

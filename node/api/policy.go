@@ -14,6 +14,7 @@ import (
 	"vigil/ledger/noun"
 	"vigil/ledger/pointer"
 	"vigil/ledger/referral"
+	"vigil/ledger/report"
 )
 
 // policySections give the nouns' parts of the policy their shape on the wire: one line for each noun that has one.
@@ -22,6 +23,7 @@ var policySections = []policySection{
 	sectionOf(alert.Section),
 	sectionOf(pointer.Section),
 	sectionOf(referral.Section),
+	sectionOf(report.Section),
 }
 
 // policySection is one noun's part of the policy.

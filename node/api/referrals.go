@@ -41,20 +41,32 @@ func (s *Server) referralRoutes() {
 }
 
 func (s *Server) openReferral(ctx context.Context, in *keyed[OpenReferral]) (*body[Written], error) {
-	readers := []ledger.AudienceName{ledger.AudienceName(s.cfg.Agency), ledger.AudienceName(in.Body.To)}
-	for _, a := range in.Body.Also {
+	c, err := s.opening(in.Body)
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.write(ctx, in.Key, c.Readers, func(id ledger.EventID) (ledger.Event, error) {
+		c.Event = id
+		return c.Decide(s.cfg.Agency)
+	})
+	w.ID = referral.Key{Event: c.Event}.ID(referral.IDPrefix)
+	return &body[Written]{w}, err
+}
+
+// opening reads what the wire asks for; its event id is still to be set.
+func (s *Server) opening(in OpenReferral) (referral.Command, error) {
+	readers := []ledger.AudienceName{ledger.AudienceName(s.cfg.Agency), ledger.AudienceName(in.To)}
+	for _, a := range in.Also {
 		readers = append(readers, ledger.AudienceName(a))
 	}
 	for _, r := range readers {
 		if _, err := ledger.ParseAgencyID(string(r)); err != nil {
-			return nil, problem(http.StatusBadRequest, "invalid", "to and also name agencies, such as in/mh-cyber", "")
+			return referral.Command{}, problem(http.StatusBadRequest, "invalid", "to and also name agencies, such as in/mh-cyber", "")
 		}
 	}
 	slices.Sort(readers)
-	readers = slices.Compact(readers)
 	opened := referral.Opened{
-		Kind: referral.Kind(in.Body.Kind), To: ledger.AgencyID(in.Body.To), Urgency: in.Body.Urgency, Title: in.Body.Title, Text: in.Body.Text,
-		Alerts: in.Body.Alerts, Exercise: in.Body.Exercise,
+		Kind: referral.Kind(in.Kind), To: ledger.AgencyID(in.To), Urgency: in.Urgency, Title: in.Title, Text: in.Text, Alerts: in.Alerts, Exercise: in.Exercise,
 	}
 	if opened.Urgency == "" {
 		opened.Urgency = referral.Urgencies[0]
@@ -62,13 +74,7 @@ func (s *Server) openReferral(ctx context.Context, in *keyed[OpenReferral]) (*bo
 	if opened.Alerts == nil {
 		opened.Alerts = []string{}
 	}
-	var event ledger.EventID
-	w, err := s.write(ctx, in.Key, readers, func(id ledger.EventID) (ledger.Event, error) {
-		event = id
-		return referral.Command{Event: id, Opened: opened, Readers: readers}.Decide(s.cfg.Agency)
-	})
-	w.ID = referral.Key{Event: event}.ID(referral.IDPrefix)
-	return &body[Written]{w}, err
+	return referral.Command{Opened: opened, Readers: slices.Compact(readers)}, nil
 }
 
 func (s *Server) moveReferral(ctx context.Context, in *keyedReferral) (*body[Written], error) {
@@ -76,10 +82,7 @@ func (s *Server) moveReferral(ctx context.Context, in *keyedReferral) (*body[Wri
 	if err != nil {
 		return nil, err
 	}
-	var readers []ledger.AudienceName
-	for _, a := range r.Audience {
-		readers = append(readers, ledger.AudienceName(a))
-	}
+	readers := namesOf(r.Audience)
 	w, err := s.write(ctx, in.Key, readers, func(id ledger.EventID) (ledger.Event, error) {
 		if e, ok := s.movedBefore(ctx, id, in.Body); ok {
 			return e, nil // a retry: what was decided then, not what would be decided now

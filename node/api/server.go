@@ -17,6 +17,7 @@ import (
 	"vigil/node/accesslog"
 	"vigil/node/author"
 	"vigil/node/board"
+	"vigil/node/draft"
 	"vigil/node/signin"
 )
 
@@ -38,8 +39,10 @@ type Node interface {
 	Writable() error
 	// Sealed returns the size and time of the newest checkpoint that counts for a ledger.
 	Sealed(origin ledger.Origin) (size uint64, at time.Time)
-	// Receipt signs for an entry.
-	Receipt(r author.Receipt) []byte
+	// Receipt signs for an entry, and for the event in it that has a digest.
+	Receipt(r author.Receipt, event [32]byte) []byte
+	// Leaf returns the leaf hash of an entry of our ledger.
+	Leaf(index ledger.Index) ([32]byte, error)
 	Agencies() Agencies
 	Invite(agency string, valid time.Duration) (Invitation, error)
 	Approve(ctx context.Context, proposal string) (author.Receipt, error)
@@ -55,7 +58,10 @@ type Node interface {
 	Proof(index uint64) (Proof, error)
 	Checkpoint(origin string) ([]byte, error)
 	Trust() ([]byte, error)
-	Bundle(ctx context.Context, a board.Alert) ([]byte, error)
+	// Bundle proves one row of our ledger and shows nothing else of its entry.
+	Bundle(ctx context.Context, origin ledger.Origin, at ledger.Position) ([]byte, error)
+	// Sealable says whether entries can be sealed to audiences now, and if not why.
+	Sealable(names []ledger.AudienceName) error
 	Verify(ctx context.Context, line func(VerifyLine)) error
 	Tile(path string) ([]byte, bool, error)
 	// VerifyAccess reads the access log again and compares it with its segments in the ledger.
@@ -70,6 +76,8 @@ type Config struct {
 	Author  Author
 	Node    Node
 	Access  *accesslog.Log
+	Drafts  *draft.Store
+	Triage  Triage
 	Metrics *prometheus.Registry
 	Log     *slog.Logger
 	Version string
@@ -89,6 +97,7 @@ type Server struct {
 	signIn      *signin.Service
 	crossOrigin *http.CrossOriginProtection
 	naming      sync.Mutex // held while a person is added
+	limiters    limiters
 
 	mu       sync.Mutex
 	inFlight map[ledger.EventID]chan struct{} // guarded by mu
@@ -120,6 +129,7 @@ func New(cfg Config) (*Server, error) {
 	s.consentRoutes()
 	s.accessRoutes()
 	s.referralRoutes()
+	s.reportRoutes()
 	s.policyRoutes()
 	s.pointerRoutes()
 	s.watchRoutes()

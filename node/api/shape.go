@@ -123,6 +123,7 @@ var shows = map[string]func(e *ledger.Event) (any, error){
 	"alert":    showAlertEvent,
 	"pointer":  showPointerEvent,
 	"referral": showReferralEvent,
+	"report":   showReportEvent,
 	"watch":    showWatchEvent,
 }
 

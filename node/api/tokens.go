@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"vigil/ledger/account"
+	"vigil/ledger/noun"
+	"vigil/ledger/report"
 	"vigil/node/board"
 )
 
@@ -32,6 +34,11 @@ func showToken(t *board.Folded[*account.Token]) Token {
 }
 
 func (s *Server) createToken(ctx context.Context, in *body[NewToken]) (*body[Token], error) {
+	if in.Body.Role == RolePlatform {
+		if err := noun.At("name", report.PlatformName(in.Body.Name)); err != nil {
+			return nil, err
+		}
+	}
 	existing, err := s.cfg.Board.Tokens(ctx)
 	if err != nil {
 		return nil, err

@@ -72,6 +72,7 @@ func tables() []table {
 		marks,
 		pointers,
 		referrals,
+		reports,
 		tokens,
 		users,
 		watches{},

@@ -23,6 +23,9 @@ func (b *Board) Dump() (string, error) {
 		`SELECT hex(o.event), o.author, s.row, s.setting, s.review, s.agency, s.count, s.first, s.last FROM sightings s JOIN objects o ON o.id = s.object ORDER BY 1, 2, 3, 4, 5, 6`,
 		`SELECT hex(o.event), o.author, l.low_row, hex(p.event), p.author, l.high_row, l.relation, l.linked, l.denied
 			FROM links l JOIN objects o ON o.id = l.low JOIN objects p ON p.id = l.high ORDER BY 1, 2, 3, 4, 5, 6, 7`,
+		`SELECT hex(o.event), r.state, r.author, r.platform, r.holder, r.person, r.outcome, r.withdrawn, r.exercise, r.authored, r.revision, r.complete, r.files, r.viewed
+			FROM reports r JOIN objects o ON o.id = r.id ORDER BY 1, 3`,
+		`SELECT s.alg, hex(s.value), hex(o.event), o.author FROM report_signals s JOIN objects o ON o.id = s.report ORDER BY 1, 2, 3, 4`,
 		`SELECT kind, object, origin, idx FROM changes WHERE kind <> 'watch.hit' ORDER BY 1, 2, 3, 4`, // a hit is told of as it comes and changes
 		`SELECT hex(o.event), l.casenumber, l.exercise, l.count, l.gone, w.id - w.first, w.gone, hex(w.file)
 			FROM watched w JOIN watchlists l ON l.first = w.first JOIN objects o ON o.id = l.object ORDER BY 1, 6`,
@@ -81,7 +84,12 @@ func (b *Board) Plan(q Query) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	rows, err := b.read.Query("EXPLAIN QUERY PLAN "+alertColumns+c.from+eventOfCause+c.text()+order+" LIMIT 50", c.args...)
+	return b.ExplainQuery(alertColumns+c.from+eventOfCause+c.text()+order+" LIMIT 50", c.args...)
+}
+
+// ExplainQuery explains how SQL is answered.
+func (b *Board) ExplainQuery(query string, args ...any) (string, error) {
+	rows, err := b.read.Query("EXPLAIN QUERY PLAN "+query, args...)
 	if err != nil {
 		return "", err
 	}

@@ -2,7 +2,11 @@ package interop
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"strings"
 )
 
 // magic is how a kind of file begins, at an offset.
@@ -92,3 +96,32 @@ func isTransportStream(head []byte) bool {
 	return len(head) > 2*packet && head[0] == 0x47 && head[packet] == 0x47 && head[2*packet] == 0x47 &&
 		bytes.IndexByte(head, 0) >= 0
 }
+
+// textRun is how long a run of base64 or hex must be before it is looked into: no name, address or hash is so long, and no
+// picture so short.
+const textRun = 256
+
+// SniffText refuses a text that carries media, as a data address, base64 or hex. It stops what a careless program does,
+// not who hides something.
+func SniffText(s string) error {
+	if i := strings.Index(strings.ToLower(s), "data:"); i >= 0 && strings.Contains(s[i:], ";base64,") {
+		return fmt.Errorf("%w (a data address)", ErrMedia)
+	}
+	for _, run := range strings.FieldsFunc(s, func(r rune) bool { return !strings.ContainsRune(base64Runes, r) }) {
+		if len(run) < textRun {
+			continue
+		}
+		for _, decode := range []func(string) ([]byte, error){base64.RawStdEncoding.DecodeString, base64.RawURLEncoding.DecodeString, hex.DecodeString} {
+			head, err := decode(run[:textRun])
+			if err != nil {
+				continue
+			}
+			if err := Sniff(head); errors.Is(err, ErrMedia) || errors.Is(err, ErrArchive) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+const base64Runes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"

@@ -1,0 +1,254 @@
+// Package triage ranks the reports that wait for the desk. It follows the board with a cursor of its own and keeps in
+// memory what ranks need, so that a queue of many thousands is answered at once; what makes a rank, ledger/report says.
+//
+// It does not know who asks, and writes nothing: lose it, and the next start reads what waits again.
+package triage
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"vigil/ledger/alert"
+	"vigil/ledger/noun"
+	"vigil/ledger/report"
+	"vigil/node/board"
+)
+
+const (
+	pageReports = 500
+	pageChanges = 1000
+	retryAfter  = time.Second
+)
+
+// Known says what is known of files.
+type Known interface {
+	// Known returns the alerts and the entries of lists of harmless files that carry a report's files, of exercises or of
+	// casework.
+	Known(ctx context.Context, files []report.File, exercise bool) ([]report.Hit, error)
+}
+
+// Config names what a Queue works with; every field is required.
+type Config struct {
+	Board *board.Board
+	Known Known
+	Log   *slog.Logger
+}
+
+// Queue is safe for concurrent use.
+type Queue struct {
+	cfg Config
+
+	mu      sync.Mutex
+	loaded  bool                      // guarded by mu
+	changes uint64                    // guarded by mu; sequence of the last change seen
+	moved   int64                     // guarded by mu; number of the last move of a report seen
+	waiting map[noun.Key]*entry       // guarded by mu
+	carried map[report.Print][]*entry // guarded by mu; which of them carry a signal
+	ranked  map[bool][]report.Ranked  // guarded by mu; by exercise, until something changes
+}
+
+type entry struct {
+	item     *report.Item
+	exercise bool
+}
+
+// New makes a Queue that reads what waits when it is first asked, or run.
+func New(cfg Config) *Queue {
+	return &Queue{cfg: cfg, waiting: map[noun.Key]*entry{}, carried: map[report.Print][]*entry{}, ranked: map[bool][]report.Ranked{}}
+}
+
+// Run keeps the queue near the board until ctx ends, so that no one waits for it.
+func (q *Queue) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		seen, err := q.follow(ctx)
+		if err != nil && ctx.Err() == nil {
+			q.cfg.Log.Warn("the queue of reports is behind and is followed again", "error", err)
+			pause, cancel := context.WithTimeout(ctx, retryAfter)
+			<-pause.Done()
+			cancel()
+			continue
+		}
+		_ = q.cfg.Board.WaitChange(ctx, seen) // its error is the end
+	}
+	return nil
+}
+
+func (q *Queue) follow(ctx context.Context) (seen uint64, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	err = q.refresh(ctx)
+	return q.changes, err
+}
+
+// Waiting returns the queue as the board stands now, of exercises or of casework. It must not be changed.
+func (q *Queue) Waiting(ctx context.Context, exercise bool) ([]report.Ranked, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.refresh(ctx); err != nil {
+		return nil, fmt.Errorf("triage: follow the board: %w", err)
+	}
+	ranked, ok := q.ranked[exercise]
+	if !ok {
+		items := make([]*report.Item, 0, len(q.waiting))
+		for _, e := range q.waiting {
+			if e.exercise == exercise {
+				items = append(items, e.item)
+			}
+		}
+		ranked = report.Rank(items)
+		q.ranked[exercise] = ranked
+	}
+	return ranked, nil
+}
+
+// Known returns what is known of files now.
+func (q *Queue) Known(ctx context.Context, files []report.File, exercise bool) ([]report.Hit, error) {
+	return q.cfg.Known.Known(ctx, files, exercise)
+}
+
+// refresh reads what has changed. The cursors move only over what was taken in, so that an error loses nothing; mu is
+// held.
+func (q *Queue) refresh(ctx context.Context) error {
+	if !q.loaded {
+		return q.load(ctx)
+	}
+	if q.cfg.Board.LastChange() <= q.changes {
+		return nil
+	}
+	next, alerts, all, err := q.changed(ctx)
+	if err == nil {
+		err = q.take(ctx, false)
+	}
+	if err == nil {
+		err = q.weighAgain(ctx, alerts, all)
+	}
+	if err == nil {
+		q.changes = next
+	}
+	return err
+}
+
+// load reads what waits. What moves meanwhile is read again after it.
+func (q *Queue) load(ctx context.Context) error {
+	seen := q.cfg.Board.LastChange()
+	last, err := q.cfg.Board.LastReport(ctx)
+	if err == nil {
+		q.moved = 0
+		err = q.take(ctx, true)
+	}
+	if err == nil {
+		q.moved, q.changes, q.loaded = last, seen, true
+	}
+	return err
+}
+
+// changed returns the alerts that something was said of since, and whether all of them may stand otherwise.
+func (q *Queue) changed(ctx context.Context) (next uint64, alerts map[string]bool, all bool, err error) {
+	next, alerts = q.changes, map[string]bool{}
+	for {
+		page, err := q.cfg.Board.Changes(ctx, next, pageChanges)
+		if err != nil || len(page) == 0 {
+			return next, alerts, all, err
+		}
+		for _, c := range page {
+			next = c.Sequence
+			all = all || c.Kind == "policy"
+			if strings.HasPrefix(c.Kind, "alert.") {
+				alerts[c.Object] = true
+			}
+		}
+	}
+}
+
+// take reads reports that have moved: those that wait are weighed, the others leave.
+func (q *Queue) take(ctx context.Context, waiting bool) error {
+	for {
+		found, next, err := q.cfg.Board.ReportsAfter(ctx, q.moved, waiting, pageReports)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		for i := range found {
+			if err := q.put(ctx, &found[i]); err != nil {
+				return err
+			}
+		}
+		q.moved = next
+	}
+}
+
+func (q *Queue) put(ctx context.Context, x *board.Report) error {
+	r := x.Object
+	if r.State != report.Waiting || r.Withdrawn {
+		q.remove(r.Key)
+		return nil
+	}
+	hits, err := q.cfg.Known.Known(ctx, r.Statement.Files, r.Received.Exercise)
+	if err != nil {
+		return err
+	}
+	q.remove(r.Key)
+	e := &entry{item: report.NewItem(r, x.Authored.UnixMilli(), hits), exercise: r.Received.Exercise}
+	q.waiting[r.Key] = e
+	for _, file := range e.item.Prints {
+		for _, p := range file {
+			q.carried[p] = append(q.carried[p], e)
+		}
+	}
+	delete(q.ranked, e.exercise)
+	return nil
+}
+
+func (q *Queue) remove(k noun.Key) {
+	e := q.waiting[k]
+	if e == nil {
+		return
+	}
+	delete(q.waiting, k)
+	for _, file := range e.item.Prints {
+		for _, p := range file {
+			left := slices.DeleteFunc(q.carried[p], func(x *entry) bool { return x == e })
+			if q.carried[p] = left; len(left) == 0 {
+				delete(q.carried, p)
+			}
+		}
+	}
+	delete(q.ranked, e.exercise)
+}
+
+// weighAgain weighs the reports again that carry a signal of an alert that changed.
+func (q *Queue) weighAgain(ctx context.Context, alerts map[string]bool, all bool) error {
+	if len(q.waiting) == 0 {
+		return nil
+	}
+	touched := map[noun.Key]bool{}
+	for k := range q.waiting {
+		if all {
+			touched[k] = true
+		}
+	}
+	for object := range alerts {
+		err := q.cfg.Board.SignalsOf(ctx, object, func(s alert.Signal) {
+			for _, e := range q.carried[report.PrintOf(s)] {
+				touched[e.item.Key] = true
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for k := range touched {
+		x, err := q.cfg.Board.ReportOf(ctx, k)
+		if err == nil {
+			err = q.put(ctx, &x)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,9 +1,4 @@
-// Package bench measures Vigil against a peer in the same run. Nothing here is a test and nothing is gated on time:
-//
-//	go test -run '^$' -bench . -benchtime 3s ./test/bench
-//
-// The figures to read are the ratios between neighbouring lines of one run; absolute numbers are the machine's.
-package bench
+package main
 
 import (
 	"context"

@@ -117,6 +117,9 @@ var made []string
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if many.board != nil {
+		_ = many.board.Close()
+	}
 	if million.board != nil {
 		_ = million.board.Close()
 	}

@@ -173,7 +173,12 @@ func openWith(t testing.TB, dir string, f *fakeLedgers, ring *crypto.Keyring, ch
 // catchUp runs the board until it has followed what is shown.
 func catchUp(t testing.TB, b *board.Board, f *fakeLedgers) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	catchUpWithin(t, b, f, 30*time.Second)
+}
+
+func catchUpWithin(t testing.TB, b *board.Board, f *fakeLedgers, within time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()

@@ -162,7 +162,7 @@ func (f *folder) object(prefix string, k noun.Key) (id int64, fresh bool, err er
 		id, lastErr := r.LastInsertId()
 		return id, true, errors.Join(err, lastErr)
 	}
-	id, err = objectID(f.tx, prefix, k)
+	id, err = objectID(f, prefix, k)
 	return id, false, err
 }
 

@@ -3,7 +3,6 @@ package board
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -86,10 +85,13 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	f := &folder{board: b, tx: tx, at: time.Now(), statements: map[string]*sql.Stmt{}}
+	f := &folder{statements: statementsOf(tx), board: b, at: time.Now(), waits: map[int64]int{}}
 	err = f.policyInForce()
 	if err == nil {
 		err = fold(f)
+	}
+	if err == nil {
+		err = f.foldWaiting()
 	}
 	if err == nil {
 		err = f.settle()
@@ -109,20 +111,46 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 
 // folder folds entries within one transaction.
 type folder struct {
-	board      *Board
-	tx         *sql.Tx
-	statements map[string]*sql.Stmt
-	at         time.Time
-	policy     ledger.Policy
-	rules      alert.Rules // what the policy says of alerts
-	revised    int64       // revision of this transaction; 0 where none was asked for
-	rows       int         // folded so far
-	last       uint64      // sequence of the last change noted
-	origin     ledger.Origin
-	next       uint64      // cursor of origin after this transaction
-	signals    []signalRow // of alerts, to be indexed at its end
-	watched    []signalRow // of watched files, the same
-	watching   bool        // there is something that may be hit, or was
+	statements
+	board    *Board
+	at       time.Time
+	policy   ledger.Policy
+	rules    alert.Rules // what the policy says of alerts
+	revised  int64       // revision of this transaction; 0 where none was asked for
+	rows     int         // folded so far
+	last     uint64      // sequence of the last change noted
+	origin   ledger.Origin
+	next     uint64      // cursor of origin after this transaction
+	signals  []signalRow // of alerts, to be indexed at its end
+	watched  []signalRow // of watched files, the same
+	watching bool        // there is something that may be hit, or was
+	waiting  []waiting   // objects to be folded at its end
+	waits    map[int64]int
+}
+
+// waiting is an object that is folded at the end of the transaction; last is the number of its latest event.
+type waiting struct {
+	last int64
+	fold func(last int64) error
+}
+
+// atEnd lets an object be folded once at the end of the transaction, whatever else comes for it.
+func (f *folder) atEnd(object, seq int64, fold func(last int64) error) {
+	if i, waits := f.waits[object]; waits {
+		f.waiting[i].last = max(f.waiting[i].last, seq)
+		return
+	}
+	f.waits[object] = len(f.waiting)
+	f.waiting = append(f.waiting, waiting{seq, fold})
+}
+
+func (f *folder) foldWaiting() error {
+	for _, w := range f.waiting {
+		if err := w.fold(w.last); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // signalRow is one row of an index over signals: of an alert, or of a watched file.
@@ -130,27 +158,6 @@ type signalRow struct {
 	algorithm uint8
 	value     []byte
 	of        int64
-}
-
-func (f *folder) exec(query string, args ...any) (sql.Result, error) {
-	s, err := f.prepared(query)
-	if err != nil {
-		return nil, err
-	}
-	return s.Exec(args...)
-}
-
-// prepared returns a statement that is made once in a transaction.
-func (f *folder) prepared(query string) (*sql.Stmt, error) {
-	s := f.statements[query]
-	if s == nil {
-		var err error
-		if s, err = f.tx.Prepare(query); err != nil {
-			return nil, err
-		}
-		f.statements[query] = s
-	}
-	return s, nil
 }
 
 // get reads one row of one column; sql.ErrNoRows where there is none.

@@ -8,6 +8,8 @@ const (
 	batchEntries = 1_024
 	maxFoldBytes = 32 << 20 // of events whose folds stay in memory, so that the next event of an object folds by itself
 	staleBatch   = 256      // objects folded again in one transaction
+	// alarmApart is how much later the next of those concerned says that a deadline has passed where nobody did.
+	alarmApart   = 10 * time.Minute
 	maxPage      = 500
 	defaultPage  = 50
 	maxChanges   = 1_000

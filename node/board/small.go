@@ -39,6 +39,7 @@ type Folded[O any] struct {
 	NoLaterThan time.Time
 	Dates       noun.Dates // of all its events, in the same sense
 	cursor      int64
+	number      int64 // of the object on this board
 }
 
 func (s *small[O]) prefix() string       { return s.types }
@@ -61,15 +62,19 @@ func (s *small[O]) place(w where, e *ledger.Event) (placed, fate) {
 	return placed{key: p.Key(), fact: p}, folded
 }
 
+// fold leaves it to the end of the transaction, so that any number of events on one object fold once.
 func (s *small[O]) fold(f *folder, object int64, p placed, _ bool) error {
-	o, founding, err := s.read(f.tx, object, p.key, f.policy)
-	if err != nil || founding == 0 {
-		return err
-	}
-	if _, err := f.exec("UPDATE objects SET founding = ? WHERE id = ?", founding, object); err != nil {
-		return err
-	}
-	return s.write(f, object, o, p.seq)
+	f.atEnd(object, p.seq, func(last int64) error {
+		o, founding, err := s.read(f, object, p.key, f.policy)
+		if err != nil || founding == 0 {
+			return err
+		}
+		if _, err := f.exec("UPDATE objects SET founding = ? WHERE id = ? AND founding IS NOT ?", founding, object, founding); err != nil {
+			return err
+		}
+		return s.write(f, object, o, last)
+	})
+	return nil
 }
 
 // repolicy lets every object be folded again, a few at a time.
@@ -82,12 +87,12 @@ func (s *small[O]) repolicy(f *folder) error {
 }
 
 func (s *small[O]) refold(f *folder, object int64, k noun.Key) error {
-	o, founding, err := s.read(f.tx, object, k, f.policy)
+	o, founding, err := s.read(f, object, k, f.policy)
 	if err != nil || founding == 0 {
 		return err
 	}
 	var last int64
-	if err := f.tx.QueryRow("SELECT max(seq) FROM events WHERE object = ?", object).Scan(&last); err != nil {
+	if err := f.QueryRow("SELECT max(seq) FROM events WHERE object = ?", object).Scan(&last); err != nil {
 		return err
 	}
 	return s.write(f, object, o, last)
@@ -145,7 +150,11 @@ func (s *small[O]) find(ctx context.Context, b *Board, cursor, from string, args
 		id, cursor int64
 		key        noun.Key
 	}
-	q := withContext{b.read, ctx}
+	q, done, err := b.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	rows, err := q.Query("SELECT o.id, o.home, o.author, o.event, "+cursor+" FROM "+from, args...)
 	if err != nil {
 		return nil, err
@@ -169,7 +178,7 @@ func (s *small[O]) find(ctx context.Context, b *Board, cursor, from string, args
 		if err != nil {
 			return nil, err
 		}
-		o.cursor = x.cursor
+		o.cursor, o.number = x.cursor, x.id
 		out = append(out, *o)
 	}
 	return out, nil

@@ -26,6 +26,7 @@ type State string
 const (
 	Open         State = "open"
 	Acknowledged State = "acknowledged"
+	Handover     State = "handover" // accepted abroad; the holder has not released it yet
 	Accepted     State = "accepted"
 	Declined     State = "declined"
 	Closed       State = "closed"
@@ -33,7 +34,7 @@ const (
 )
 
 // States are all of them.
-var States = []State{Open, Acknowledged, Accepted, Declined, Closed, Withdrawn}
+var States = []State{Open, Acknowledged, Handover, Accepted, Declined, Closed, Withdrawn}
 
 // Move names what is done.
 type Move string
@@ -42,12 +43,32 @@ type Move string
 const (
 	Acknowledge Move = "acknowledge"
 	Accept      Move = "accept"
+	Release     Move = "release"
 	Decline     Move = "decline"
 	Transfer    Move = "transfer"
+	Revoke      Move = "revoke"
 	Note        Move = "note"
+	Pause       Move = "pause"
+	Resume      Move = "resume"
 	Close       Move = "close"
 	Withdraw    Move = "withdraw"
 )
 
 // Moves are all of them.
-var Moves = []Move{Acknowledge, Accept, Decline, Transfer, Note, Close, Withdraw}
+var Moves = []Move{Acknowledge, Accept, Release, Decline, Transfer, Revoke, Note, Pause, Resume, Close, Withdraw}
+
+// steps says whether a move, when it takes effect, makes the next step.
+func (m Move) steps() bool { return m != Note && m != Pause && m != Resume }
+
+// Stage is what a deadline waits for.
+type Stage string
+
+// The stages.
+const (
+	ToAcknowledge Stage = "acknowledge" // from an offer until it is known to be seen
+	ToAccept      Stage = "accept"      // from an offer until it is answered, and abroad released
+	ToOutcome     Stage = "outcome"     // from the first acceptance until it is closed
+)
+
+// Stages are all of them.
+var Stages = []Stage{ToAcknowledge, ToAccept, ToOutcome}

@@ -6,5 +6,7 @@ import "vigil/node/duty"
 func (n *Node) duties() []duty.Duty {
 	return []duty.Duty{
 		n.blinding,
+		escalations{n},
+		releases{n},
 	}
 }

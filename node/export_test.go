@@ -22,3 +22,6 @@ func (n *Node) WriteThrough(wrap func(api.Author) api.Author) error {
 
 // SetSpaceFloor says how many bytes of the disk stay free. The node must not run yet.
 func (n *Node) SetSpaceFloor(bytes uint64) { n.floor = bytes }
+
+// Agreed is the time by the clock in the middle.
+var Agreed = agreed

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"testing"
+	"time"
 
 	"vigil/node/api"
 	"vigil/test/nodetest"
@@ -10,15 +11,24 @@ import (
 func TestReferralsAreRefusedWithTheReason(t *testing.T) {
 	n := nodetest.Run(t, nodetest.Found(t))
 	liaison, platform := n.As(t, api.RoleLiaison), n.As(t, api.RolePlatform)
+	past, support := time.Now().Add(-time.Second), api.Support{Reference: "r"}
 	good := api.OpenReferral{Kind: "investigation", To: "in/ncrb", Title: "t"}
 	for name, c := range map[string]struct {
 		change func(*api.OpenReferral)
 		want   int
 	}{
-		"to itself":     {func(*api.OpenReferral) {}, 409},
-		"no agency":     {func(r *api.OpenReferral) { r.To = "NCRB" }, 400},
-		"unknown kind":  {func(r *api.OpenReferral) { r.Kind = "gossip" }, 422},
-		"no title":      {func(r *api.OpenReferral) { r.Title = "" }, 422},
+		"to itself":    {func(*api.OpenReferral) {}, 409},
+		"no agency":    {func(r *api.OpenReferral) { r.To = "NCRB" }, 400},
+		"unknown kind": {func(r *api.OpenReferral) { r.Kind = "gossip" }, 422},
+		"no title":     {func(r *api.OpenReferral) { r.To, r.Title = "in/x", "" }, 400},
+		"late":         {func(r *api.OpenReferral) { r.To, r.Due = "in/x", &past }, 409},
+		"no report":    {func(r *api.OpenReferral) { r.To, r.Reports = "in/x", []string{"al_00"} }, 400},
+		"too much":     {func(r *api.OpenReferral) { r.To, r.Kind, r.Support = "in/x", "victim-support", &support }, 400},
+		"no support":   {func(r *api.OpenReferral) { r.To, r.Support = "in/x", &support }, 400},
+		"shown around": {func(r *api.OpenReferral) {
+			r.To, r.Title, r.Kind, r.Also, r.Support = "in/x", "", "victim-support", []string{"in/y"}, &support
+		}, 400},
+		"everyone":      {func(r *api.OpenReferral) { r.To, r.Also = "in/x", []string{"in/*"} }, 400},
 		"not an alert":  {func(r *api.OpenReferral) { r.To, r.Alerts = "in/x", []string{"x"} }, 400},
 		"not a member":  {func(r *api.OpenReferral) { r.To = "in/nobody" }, 409},
 		"control bytes": {func(r *api.OpenReferral) { r.To, r.Text = "in/x", "a\x00b" }, 400},

@@ -88,6 +88,14 @@ func (p printer) row(cells []string, widths []int) {
 	fmt.Fprintln(p.out, strings.Join(cells, between))
 }
 
+// section prints a table after an empty line, and nothing where there are no rows.
+func (p printer) section(header []string, rows [][]string) {
+	if len(rows) > 0 {
+		fmt.Fprintln(p.out)
+		p.table(header, rows)
+	}
+}
+
 // fields prints names and values below each other.
 func (p printer) fields(pairs ...string) {
 	t := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)

@@ -5,15 +5,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"vigil/ledger/referral"
 	"vigil/node/api"
 )
 
 func policyCommand(o *options) *cobra.Command {
-	return noun("policy", "What the jurisdiction agreed on: thresholds, deadlines, terms", policyShow(o), policyPropose(o))
+	return noun("policy", "What the jurisdiction agreed on: thresholds, deadlines, terms", policyShow(o), policyPropose(o), policyTemplate(o))
 }
 
 func policyShow(o *options) *cobra.Command {
@@ -32,6 +36,29 @@ func policyShow(o *options) *cobra.Command {
 				o.out.note("section %s was made for a newer version: upgrade this node", name)
 			}
 			b, err := json.MarshalIndent(p, "", "  ")
+			if err == nil {
+				_, err = fmt.Fprintln(o.out.out, string(b))
+			}
+			return err
+		},
+	}
+}
+
+func policyTemplate(o *options) *cobra.Command {
+	names := slices.Sorted(maps.Keys(referral.Templates))
+	return &cobra.Command{
+		Use: "template NAME", Short: "A policy to begin from (" + strings.Join(names, ", ") + "): deadlines and working days of referrals", Args: cobra.ExactArgs(1),
+		Example: "  vigil policy template india >policy.json; $EDITOR policy.json; vigil policy propose policy.json",
+		RunE: func(_ *cobra.Command, args []string) error {
+			template := referral.Templates[args[0]]
+			if template == nil {
+				return &usageError{text: fmt.Sprintf("no template %q", args[0]), hint: strings.Join(names, ", ")}
+			}
+			section, err := json.Marshal(template())
+			if err != nil {
+				return err
+			}
+			b, err := json.MarshalIndent(api.Policy{Sections: map[string]json.RawMessage{referral.Section.Name: section}}, "", "  ")
 			if err == nil {
 				_, err = fmt.Fprintln(o.out.out, string(b))
 			}

@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"vigil/ledger/referral"
+	"vigil/node/board"
 )
 
 // events is the event stream: server-sent events whose id is the board's sequence. Last-Event-ID resumes after one;
@@ -69,6 +72,10 @@ func (s *Server) sendChanges(w http.ResponseWriter, ctx context.Context, after u
 		return after, err
 	}
 	for _, c := range changes {
+		if !s.visible(ctx, c) {
+			after = c.Sequence
+			continue
+		}
 		data, err := json.Marshal(Change{Sequence: c.Sequence, Kind: c.Kind, Object: c.Object, Ledger: string(c.Origin), Index: c.Index, At: c.At})
 		if err != nil {
 			return after, err
@@ -79,6 +86,21 @@ func (s *Server) sendChanges(w http.ResponseWriter, ctx context.Context, after u
 		after = c.Sequence
 	}
 	return after, nil
+}
+
+// followers are roles that follow changes: of everything, or of referrals.
+var followers = []string{RoleAnalyst, RoleLab, RoleAuditor, RoleLiaison, RoleSupport}
+
+// visible says whether who asks is told of a change: some roles know of referrals only, and one of victim support only.
+func (s *Server) visible(ctx context.Context, c board.Change) bool {
+	if _, all := who(ctx).as(content); all {
+		return true
+	}
+	if !strings.HasPrefix(c.Kind, referral.Prefix) {
+		return false
+	}
+	_, err := s.referralFor(ctx, c.Object)
+	return err == nil
 }
 
 // docs is the reference as a page, made from the OpenAPI document; nothing is fetched from elsewhere.

@@ -245,8 +245,10 @@ func (e *escalation) refer(ctx context.Context) error {
 			return problem(http.StatusBadRequest, "exercise", "exercises and casework are never one", "")
 		}
 		in.Exercise = r.Received.Exercise
-		in.Alerts = noun.Set(slices.Concat(in.Alerts, e.alertIDs, e.knownIDs))
-		in.Alerts = in.Alerts[:min(len(in.Alerts), referral.MaxAlerts)]
+		if in.Kind != string(referral.VictimSupport) { // which carries the minimum
+			in.Alerts = first(slices.Concat(in.Alerts, e.alertIDs, e.knownIDs))
+			in.Reports = first(slices.Concat(in.Reports, e.reportIDs()))
+		}
 		if in.Urgency == "" {
 			in.Urgency = urgencyOf(r.Statement).String()
 		}
@@ -255,7 +257,7 @@ func (e *escalation) refer(ctx context.Context) error {
 			return err
 		}
 		c.Event = ledger.EventIDFor(e.s.cfg.Agency, fmt.Sprintf("report/%s/%s/referral/%d", e.list[0].Key.Event, e.key, i))
-		p := planned{audience: c.Readers, what: "referral to " + in.To}
+		p := planned{audience: c.Opened.Readers(e.s.cfg.Agency), what: "referral to " + in.To}
 		if p.event, err = e.opened(ctx, c); err != nil {
 			return within(noun.Item("referrals", i), err)
 		}
@@ -265,6 +267,19 @@ func (e *escalation) refer(ctx context.Context) error {
 	return nil
 }
 
+// first are as many ids as one referral names.
+func first(ids []string) []string {
+	ids = noun.Set(ids)
+	return ids[:min(len(ids), referral.MaxLinks)]
+}
+
+func (e *escalation) reportIDs() (out []string) {
+	for _, r := range e.list {
+		out = append(out, r.Key.ID(report.IDPrefix))
+	}
+	return out
+}
+
 // opened returns the referral as this request opened it before, or decides it.
 func (e *escalation) opened(ctx context.Context, c referral.Command) (ledger.Event, error) {
 	stored, found, err := e.s.cfg.Board.ByEvent(ctx, e.s.cfg.Agency, c.Event)
@@ -272,7 +287,7 @@ func (e *escalation) opened(ctx context.Context, c referral.Command) (ledger.Eve
 		return ledger.Event{}, err
 	}
 	if !found {
-		return c.Decide(e.s.cfg.Agency)
+		return c.Decide(e.s.cfg.Agency, now())
 	}
 	fact, err := referral.Codec.Decode(&stored.Event)
 	before, ok := fact.(*referral.Opened)

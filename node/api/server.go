@@ -64,6 +64,8 @@ type Node interface {
 	Sealable(names []ledger.AudienceName) error
 	Verify(ctx context.Context, line func(VerifyLine)) error
 	Tile(path string) ([]byte, bool, error)
+	// HasLeft says that an agency is no member of its jurisdiction any more, as far as this node knows.
+	HasLeft(agency ledger.AgencyID) bool
 	// VerifyAccess reads the access log again and compares it with its segments in the ledger.
 	VerifyAccess(ctx context.Context) (AccessReport, error)
 }
@@ -228,7 +230,7 @@ func (s *Server) plainRoutes() {
 	s.mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	s.mux.HandleFunc("GET /readyz", s.ready)
 	s.mux.Handle("GET /metrics", s.allow(anyone, promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{})))
-	s.mux.Handle("GET /v1/events", s.allow(content, http.HandlerFunc(s.events)))
+	s.mux.Handle("GET /v1/events", s.allow(followers, http.HandlerFunc(s.events)))
 	s.mux.Handle("POST /v1/ledger/verify", s.allow(inspectors, http.HandlerFunc(s.verify)))
 	s.mux.HandleFunc("GET /docs", s.docs)
 }

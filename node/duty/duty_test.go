@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +33,13 @@ func (n *network) LastChange() uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.changes
+}
+
+// all is how often each event was written, and in how many entries.
+func (n *network) all() (written map[ledger.EventID]int, entries int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.written), len(n.entries)
 }
 
 func (n *network) change() {
@@ -87,13 +96,13 @@ type answers struct {
 	n     *network
 	owed  []duty.Owed
 	from  time.Time
-	looks int
+	looks atomic.Int64
 }
 
 func (*answers) Name() string { return "answers" }
 
 func (a *answers) Owed(_ context.Context, now time.Time) ([]duty.Owed, time.Time, error) {
-	a.looks++
+	a.looks.Add(1)
 	if now.Before(a.from) {
 		return nil, a.from, nil
 	}
@@ -116,26 +125,27 @@ func TestWhatIsOwedIsWrittenOnceAndInTime(t *testing.T) {
 		go func() { done <- r.Run(ctx) }()
 		time.Sleep(59 * time.Minute)
 		synctest.Wait()
-		if len(n.written) > 0 {
+		if written, _ := n.all(); len(written) > 0 {
 			t.Fatal("written before its time")
 		}
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if len(n.written) != 5 || len(n.entries) != 2 {
-			t.Errorf("%d of 5 written, in %d entries", len(n.written), len(n.entries))
+		written, entries := n.all()
+		if len(written) != 5 || entries != 2 {
+			t.Errorf("%d of 5 written, in %d entries", len(written), entries)
 		}
-		for id, times := range n.written {
+		for id, times := range written {
 			if times != 1 {
 				t.Errorf("%s written %d times", id, times)
 			}
 		}
-		looks := a.looks
+		looks := a.looks.Load()
 		for range 100 {
 			n.change()
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if more := a.looks - looks; more == 0 || more > 11 {
+		if more := a.looks.Load() - looks; more == 0 || more > 11 {
 			t.Errorf("%d looks in a second of 100 changes", more)
 		}
 		cancel()

@@ -216,7 +216,7 @@ func TestOneActionRaisesAlertsAndConcludes(t *testing.T) {
 	}
 	for _, x := range got.Alerts {
 		a, err := lab.Alert(ctx, x)
-		if err != nil || a.Title != "from chat" || a.Basis != "platform-report" || a.Source != id || a.Urgency != "priority" || a.Media != "image" || a.AIGenerated != "fully" ||
+		if err != nil || a.Title != "from chat" || a.Basis != "platform-report" || a.Source != "chat.example case 0" || a.Urgency != "priority" || a.Media != "image" || a.AIGenerated != "fully" ||
 			len(a.Classifications) != 1 || a.Classifications[0].Value != "a2" || a.Exercise {
 			t.Errorf("%+v %v", a, err)
 		}

@@ -76,6 +76,7 @@ func newRoot() *cobra.Command {
 		logoutCommand(o),
 		pointerCommand(o),
 		referralCommand(o),
+		reportCommand(o),
 		watchCommand(o),
 		whoamiCommand(o),
 	)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -202,7 +203,7 @@ func (e *escalation) alert(file int) (ledger.Event, error) {
 	facts := e.in.Alert.AlertFacts
 	facts.Exercise = r.Received.Exercise
 	if facts.Source == "" {
-		facts.Source = r.ID(report.IDPrefix)
+		facts.Source = r.Received.Source.Platform + " " + cmp.Or(r.Statement.Reference, r.ID(report.IDPrefix)) // the body first: who repeats it is one voice
 	}
 	if facts.Urgency == "" {
 		facts.Urgency = urgencyOf(r.Statement).String()

@@ -56,3 +56,63 @@ func OpenReceipt(raw []byte) (Receipt, crypto.NodePublic, error) {
 	}
 	return r, s.Node, nil
 }
+
+// VerifyReceipt checks a bundle as VerifyBundle does, and that a receipt is for what the bundle shows: the same entry of the
+// same ledger, the event that is shown, and signed by a node of the author, the one that wrote the entry or the one it has
+// at the checkpoint.
+func VerifyReceipt(receipt, bundle []byte, t *Trust) *Report {
+	r := VerifyBundle(bundle, t)
+	b, err := DecodeBundle(bundle)
+	if err != nil {
+		return r // as the report says
+	}
+	got, key, err := OpenReceipt(receipt)
+	if !r.add("receipt", err, codeSignature, "a node has signed it") {
+		r.Verified = false
+		return r
+	}
+	rec, _, err := OpenLeaf(b.Carried.Leaf)
+	if err == nil && !b.nodeOf(rec, key) {
+		err = fmt.Errorf("%w: signed by a node that is not %s's", ErrReceipt, rec.Author)
+	}
+	r.add("node", err, codeSignature, fmt.Sprintf("signed by a node of %s", r.Author))
+	err = nil
+	if got.Origin != b.Carried.Origin || got.Index != b.Carried.Index || got.Hash != LeafHash(b.Carried.Leaf) || got.Agency != r.Author || !b.shows(got.Event) {
+		err = fmt.Errorf("%w: it is for something else than the bundle shows", ErrReceipt)
+	}
+	r.add("acknowledged", err, codeContent, "what the bundle shows is what was acknowledged")
+	r.Verified = r.Code() == 0
+	return r
+}
+
+// nodeOf says whether a key is that of the node that wrote an entry, or the author's at the checkpoint.
+func (b *Bundle) nodeOf(rec *Record, key crypto.NodePublic) bool {
+	a, err := b.agency(rec.Author)
+	return key.ID() == rec.Writer || err == nil && a.Node.Key == key
+}
+
+// shows says whether an event with this digest is shown whole; zero stands for the entry, whatever it shows.
+func (b *Bundle) shows(digest [32]byte) bool {
+	if digest == [32]byte{} {
+		return true
+	}
+	events := make([]Event, len(b.Carried.Shared))
+	for i, shared := range b.Carried.Shared {
+		f, err := OpenShared(shared)
+		if err != nil {
+			return false
+		}
+		events[i] = Event{ID: f.ID, Type: f.Type, Version: f.Version, Shared: f.Shared, Width: f.Width}
+	}
+	for _, row := range b.Carried.Rows {
+		if len(row.Hash) == 0 && row.Shared < uint64(len(events)) {
+			events[row.Shared].Rows = append(events[row.Shared].Rows, row.Row...)
+		}
+	}
+	for i := range events {
+		if events[i].Digest() == digest {
+			return true
+		}
+	}
+	return false
+}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/ledger/report"
 	"vigil/node"
@@ -199,6 +200,22 @@ func TestAPlatformReports(t *testing.T) {
 			receipt, _, err := ledger.OpenReceipt(w.Receipt)
 			if err != nil || receipt.Hash != ledger.LeafHash(bundle.Carried.Leaf) {
 				t.Fatalf("the receipt is for another entry: %v", err)
+			}
+			if v := ledger.VerifyReceipt(w.Receipt, raw, trust); !v.Verified {
+				t.Fatalf("%+v", v)
+			}
+			if v := ledger.VerifyReceipt(ids[(i+1)%len(ids)].Receipt, raw, trust); v.Verified || v.Code() != 16 {
+				t.Fatalf("another's receipt: %+v", v)
+			}
+			forged := bytes.Clone(w.Receipt)
+			forged[len(forged)/2] ^= 1
+			if v := ledger.VerifyReceipt(forged, raw, trust); v.Verified || v.Code() != 10 {
+				t.Fatalf("a forged receipt: %+v", v)
+			}
+			if stranger, err := crypto.GenerateNodeKey(); err != nil {
+				t.Fatal(err)
+			} else if v := ledger.VerifyReceipt(ledger.SignReceipt(receipt, stranger), raw, trust); v.Verified || v.Code() != 10 {
+				t.Fatalf("a stranger's receipt: %+v", v)
 			}
 			if shown := shownEvent(t, bundle); shown.Digest() != receipt.Event || !bytes.Contains(shown.Rows, fmt.Appendf(nil, "case %d", 100+i)) {
 				t.Fatal("the receipt is for another report")

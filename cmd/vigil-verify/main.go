@@ -14,7 +14,7 @@ import (
 	"vigil/ledger"
 )
 
-const usage = `usage: vigil-verify [--trust FILE] [--json] BUNDLE
+const usage = `usage: vigil-verify [--trust FILE] [--receipt FILE] [--json] BUNDLE
 
 Exit codes: 0 verified · 2 usage · 10 a signature · 11 an inclusion proof · 13 not trusted, or trust not established ·
 14 too few cosignatures · 15 malformed or of a newer version · 16 content does not match its hash
@@ -29,6 +29,7 @@ func run(args []string, out, errs io.Writer) int {
 	flags.SetOutput(errs)
 	flags.Usage = func() { fmt.Fprint(errs, usage) }
 	trustFile := flags.String("trust", "", "trust file, from 'vigil ledger trust'")
+	receiptFile := flags.String("receipt", "", "signed receipt: is it for what the bundle shows")
 	asJSON := flags.Bool("json", false, "print JSON")
 	file, rest := "", args
 	for len(rest) > 0 { // flags may stand before or after the file
@@ -58,6 +59,14 @@ func run(args []string, out, errs io.Writer) int {
 		return exitUsage
 	}
 	report := ledger.VerifyBundle(bundle, trust)
+	if *receiptFile != "" {
+		receipt, err := os.ReadFile(*receiptFile)
+		if err != nil {
+			fmt.Fprintln(errs, "error:", err)
+			return exitUsage
+		}
+		report = ledger.VerifyReceipt(receipt, bundle, trust)
+	}
 	if *asJSON {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")

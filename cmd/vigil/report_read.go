@@ -119,14 +119,6 @@ func (o *options) reportDetail(r *api.Report) {
 	p.section([]string{"AUTHORED", "AGENCY", "EVENT", "MOVE", "BY", "TO", "TEXT", "WITHOUT EFFECT BECAUSE"}, rows)
 }
 
-// section prints a table below what was printed before, where it has rows.
-func (p printer) section(header []string, rows [][]string) {
-	if len(rows) > 0 {
-		fmt.Fprintln(p.out)
-		p.table(header, rows)
-	}
-}
-
 func classesText(in []api.Classification) string {
 	var out []string
 	for _, c := range in {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -107,21 +108,17 @@ type TrustLedger struct {
 // TrustOf returns what a node pins of its own ledger and its partners.
 func TrustOf(s *State) Trust {
 	t := Trust{Version: 1}
-	add := func(g *Governance, witnesses *Governance) {
-		l := TrustLedger{Origin: g.Origin, Genesis: g.Genesis.String(), Quorum: g.QuorumSize(), Members: keysText(g), Witnesses: map[AgencyID]string{}}
-		if witnesses != nil {
-			l.Witnesses = keysText(witnesses)
-		}
-		t.Ledgers = append(t.Ledgers, l)
+	add := func(g *Governance, witnesses map[AgencyID]string) {
+		t.Ledgers = append(t.Ledgers, TrustLedger{Origin: g.Origin, Genesis: g.Genesis.String(), Quorum: g.QuorumSize(), Members: keysText(g), Witnesses: witnesses})
 	}
-	var partner *Governance
+	partners := map[AgencyID]string{}
 	for _, link := range s.Governance.Partners {
 		if g := s.Partners[link.Card.Origin].Mirror.Governance; g != nil {
-			partner = g
-			add(g, s.Governance)
+			maps.Copy(partners, keysText(g))
+			add(g, keysText(s.Governance))
 		}
 	}
-	add(s.Governance, partner)
+	add(s.Governance, partners)
 	return t
 }
 

@@ -159,6 +159,7 @@ func TestBundles(t *testing.T) {
 	if bytes.Contains(raw, []byte("\x43row\x40")) {
 		t.Fatal("the other row is disclosed")
 	}
+	codes := map[int]bool{}
 	for i := range raw {
 		bad := bytes.Clone(raw)
 		bad[i] ^= 1
@@ -173,8 +174,15 @@ func TestBundles(t *testing.T) {
 		clear(bad[len(bad)-sum:])
 		right := sha256.Sum256(bad)
 		copy(bad[len(bad)-sum:], right[:])
-		if r := ledger.VerifyBundle(bad, &trust); r.Verified {
+		r := ledger.VerifyBundle(bad, &trust)
+		if r.Verified {
 			t.Fatalf("verified with byte %d of %d flipped and the sum set right", i, len(raw))
+		}
+		codes[r.Code()] = true
+	}
+	for _, code := range []int{10, 11, 14, 15, 16} { // signature, inclusion, quorum, form, content
+		if !codes[code] {
+			t.Errorf("no flipped byte was refused with %d: %v", code, codes)
 		}
 	}
 	stranger := ledgertest.Found(t, "in", 1)
@@ -191,6 +199,26 @@ func TestBundles(t *testing.T) {
 }
 
 // TestResealedCiphertextHasNoEffect: a member seals what another sealed under a record of its own.
+func TestTrustPinsEveryPartnerAsAWitness(t *testing.T) {
+	in, uk, fr := ledgertest.Found(t, "in", 2), ledgertest.Found(t, "uk", 2), ledgertest.Found(t, "fr", 1)
+	ledgertest.Link(t, in, uk)
+	ledgertest.Link(t, in, fr)
+	raw, err := ledger.TrustOf(in.State).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust, err := ledger.ParseTrust(raw)
+	if err != nil || len(trust.Ledgers) != 3 {
+		t.Fatalf("%+v %v", trust, err)
+	}
+	for _, l := range trust.Ledgers {
+		want := map[ledger.Origin]int{in.Origin(): 3, uk.Origin(): 2, fr.Origin(): 2}[l.Origin]
+		if len(l.Witnesses) != want {
+			t.Errorf("%s has %d witnesses, want %d", l.Origin, len(l.Witnesses), want)
+		}
+	}
+}
+
 func TestResealedCiphertextHasNoEffect(t *testing.T) {
 	j, e := sample(t)
 	rec, err := e.Open()

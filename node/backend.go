@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -195,10 +194,8 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 		if x.Heard > 10 || x.Heard < 0 {
 			add("warning", fmt.Sprintf("the node of %s has not been heard", x.Agency), "")
 		}
-		if x.Clock > 2 || x.Clock < -2 {
-			add("warning", fmt.Sprintf("the clock of %s is %.0f s off ours", x.Agency, x.Clock), "check time synchronisation on both")
-		}
 	}
+	out = append(out, clockProblems(s.Nodes)...)
 	if voters == 2 {
 		add("warning", "two voters: nothing is lost when one stops, but nothing can be written either", "admit a third agency: vigil agency invite")
 	}
@@ -263,7 +260,7 @@ func (n *Node) showEvents(out *api.Entry, rec *ledger.Record, payload []byte, co
 	switch {
 	case rec.Kind == ledger.KindGovernance:
 		if act, err := ledger.DecodeAct(payload); err == nil {
-			out.Events = []any{map[string]any{"act": strings.TrimPrefix(fmt.Sprintf("%T", act), "*ledger."), "content": act}}
+			out.Events = []any{showAct(act)}
 		}
 	case !content:
 		out.Note = "this role does not read content"

@@ -24,6 +24,7 @@ var (
 	ErrTokenOther    = errors.New("node: the invitation is for another ledger")
 	ErrJoinRefused   = errors.New("node: the request to join was refused")
 	ErrInviterAway   = errors.New("node: the inviter does not answer; run the same command again later, it goes on where it was")
+	ErrNameTaken     = errors.New("node: another agency is called so; choose another name, so that nobody approves the one for the other")
 	ErrInviteTooLong = errors.New("node: an invitation is valid for at most 30 days")
 )
 

@@ -17,6 +17,7 @@ import (
 type asking struct {
 	config node.Config
 	token  string
+	name   string
 }
 
 func invite(t *testing.T, r *nodetest.Running, agency string) asking {
@@ -25,12 +26,12 @@ func invite(t *testing.T, r *nodetest.Running, agency string) asking {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return asking{nodetest.Config(t, filepath.Join(t.TempDir(), "n")), inv.Token}
+	return asking{nodetest.Config(t, filepath.Join(t.TempDir(), "n")), inv.Token, agency}
 }
 
 func (a asking) join(t *testing.T) (node.Joined, error) {
 	t.Helper()
-	return node.Join(t.Context(), a.config, node.Joining{Token: a.token, Name: "x", Suite: crypto.SuitePQ})
+	return node.Join(t.Context(), a.config, node.Joining{Token: a.token, Name: a.name, Suite: crypto.SuitePQ})
 }
 
 // approve approves as soon as the node has the proposal.
@@ -81,7 +82,7 @@ func TestJoiningIsAskedForUntilItIsAnswered(t *testing.T) {
 	if err != nil || asked.Proposal == "" {
 		t.Fatalf("%+v %v", asked, err)
 	}
-	thief := asking{nodetest.Config(t, filepath.Join(t.TempDir(), "n")), third.token}
+	thief := asking{nodetest.Config(t, filepath.Join(t.TempDir(), "n")), third.token, third.name}
 	if _, err := thief.join(t); !errors.Is(err, node.ErrJoinRefused) || !strings.Contains(err.Error(), "has been used") {
 		t.Errorf("an invitation used twice: %v", err)
 	}
@@ -123,6 +124,18 @@ func TestJoiningIsAskedForUntilItIsAnswered(t *testing.T) {
 	nodetest.Until(t, "in/c ready", func() bool { s, err := joiner.Operator.Status(context.Background()); return err == nil && s.Ready })
 	if got := strings.Join(members(t, joiner), " "); got != "in/ncrb in/b in/d in/c" {
 		t.Errorf("the roster: %s", got)
+	}
+}
+
+func TestTwoAgenciesOfOneNameAreNotProposed(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t)) // it is called "bureau"
+	second := invite(t, r, "in/b")
+	second.name = " Bureau"
+	if _, err := second.join(t); !errors.Is(err, node.ErrJoinRefused) || !strings.Contains(err.Error(), "called so") {
+		t.Errorf("called as another is: %v", err)
+	}
+	if got := members(t, r); len(got) != 1 {
+		t.Errorf("the roster: %v", got)
 	}
 }
 

@@ -196,22 +196,35 @@ func invited(g *ledger.Governance, a ledger.Agency) (proposal string, asked bool
 		o.Joined = a.Joined
 		return bytes.Equal(ledger.Marshal(o), ledger.Marshal(a))
 	}
-	if o, ok := g.Agency(a.ID); ok {
-		if same(*o) {
+	for i := range g.Agencies {
+		switch o := g.Agencies[i]; {
+		case o.ID == a.ID && same(o):
 			return "", true, nil
+		case o.ID == a.ID:
+			return "", false, ErrTokenUsed
+		case calledAlike(o, a):
+			return "", false, ErrNameTaken
 		}
-		return "", false, ErrTokenUsed
 	}
 	for _, p := range g.Proposals {
 		change, err := p.Change.Open()
-		if c, ok := change.(*ledger.Admit); err == nil && ok && c.Agency.ID == a.ID {
-			if same(c.Agency) {
-				return hex.EncodeToString(p.ID[:]), true, nil
-			}
+		c, ok := change.(*ledger.Admit)
+		switch {
+		case err != nil || !ok:
+		case c.Agency.ID == a.ID && same(c.Agency):
+			return hex.EncodeToString(p.ID[:]), true, nil
+		case c.Agency.ID == a.ID:
 			return "", false, ErrTokenUsed
+		case calledAlike(c.Agency, a):
+			return "", false, ErrNameTaken
 		}
 	}
 	return "", false, nil
+}
+
+// calledAlike says whether people would take the one agency's name for the other's.
+func calledAlike(a, b ledger.Agency) bool {
+	return a.Name != "" && strings.EqualFold(strings.Join(strings.Fields(a.Name), " "), strings.Join(strings.Fields(b.Name), " "))
 }
 
 // Approve implements api.Node.

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,35 +32,38 @@ func configCommand(o *options) *cobra.Command {
 			return o.out.line(map[string]any{"file": args[0], "ok": true}, args[0]+" is valid")
 		},
 	}
-	var path string
+	var f configFlags
 	var origin bool
 	show := &cobra.Command{
-		Use: "show", Short: "The values in force, with --origin where each comes from", Args: cobra.NoArgs,
+		Use: "show", Short: "The values in force for 'vigil serve' called alike, with --origin where each comes from", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, err := node.ExplainConfig(path)
+			settings, err := node.ExplainConfig(f.path)
 			if err != nil {
 				return err
 			}
-			return o.out.value(settings, func() {
-				header := []string{"KEY", "VALUE"}
-				rows := [][]string{}
-				for _, s := range settings {
-					row := []string{s.Key, s.Value}
-					if origin {
-						row = append(row, s.Origin)
-					}
-					rows = append(rows, row)
-				}
-				if origin {
-					header = append(header, "FROM")
-				}
-				o.out.table(header, rows)
-			})
+			f.override(cmd, settings)
+			return o.out.value(settings, func() { o.settings(settings, origin) })
 		},
 	}
-	show.Flags().StringVar(&path, "config", defaultConfigPath(), "configuration file")
+	f.add(show)
 	show.Flags().BoolVar(&origin, "origin", false, "say where each value comes from")
 	return noun("config", "The configuration file", example, validate, show)
+}
+
+func (o *options) settings(settings []node.Setting, origin bool) {
+	header := []string{"KEY", "VALUE"}
+	if origin {
+		header = append(header, "FROM")
+	}
+	rows := [][]string{}
+	for _, s := range settings {
+		row := []string{s.Key, s.Value}
+		if origin {
+			row = append(row, s.Origin)
+		}
+		rows = append(rows, row)
+	}
+	o.out.table(header, rows)
 }
 
 const etcConfig = "/etc/vigil/vigil.toml"
@@ -103,19 +108,9 @@ func (f *configFlags) load() (node.Config, error) {
 			return c, err
 		}
 	}
-	for _, over := range []struct {
-		value string
-		to    *string
-	}{
-		{f.dir, &c.Dir},
-		{f.passphrase, &c.PassphraseFile},
-		{f.apiListen, &c.API.Listen},
-		{f.socket, &c.API.Socket},
-		{f.nodeListen, &c.Node.Listen},
-		{f.address, &c.Node.Address},
-	} {
+	for _, over := range f.overrides() {
 		if over.value != "" {
-			*over.to = over.value
+			*over.to(&c) = over.value
 		}
 	}
 	if f.peerListen != nil {
@@ -128,4 +123,39 @@ func (f *configFlags) load() (node.Config, error) {
 		return c, fmt.Errorf("%w", err)
 	}
 	return c, nil
+}
+
+// override is one key that a flag, or the variable of the environment behind it, puts in place of the file's.
+type override struct {
+	key, flag, env, value string
+	to                    func(*node.Config) *string
+}
+
+func (f *configFlags) overrides() []override {
+	return []override{
+		{"dir", "dir", "VIGIL_DIR", f.dir, func(c *node.Config) *string { return &c.Dir }},
+		{"passphrase_file", "passphrase-file", "VIGIL_PASSPHRASE_FILE", f.passphrase, func(c *node.Config) *string { return &c.PassphraseFile }},
+		{"api.listen", "api-listen", "", f.apiListen, func(c *node.Config) *string { return &c.API.Listen }},
+		{"api.socket", "socket", "", f.socket, func(c *node.Config) *string { return &c.API.Socket }},
+		{"node.listen", "node-listen", "", f.nodeListen, func(c *node.Config) *string { return &c.Node.Listen }},
+		{"node.address", "node-address", "", f.address, func(c *node.Config) *string { return &c.Node.Address }},
+	}
+}
+
+// override puts what flags and the environment say in place of what the file says: flag, environment, file, default.
+func (f *configFlags) override(cmd *cobra.Command, settings []node.Setting) {
+	put := func(key, flag, env, value string) {
+		i := slices.IndexFunc(settings, func(s node.Setting) bool { return s.Key == key })
+		switch {
+		case cmd.Flags().Changed(flag):
+			settings[i].Value, settings[i].Origin = value, "--"+flag
+		case value != "" && env != "":
+			settings[i].Value, settings[i].Origin = value, "$"+env
+		}
+	}
+	for _, o := range f.overrides() {
+		put(o.key, o.flag, o.env, o.value)
+	}
+	put("peer.listen", "peer-listen", "", strings.Join(f.peerListen, " "))
+	put("peer.announce", "peer-announce", "", strings.Join(f.announce, " "))
 }

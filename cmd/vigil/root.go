@@ -46,8 +46,9 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       node.Version(),
-		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			o.out = newPrinter(cmd.OutOrStdout(), cmd.ErrOrStderr(), o.json, o.quiet)
+			return misused(cmd, cmd.ValidateRequiredFlags())
 		},
 	}
 	f := root.PersistentFlags()
@@ -84,9 +85,7 @@ func newRoot() *cobra.Command {
 	add("node", initCommand(o), joinCommand(o), serveCommand(o), userCommand(o), tokenCommand(o), accessCommand(o), configCommand(o), demoCommand(o))
 	root.AddCommand(hashWorkerCommand())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What each exit code means", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { fmt.Println(exitCodesText) }})
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &usageError{text: err.Error(), hint: "see '" + c.CommandPath() + " --help'"}
-	})
+	strictUsage(root)
 	return root
 }
 
@@ -94,7 +93,7 @@ func newRoot() *cobra.Command {
 func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return &usageError{text: fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath()), hint: "see '" + cmd.CommandPath() + " --help'"}
+			return unknownCommand(cmd, args[0])
 		}
 		return cmd.Help()
 	}}

@@ -9,12 +9,14 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/sync/errgroup"
 
@@ -391,6 +393,17 @@ func (p *Peer) followWhileFree(ctx context.Context, origin ledger.Origin, turn i
 	return err
 }
 
+// ErrClock says that the other side's certificate is of a time that is not now here: they are made an hour before the start
+// of their node, so that a clock that is hours off keeps a gateway from being spoken to.
+var ErrClock = errors.New("peer: a clock, theirs or ours, is more than an hour off")
+
+func dialError(err error) error {
+	if strings.Contains(err.Error(), "certificate has expired or is not yet valid") {
+		return fmt.Errorf("%w: connect: %w", ErrClock, err)
+	}
+	return fmt.Errorf("peer: connect: %w", err)
+}
+
 // followOne follows one gateway until something fails.
 func (p *Peer) followOne(ctx context.Context, origin ledger.Origin, turn int) error {
 	i := slices.IndexFunc(p.cfg.Roster.Partners(), func(x Partner) bool { return x.Origin == origin })
@@ -404,8 +417,11 @@ func (p *Peer) followOne(ctx context.Context, origin ledger.Origin, turn int) er
 	gateway := gateways[turn%len(gateways)]
 	open, cancel := context.WithTimeout(ctx, openWait)
 	defer cancel()
+	if n, ok := p.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
+		n.Backoff().Clear(gateway.ID) // we wait ourselves, and want to know why it fails, not that it did before
+	}
 	if err := p.host.Connect(open, gateway); err != nil {
-		return fmt.Errorf("peer: connect: %w", err)
+		return dialError(err)
 	}
 	s, err := p.host.NewStream(open, gateway.ID, protocolID)
 	if err != nil {

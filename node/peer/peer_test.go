@@ -301,6 +301,16 @@ func TestAGatewayStandsByWhileAnotherFollows(t *testing.T) {
 	until(t, "it takes over", func() bool { return b.has(a) })
 }
 
+func TestAWrongClockIsNamed(t *testing.T) {
+	wrong := errors.New("failed to negotiate security protocol: tls: certificate verification failed: x509: certificate has expired or is not yet valid: current time 2026-11-26T02:09:32Z is before 2026-11-26T03:09:27Z")
+	if err := dialError(wrong); !errors.Is(err, ErrClock) || !errors.Is(err, wrong) {
+		t.Errorf("%v", err)
+	}
+	if err := dialError(io.EOF); errors.Is(err, ErrClock) || !errors.Is(err, io.EOF) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestFramesAreBounded(t *testing.T) {
 	if _, _, err := readFrame(strings.NewReader("B\xff\xff\xff\xff"), maxFrameBytes); !errors.Is(err, ErrFrame) {
 		t.Fatalf("4 GiB: %v", err)

@@ -3,9 +3,12 @@ package script
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 
 	"vigil/cmd/network"
 	"vigil/ledger"
+	"vigil/node"
 )
 
 func TestScripts(t *testing.T) {
@@ -27,11 +31,14 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("VIGIL_DIR", filepath.Join(e.WorkDir, "node"))
+			if err := writeConfig(e); err != nil {
+				return err
+			}
 			e.Values[running{}] = &world{binary: filepath.Join(bin, "vigil")}
 			e.Defer(e.Values[running{}].(*world).stop)
 			return nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"network": start, "as": as, "settled": settled, "image": drawImage},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"network": start, "as": as, "settled": settled, "image": drawImage, "exits": exits, "until": until},
 	})
 }
 
@@ -86,7 +93,7 @@ func as(ts *testscript.TestScript, _ bool, args []string) {
 	if n == nil {
 		ts.Fatalf("no agency %s", args[0])
 	}
-	token := filepath.Join(worldOf(ts).dir, "token")
+	token := filepath.Join(worldOf(ts).dir, strings.ReplaceAll(args[0], "/", "-")+".token") // one each: a command may still run
 	ts.Check(os.WriteFile(token, []byte(n.Token+"\n"), 0o600))
 	ts.Setenv("VIGIL_SERVER", "https://"+n.Config.API.Listen)
 	ts.Setenv("VIGIL_PIN", n.Pin)
@@ -107,4 +114,66 @@ func settled(ts *testscript.TestScript, _ bool, _ []string) {
 		all = append(all, id.Jurisdiction())
 	}
 	ts.Check(w.net.Settled(ctx, all...))
+}
+
+// exits is "exits CODE COMMAND…": the command ends with exactly this code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var ended *exec.ExitError
+		if !errors.As(err, &ended) {
+			ts.Fatalf("%v", err)
+		}
+		code = ended.ExitCode()
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("it ended with %d, not %s", code, args[0])
+	}
+}
+
+// until is "until COMMAND…": it runs the command again and again until it succeeds.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	deadline, tick := time.Now().Add(startWait), time.NewTicker(200*time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ts.Exec(args[0], args[1:]...)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("not in time: %v", err)
+		}
+		<-tick.C
+	}
+}
+
+// writeConfig makes one.toml and two.toml: configurations on free ports of the loopback, with data in $WORK.
+func writeConfig(e *testscript.Env) error {
+	pass := filepath.Join(e.WorkDir, "passphrase")
+	if err := os.WriteFile(pass, []byte("correct horse\n"), 0o600); err != nil {
+		return err
+	}
+	for _, name := range []string{"one", "two"} {
+		c := node.DefaultConfig(filepath.Join(e.WorkDir, name))
+		var ports [3]string
+		for i := range ports {
+			port, err := network.FreePort()
+			if err != nil {
+				return err
+			}
+			ports[i] = strconv.Itoa(port)
+		}
+		c.PassphraseFile, c.API.Listen, c.Node.Listen = pass, "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1]
+		c.Peer.Listen = []string{"/ip4/127.0.0.1/tcp/" + ports[2]}
+		c.API.Socket = filepath.Join(os.TempDir(), "vigil-"+ports[0]+".sock") // short: a socket's path is bounded
+		b, err := c.Encode()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(e.WorkDir, name+".toml"), b, 0o600); err != nil {
+			return err
+		}
+		e.Setenv(strings.ToUpper(name), "unix://"+c.API.Socket)
+	}
+	return nil
 }

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -67,20 +69,42 @@ func (n *Node) Bundle(_ context.Context, origin ledger.Origin, at ledger.Positio
 	return raw, nil
 }
 
-// Tile implements api.Node: C2SP tlog-tiles of our own tree.
+var errTile = errors.New("node: no such tile")
+
+// Tile implements api.Node: C2SP tlog-tiles of our own tree, "tile/<level>/<n>" and, of leaves, "tile/entries/<n>".
 func (n *Node) Tile(path string) ([]byte, bool, error) {
-	parts := strings.SplitN(path, "/", 2)
-	if len(parts) != 2 {
-		return nil, false, fmt.Errorf("node: tile path")
+	rest, _ := strings.CutPrefix(path, "tile/")
+	number, entries := strings.CutPrefix(rest, "entries/")
+	if entries {
+		rest = "0/" + number
 	}
-	tile, err := tlog.ParseTilePath("tile/8/" + parts[1])
+	tile, err := tlog.ParseTilePath("tile/8/" + rest)
 	if err != nil || tile.L < 0 {
-		return nil, false, fmt.Errorf("node: tile path: %w", err)
+		return nil, false, errTile
 	}
-	size := int64(n.Size())
-	if end := ((tile.N << 8) + int64(tile.W)) << (8 * tile.L); end > size {
-		return nil, false, fmt.Errorf("node: tile beyond the tree")
+	if end := ((tile.N << 8) + int64(tile.W)) << (8 * tile.L); tile.L > maxTileLevel || end > int64(n.Size()) {
+		return nil, false, errTile
+	}
+	full := tile.W == 1<<8
+	if entries {
+		b, err := n.entryTile(tile)
+		return b, full, err
 	}
 	b, err := tlog.ReadTileData(tile, n.store.HashReader(n.id.Origin))
-	return b, tile.W == 256, err
+	return b, full, err
+}
+
+const maxTileLevel = 6 // 2^56 entries
+
+// entryTile is the leaves of a tile, each with 2 bytes of length before it.
+func (n *Node) entryTile(tile tlog.Tile) ([]byte, error) {
+	var out []byte
+	for i := range uint64(tile.W) {
+		leaf, err := n.store.Leaf(n.id.Origin, uint64(tile.N)<<8+i)
+		if err != nil {
+			return nil, err
+		}
+		out = append(binary.BigEndian.AppendUint16(out, uint16(len(leaf))), leaf...)
+	}
+	return out, nil
 }

@@ -60,6 +60,22 @@ type Config struct {
 		Announce []string `toml:"announce" comment:"multiaddresses partners dial; empty: listen"`
 	} `toml:"peer"`
 
+	Notify struct {
+		// Allow are networks that are not public and that webhooks may go to all the same.
+		Allow []string `toml:"allow" comment:"networks that are not public and that webhooks may go to all the same, such as 10.1.2.0/24"`
+		// CA is a PEM file of authorities that vouch for receivers and the mail relay; empty: the system's.
+		CA string `toml:"ca" comment:"PEM file of authorities for receivers and the mail relay; empty: the system's"`
+	} `toml:"notify"`
+
+	Mail struct {
+		// Host is a relay that speaks TLS; empty: no mail leaves.
+		Host         string `toml:"host" comment:"relay for digests by mail, with TLS; empty: no mail leaves"`
+		Port         int    `toml:"port" comment:"port of the relay"`
+		From         string `toml:"from" comment:"mailbox that digests come from"`
+		User         string `toml:"user" comment:"name at the relay; empty: it wants none"`
+		PasswordFile string `toml:"password_file" comment:"file with the password at the relay"`
+	} `toml:"mail"`
+
 	Log struct {
 		Level  string `toml:"level" comment:"debug, info, warn or error"`
 		Format string `toml:"format" comment:"json or text"`
@@ -73,6 +89,7 @@ func DefaultConfig(dir string) Config {
 	c.API.Listen = "127.0.0.1:7440"
 	c.Node.Listen = "0.0.0.0:7441"
 	c.Peer.Listen = []string{"/ip4/0.0.0.0/tcp/7442", "/ip4/0.0.0.0/udp/7442/quic-v1"}
+	c.Notify.Allow, c.Mail.Port = []string{}, 587
 	c.Log.Level = "info"
 	c.Log.Format = "json"
 	return c
@@ -132,6 +149,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: node.listen is empty; the other nodes need an address to dial", ErrConfig)
 	case c.OpenID.Issuer != "" && (c.API.URL == "" || c.OpenID.ClientID == "" || c.OpenID.SecretFile == ""):
 		return fmt.Errorf("%w: openid.issuer needs api.url, openid.client_id and openid.secret_file", ErrConfig)
+	case c.Mail.Host != "" && (c.Mail.From == "" || c.Mail.Port <= 0 || c.Mail.Port > 65535):
+		return fmt.Errorf("%w: mail.host needs mail.from and a port", ErrConfig)
 	case c.API.URL != "" && !strings.HasPrefix(c.API.URL, "https://"):
 		return fmt.Errorf("%w: api.url is https:// and a name", ErrConfig)
 	case (c.API.Certificate == "") != (c.API.Key == ""):

@@ -12,6 +12,7 @@ type metrics struct {
 	sealed   prometheus.Histogram
 	alarms   prometheus.Counter
 	batches  prometheus.Counter
+	messages *prometheus.CounterVec
 }
 
 func newMetrics(n *Node) *metrics {
@@ -21,12 +22,13 @@ func newMetrics(n *Node) *metrics {
 		sealed:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vigil_ledger_sealed_age_seconds", Help: "Age of a checkpoint's time when it began to count here.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 14)}),
 		alarms:   prometheus.NewCounter(prometheus.CounterOpts{Name: "vigil_alarms_total", Help: "What an honest peer never does."}),
 		batches:  prometheus.NewCounter(prometheus.CounterOpts{Name: "vigil_federation_refused_batches_total", Help: "Mirror batches that did not verify."}),
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vigil_notify_messages_total", Help: "Messages to subscribers, by channel and result."}, []string{"channel", "result"}),
 	}
 	gauge := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
 	}
 	m.registry.MustRegister(
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.commit, m.sealed, m.alarms, m.batches,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.commit, m.sealed, m.alarms, m.batches, m.messages,
 		gauge("vigil_ledger_entries", "Entries of our ledger on this node.", func() float64 { return float64(n.Size()) }),
 		gauge("vigil_ledger_sealed_entries", "Entries under a checkpoint that counts.", func() float64 { size, _ := n.Sealed(n.id.Origin); return float64(size) }),
 		gauge("vigil_readmodel_lag_entries", "Entries the board has not followed yet.", func() float64 {
@@ -57,3 +59,6 @@ func (m *metrics) alarm() {
 }
 
 func (m *metrics) refused() { m.batches.Inc() }
+
+// told counts a message to a subscriber.
+func (m *metrics) told(channel, result string) { m.messages.WithLabelValues(channel, result).Inc() }

@@ -26,6 +26,7 @@ import (
 	"vigil/node/cosign"
 	"vigil/node/draft"
 	"vigil/node/duty"
+	"vigil/node/notify"
 	"vigil/node/peer"
 	"vigil/node/store"
 	"vigil/node/triage"
@@ -48,6 +49,7 @@ type Node struct {
 	author   *author.Author
 	owes     *duty.Runner
 	blinding *blinding
+	tells    *notify.Teller
 	cosign   *cosign.Cosigner
 	peer     *peer.Peer // nil where this node is no gateway
 	api      *api.Server
@@ -273,7 +275,7 @@ func (n *Node) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, run := range []func(context.Context) error{
 		n.runCluster, n.whileWriting(n.found), n.askAgain, n.board.Run, n.author.Run, n.whileWriting(n.cosign.Run), n.whileWriting(n.makeEpochs),
-		n.whileWriting(n.keepSeals), n.access.Run, n.watchSpace, n.serveAPI, n.whileWriting(n.owes.Run),
+		n.whileWriting(n.keepSeals), n.access.Run, n.watchSpace, n.serveAPI, n.whileWriting(n.owes.Run), n.whileWriting(n.tells.Run),
 		n.drafts.Run, n.triage.Run,
 	} {
 		group.Go(func() error { return n.survive(run(ctx)) })
@@ -367,6 +369,9 @@ func (n *Node) apiConfig() (api.Config, error) {
 // openAPI binds the HTTPS address and the operator's socket.
 func (n *Node) openAPI() (err error) {
 	n.metrics = newMetrics(n)
+	if n.tells, err = n.teller(); err != nil {
+		return err
+	}
 	c, err := n.apiConfig()
 	if err == nil {
 		n.api, err = api.New(c)

@@ -24,6 +24,7 @@ var pure = []string{
 	"ledger/pointer",
 	"ledger/referral",
 	"ledger/report",
+	"ledger/subscription",
 	"ledger/watch",
 	"node/hashing/pdq",
 }
@@ -42,7 +43,8 @@ var downwards = map[string][]string{
 	"cluster": {"store"},
 	"duty":    {"board", "author"},
 	"triage":  {"board"},
-	"api":     {"board", "author", "interop", "accesslog", "signin", "draft"},
+	"notify":  {"board"},
+	"api":     {"board", "author", "interop", "accesslog", "signin", "draft", "notify"},
 	"interop": {},
 }
 

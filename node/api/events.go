@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"vigil/ledger/alert"
+	"vigil/ledger/noun"
 	"vigil/ledger/referral"
 	"vigil/node/board"
 )
@@ -33,6 +36,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		}
 		after = n
 	}
+	wants, err := wanted(r.URL.Query())
+	if err != nil {
+		writeError(w, explain(err))
+		return
+	}
 	if err := s.read(r.Context(), "event.follow", nil); err != nil {
 		writeError(w, err)
 		return
@@ -41,7 +49,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	flush := http.NewResponseController(w)
 	for r.Context().Err() == nil {
-		next, err := s.sendChanges(w, r.Context(), after)
+		next, err := s.sendChanges(w, r.Context(), after, wants)
 		if err == nil {
 			err = flush.Flush()
 		}
@@ -61,7 +69,29 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) sendChanges(w http.ResponseWriter, ctx context.Context, after uint64) (uint64, error) {
+// wanted reads which changes a stream is to carry: kinds (beginnings of event types), the least urgency, and whether
+// exercises, which are quiet otherwise.
+func wanted(q url.Values) (func(board.Change) bool, error) {
+	kinds, exercise, least := q["kind"], q.Get("exercise") == "true", uint64(0)
+	if len(kinds) > maxKinds {
+		return nil, noun.At("kind", noun.ErrCount)
+	}
+	if text := q.Get("urgency"); text != "" {
+		u, err := alert.ParseUrgency(text)
+		if err != nil {
+			return nil, noun.At("urgency", err)
+		}
+		least = uint64(u)
+	}
+	return func(c board.Change) bool {
+		if c.Exercise && !exercise || c.Urgency < least {
+			return false
+		}
+		return len(kinds) == 0 || slices.ContainsFunc(kinds, func(k string) bool { return strings.HasPrefix(c.Kind, k) })
+	}, nil
+}
+
+func (s *Server) sendChanges(w http.ResponseWriter, ctx context.Context, after uint64, wants func(board.Change) bool) (uint64, error) {
 	changes, err := s.cfg.Board.Changes(ctx, after, eventPage)
 	if err != nil {
 		return after, err
@@ -72,11 +102,13 @@ func (s *Server) sendChanges(w http.ResponseWriter, ctx context.Context, after u
 		return after, err
 	}
 	for _, c := range changes {
-		if !s.visible(ctx, c) {
+		if !wants(c) || !s.visible(ctx, c) {
 			after = c.Sequence
 			continue
 		}
-		data, err := json.Marshal(Change{Sequence: c.Sequence, Kind: c.Kind, Object: c.Object, Ledger: string(c.Origin), Index: c.Index, At: c.At})
+		data, err := json.Marshal(Change{
+			Sequence: c.Sequence, Kind: c.Kind, Object: c.Object, Ledger: string(c.Origin), Index: c.Index, At: c.At, Exercise: c.Exercise, Urgency: alert.Urgency(c.Urgency).String(),
+		})
 		if err != nil {
 			return after, err
 		}

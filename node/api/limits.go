@@ -22,14 +22,16 @@ const (
 	defaultDays    = 90
 	defaultHours   = 24
 
-	followWait    = 10 * time.Second // for the board to show what was committed
-	writeWait     = 10 * time.Second // for a commit
-	eventBeat     = 15 * time.Second
-	eventPage     = 256
-	consentTime   = 24 * time.Hour // for which a second person's agreement holds
-	maxUsers      = 2048
-	maxPointers   = 20_000
-	maxWordsBytes = 3000 // of an operation as it is shown to a second person
+	followWait       = 10 * time.Second // for the board to show what was committed
+	writeWait        = 10 * time.Second // for a commit
+	eventBeat        = 15 * time.Second
+	eventPage        = 256
+	consentTime      = 24 * time.Hour // for which a second person's agreement holds
+	maxUsers         = 2048
+	maxPointers      = 20_000
+	maxKinds         = 32 // of changes that one stream asks for
+	maxSubscriptions = 256
+	maxWordsBytes    = 3000 // of an operation as it is shown to a second person
 
 	accountAge        = time.Minute // to when what is known of people and tokens is taken for true
 	accountAgeMissing = time.Second // where one is not found

@@ -133,6 +133,7 @@ func New(cfg Config) (*Server, error) {
 	s.referralRoutes()
 	s.reportRoutes()
 	s.policyRoutes()
+	s.subscriptionRoutes()
 	s.pointerRoutes()
 	s.watchRoutes()
 	s.plainRoutes()

@@ -165,6 +165,8 @@ type Change struct {
 	Ledger   string    `json:"ledger"`
 	Index    uint64    `json:"index"`
 	At       time.Time `json:"at" doc:"When this node had it"`
+	Exercise bool      `json:"exercise,omitempty"`
+	Urgency  string    `json:"urgency"`
 }
 
 // Status is the node at a glance, problems first.

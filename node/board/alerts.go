@@ -50,6 +50,10 @@ func (n *alerts) schema() string { return alertTables }
 
 func (n *alerts) name(p placed) string { return alert.ID{Key: p.key}.String() }
 
+func (n *alerts) weigh(f *folder, object int64) (weight, error) {
+	return f.weightOf("SELECT exercise, urgency FROM causes WHERE object = ?", object)
+}
+
 func (n *alerts) forget() { n.folds, n.bytes, n.next = map[int64]*alert.Object{}, 0, 0 }
 
 func (n *alerts) place(w where, e *ledger.Event) (placed, fate) {

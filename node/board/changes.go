@@ -17,11 +17,13 @@ type Change struct {
 	Origin   ledger.Origin
 	Index    uint64
 	At       time.Time
+	Exercise bool
+	Urgency  uint64 // as that of alerts
 }
 
 // Changes returns changes after a sequence, in order.
 func (b *Board) Changes(ctx context.Context, after uint64, limit int) ([]Change, error) {
-	rows, err := b.read.QueryContext(ctx, "SELECT seq, kind, object, origin, idx, at FROM changes WHERE seq > ? ORDER BY seq LIMIT ?", after, min(limit, maxChanges))
+	rows, err := b.read.QueryContext(ctx, "SELECT seq, kind, object, origin, idx, at, exercise, urgency FROM changes WHERE seq > ? ORDER BY seq LIMIT ?", after, min(limit, maxChanges))
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +33,7 @@ func (b *Board) Changes(ctx context.Context, after uint64, limit int) ([]Change,
 		var c Change
 		var origin string
 		var at int64
-		if err := rows.Scan(&c.Sequence, &c.Kind, &c.Object, &origin, &c.Index, &at); err != nil {
+		if err := rows.Scan(&c.Sequence, &c.Kind, &c.Object, &origin, &c.Index, &at, &c.Exercise, &c.Urgency); err != nil {
 			return nil, err
 		}
 		c.Origin, c.At = ledger.Origin(origin), time.UnixMilli(at).UTC()

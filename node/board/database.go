@@ -44,7 +44,8 @@ CREATE TABLE objects (
 	stale INTEGER NOT NULL DEFAULT 0, UNIQUE (event, author, home, noun));
 CREATE INDEX objects_stale ON objects (id) WHERE stale = 1;
 CREATE INDEX objects_orphaned ON objects (id) WHERE founding IS NULL;
-CREATE TABLE changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, object TEXT NOT NULL, origin TEXT NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL);
+CREATE TABLE changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, object TEXT NOT NULL, origin TEXT NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL,
+	exercise INTEGER NOT NULL, urgency INTEGER NOT NULL);
 `
 
 // schema is every table.

@@ -73,6 +73,7 @@ func tables() []table {
 		pointers,
 		referrals,
 		reports,
+		subscriptions,
 		tokens,
 		users,
 		watches{},
@@ -150,7 +151,33 @@ func (f *folder) fold(n table, p placed) error {
 	if err := n.fold(f, object, p, fresh); err != nil {
 		return err
 	}
-	return f.change(p.event.Type, n.name(p), p.origin, p.at.Index)
+	w := weight{}
+	if x, ok := n.(weighed); ok {
+		if w, err = x.weigh(f, object); err != nil {
+			return err
+		}
+	}
+	return f.note(p.event.Type, n.name(p), p.origin, p.at.Index, w)
+}
+
+// weight is what decides, beside its kind, whether a change is told of.
+type weight struct {
+	exercise bool
+	urgency  uint64
+}
+
+// weighed is a table whose objects are exercises or casework, and more or less urgent.
+type weighed interface {
+	weigh(f *folder, object int64) (weight, error)
+}
+
+// weightOf reads a weight by a query for exercise and urgency of an object; one that has not been founded has none.
+func (f *folder) weightOf(query string, object int64) (w weight, err error) {
+	err = f.tx.QueryRow(query, object).Scan(&w.exercise, &w.urgency)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return w, err
 }
 
 func (f *folder) object(prefix string, k noun.Key) (id int64, fresh bool, err error) {
@@ -172,7 +199,11 @@ func objectID(q querier, prefix string, k noun.Key) (id int64, err error) {
 }
 
 func (f *folder) change(kind, object string, origin ledger.Origin, index uint64) error {
-	r, err := f.exec("INSERT INTO changes (kind, object, origin, idx, at) VALUES (?, ?, ?, ?, ?)", kind, object, string(origin), index, f.at.UnixMilli())
+	return f.note(kind, object, origin, index, weight{})
+}
+
+func (f *folder) note(kind, object string, origin ledger.Origin, index uint64, w weight) error {
+	r, err := f.exec("INSERT INTO changes (kind, object, origin, idx, at, exercise, urgency) VALUES (?, ?, ?, ?, ?, ?, ?)", kind, object, string(origin), index, f.at.UnixMilli(), w.exercise, w.urgency)
 	if err != nil {
 		return err
 	}

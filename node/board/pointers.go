@@ -39,7 +39,8 @@ const changeOverlap = "pointer.overlap"
 
 var (
 	pointers = &small[*pointer.Pointer]{
-		types: pointer.HeldTypes, ids: pointer.IDs, codec: pointer.HeldCodec, own: true, ddl: heldTables, write: writePointer,
+		weight: "SELECT exercise, 0 FROM pointers WHERE id = ?",
+		types:  pointer.HeldTypes, ids: pointer.IDs, codec: pointer.HeldCodec, own: true, ddl: heldTables, write: writePointer,
 		foldAll: func(k noun.Key, events []noun.Placed[noun.Fact], _ ledger.Policy) *pointer.Pointer {
 			return pointer.FoldHeld(k, events)
 		},

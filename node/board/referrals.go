@@ -18,7 +18,8 @@ import (
 // is to say that one has passed. Lists are answered by the two wide indexes, which hold whatever they filter by; those of
 // an agency by three narrow ones.
 var referrals = &small[*referral.Referral]{
-	types: referral.Prefix, ids: referral.IDPrefix, codec: referral.Codec, byPolicy: true, byDate: true,
+	weight: "SELECT exercise, urgency FROM referrals WHERE id = ?",
+	types:  referral.Prefix, ids: referral.IDPrefix, codec: referral.Codec, byPolicy: true, byDate: true,
 	ddl: `
 CREATE TABLE referrals (
 	id INTEGER PRIMARY KEY, state TEXT NOT NULL, opener TEXT NOT NULL, holder TEXT NOT NULL, offered TEXT NOT NULL, kind TEXT NOT NULL,

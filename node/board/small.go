@@ -23,6 +23,8 @@ type small[O any] struct {
 	byPolicy bool // its folds depend on the policy, and follow soon where that changes
 	byDate   bool // what write writes depends on the dates of events, and follows soon after a checkpoint covers them
 	foldAll  func(k noun.Key, events []noun.Placed[noun.Fact], p ledger.Policy) O
+	// weight is a query for exercise and urgency of an object; empty: neither plays a part.
+	weight string
 	// write brings the noun's own tables to an object's fold. It is called once the founding event is here, and again for
 	// every event after; last is the board's number of the latest.
 	write func(f *folder, object int64, o *Folded[O], last int64) error
@@ -47,6 +49,13 @@ func (s *small[O]) schema() string       { return s.ddl }
 func (s *small[O]) name(p placed) string { return p.key.ID(s.ids) }
 func (s *small[O]) forget()              {}
 func (s *small[O]) dated() bool          { return s.byDate }
+
+func (s *small[O]) weigh(f *folder, object int64) (weight, error) {
+	if s.weight == "" {
+		return weight{}, nil
+	}
+	return f.weightOf(s.weight, object)
+}
 
 func (s *small[O]) place(w where, e *ledger.Event) (placed, fate) {
 	if s.own && !w.own {

@@ -20,8 +20,10 @@ var pure = []string{
 	"ledger",
 	"ledger/account",
 	"ledger/alert",
+	"ledger/export",
 	"ledger/noun",
 	"ledger/pointer",
+	"ledger/recall",
 	"ledger/referral",
 	"ledger/report",
 	"ledger/subscription",
@@ -36,7 +38,7 @@ var impure = []string{
 }
 
 // nouns that are about another noun, and import it.
-var upon = map[string]string{"ledger/watch": "ledger/alert", "ledger/report": "ledger/alert"}
+var upon = map[string]string{"ledger/watch": "ledger/alert", "ledger/report": "ledger/alert", "ledger/export": "ledger/alert"}
 
 // siblings under node/ that may import another one, downwards.
 var downwards = map[string][]string{

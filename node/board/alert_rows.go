@@ -27,14 +27,20 @@ func (n *alerts) write(f *folder, object int64, o *alert.Object, p placed, late 
 		}
 	}
 	if before.Valid && before.Int64 == founding {
-		return n.changed(f, object, o, p, late)
+		if err := n.changed(f, object, o, p, late); err != nil {
+			return err
+		}
+		return f.recalled(object, o, p, late)
 	}
 	if before.Valid {
 		if err := n.removeCause(f, object); err != nil {
 			return err
 		}
 	}
-	return n.found(f, object, o, p, founding)
+	if err := n.found(f, object, o, p, founding); err != nil {
+		return err
+	}
+	return f.recalled(object, o, p, true)
 }
 
 // found makes the rows of an object whose cause is known now.

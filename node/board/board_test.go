@@ -217,7 +217,10 @@ func picture(t testing.TB, b *board.Board) string {
 }
 
 func TestAnyOrderOfArrivalGivesTheSamePicture(t *testing.T) {
-	f, in, _ := world(t)
+	f, in, uk := world(t)
+	recalledWorld(t, in, uk)
+	show(f, in)
+	show(f, uk)
 	full := map[ledger.Origin]uint64{}
 	for o, e := range f.entries {
 		full[o] = uint64(len(e))

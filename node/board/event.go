@@ -69,8 +69,10 @@ func tables() []table {
 		newAlerts(),
 		consents,
 		evaluators,
+		exports{},
 		marks,
 		pointers,
+		recalls{},
 		referrals,
 		reports,
 		subscriptions,
@@ -274,6 +276,15 @@ type Stored struct {
 	authoredAt int64
 	audience   string
 	seq        int64
+}
+
+// Audience returns whom it was sealed to.
+func (s *Stored) Audience() []ledger.AudienceName {
+	var out []ledger.AudienceName
+	for _, name := range strings.Fields(s.audience) {
+		out = append(out, ledger.AudienceName(name))
+	}
+	return out
 }
 
 // storedEvents returns events with their rows.

@@ -211,12 +211,13 @@ func (f *folder) entry(origin ledger.Origin, index uint64) error {
 		return err
 	}
 	switch rec.Kind {
-	case ledger.KindSealed, ledger.KindRelease:
-	case ledger.KindGovernance:
-		if f.board.cfg.OnGovernance != nil {
-			f.board.cfg.OnGovernance(rec, index, e.Payload)
+	case ledger.KindSealed:
+	case ledger.KindRelease:
+		if err := f.released(rec, index); err != nil {
+			return err
 		}
-		return nil
+	case ledger.KindGovernance:
+		return f.governance(rec, index, e.Payload)
 	default:
 		return nil
 	}

@@ -14,6 +14,7 @@ const (
 	defaultPage  = 50
 	maxChanges   = 1_000
 	maxListed    = 1_000 // of events without effect, and of objects without a cause
+	maxChain     = 1_000 // exports that go on from each other
 	maxTextBytes = 256
 	maxAccounts  = 4_096
 	maxTextWords = 16

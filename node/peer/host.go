@@ -51,7 +51,7 @@ func newHost(key *crypto.NodeKey, listen []string, g *gater) (host.Host, error) 
 		libp2p.Security(ltls.ID, ltls.New), libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.ConnectionGater(g), libp2p.ResourceManager(limits), libp2p.ConnectionManager(connections),
 		libp2p.DisableRelay(), libp2p.Ping(false), libp2p.DisableIdentifyAddressDiscovery(), libp2p.DisableMetrics(),
-		libp2p.UserAgent("vigil"),
+		libp2p.UserAgent("vigil"), libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return nil }), // partners know us by the roster
 	)
 	if err != nil {
 		return nil, fmt.Errorf("peer: start libp2p: %w", err)

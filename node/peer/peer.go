@@ -103,7 +103,11 @@ func New(cfg Config) (*Peer, error) {
 // Addresses returns where this node listens, with its PeerID.
 func (p *Peer) Addresses() []string {
 	var out []string
-	for _, a := range p.host.Addrs() {
+	listening, err := p.host.Network().InterfaceListenAddresses()
+	if err != nil {
+		listening = p.host.Network().ListenAddresses()
+	}
+	for _, a := range listening {
 		out = append(out, a.String()+"/p2p/"+p.host.ID().String())
 	}
 	return out
@@ -420,10 +424,11 @@ func (p *Peer) followOne(ctx context.Context, origin ledger.Origin, turn int) er
 	if n, ok := p.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
 		n.Backoff().Clear(gateway.ID) // we wait ourselves, and want to know why it fails, not that it did before
 	}
+	p.host.Peerstore().ClearAddrs(gateway.ID) // only the roster's addresses are dialled, never one that was learned
 	if err := p.host.Connect(open, gateway); err != nil {
 		return dialError(err)
 	}
-	s, err := p.host.NewStream(open, gateway.ID, protocolID)
+	s, err := p.host.NewStream(network.WithNoDial(open, "connected"), gateway.ID, protocolID)
 	if err != nil {
 		return fmt.Errorf("peer: open a stream: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -262,6 +264,41 @@ func TestAStrangerIsNotServed(t *testing.T) {
 	}
 	if err == nil {
 		t.Fatal("a stranger was served")
+	}
+}
+
+func TestOnlyTheRostersAddressesAreDialled(t *testing.T) {
+	a, b := pair(t, "/ip4/127.0.0.1/tcp/0")
+	link, err := net.Listen("tcp", "127.0.0.1:0") // what the roster names: it leads nowhere
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := link.Close(); err != nil {
+		t.Fatal(err)
+	}
+	key := a.j.Members[0].Node
+	elsewhere, err := Gateway(key.Public(), []string{"/ip4/127.0.0.1/tcp/" + strconv.Itoa(link.Addr().(*net.TCPAddr).Port)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := gatewayOf(t, b, b.j.Members[0].Node)
+	known.Gateways[0].Addrs = nil // a lets b in and does not dial it
+	a.set([]Partner{known})
+	b.link(t, a)
+	a.write(3)
+	until(t, "it follows", func() bool { return b.has(a) })
+	if learned := b.peer.host.Peerstore().Addrs(elsewhere.ID); len(learned) > 1 {
+		t.Errorf("it knows %v", learned)
+	}
+	b.peer.host.Peerstore().AddAddrs(elsewhere.ID, gatewayOf(t, a, key).Gateways[0].Addrs, time.Hour) // as a peer could tell it
+	b.set([]Partner{{Origin: a.own, Gateways: []libp2p.AddrInfo{elsewhere}}})
+	if err := b.peer.host.Network().ClosePeer(elsewhere.ID); err != nil {
+		t.Fatal(err)
+	}
+	a.write(3)
+	until(t, "it tries what the roster names", func() bool { return strings.Contains(b.peer.Status(a.own).Error, "peer: connect: ") || b.has(a) })
+	if b.has(a) {
+		t.Error("it dialled an address that is not in the roster")
 	}
 }
 

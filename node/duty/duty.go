@@ -79,14 +79,15 @@ func (r *Runner) do(ctx context.Context, d Duty) {
 	for ctx.Err() == nil {
 		seen := r.cfg.Board.LastChange()
 		owed, again, err := d.Owed(ctx, time.Now())
+		written := 0
 		if err == nil {
-			err = r.write(ctx, owed)
+			written, err = r.write(ctx, owed)
 		}
 		switch {
 		case err != nil && ctx.Err() == nil:
 			r.cfg.Log.Warn("a duty waits and is tried again", "duty", d.Name(), "error", err)
 			again = time.Now().Add(retryAfter)
-		case len(owed) > 0:
+		case written > 0:
 			continue // there may be more
 		}
 		r.rest(ctx, seen, again)
@@ -106,8 +107,9 @@ func (r *Runner) rest(ctx context.Context, seen uint64, again time.Time) {
 	_ = r.cfg.Board.WaitChange(ctx, seen) // its error is the deadline, or the end
 }
 
-// write commits what is owed, as few entries as the audiences allow, and waits until the board shows it.
-func (r *Runner) write(ctx context.Context, owed []Owed) error {
+// write commits what is owed and not written yet, in as few entries as the audiences allow, and waits until the board shows
+// it. It returns how many events it has written.
+func (r *Runner) write(ctx context.Context, owed []Owed) (written int, err error) {
 	for len(owed) > 0 {
 		audience := owed[0].Audience
 		var events []ledger.Event
@@ -117,20 +119,20 @@ func (r *Runner) write(ctx context.Context, owed []Owed) error {
 				others = append(others, o)
 				continue
 			}
-			_, written, err := r.cfg.Board.ByEvent(ctx, r.cfg.Agency, o.Event.ID)
+			_, before, err := r.cfg.Board.ByEvent(ctx, r.cfg.Agency, o.Event.ID)
 			if err != nil {
-				return err
+				return written, err
 			}
-			if !written {
+			if !before {
 				events = append(events, o.Event)
 			}
 		}
 		if err := r.commit(ctx, audience, events); err != nil {
-			return err
+			return written, err
 		}
-		owed = others
+		written, owed = written+len(events), others
 	}
-	return nil
+	return written, nil
 }
 
 func (r *Runner) commit(ctx context.Context, audience []ledger.AudienceName, events []ledger.Event) error {

@@ -277,20 +277,24 @@ func (n *Node) showEvents(out *api.Entry, rec *ledger.Record, payload []byte, co
 	}
 }
 
-// Proof implements api.Node.
-func (n *Node) Proof(index uint64) (api.Proof, error) {
-	signed, cp, err := n.latest()
+// Proof implements api.Node: of a mirror under the checkpoint that its own agencies and ours have signed.
+func (n *Node) Proof(origin string, index uint64) (api.Proof, error) {
+	o, err := n.origin(origin)
+	if err != nil {
+		return api.Proof{}, err
+	}
+	signed, cp, err := n.latest(o)
 	if err != nil {
 		return api.Proof{}, err
 	}
 	if index >= cp.Size {
 		return api.Proof{}, refuse(http.StatusNotFound, "not-sealed", fmt.Sprintf("entry %d is not under a checkpoint yet; the newest covers %d entries", index, cp.Size), "ask again in a moment")
 	}
-	path, err := ledger.ProveInclusion(cp.Size, index, n.store.HashReader(n.id.Origin))
+	path, err := ledger.ProveInclusion(cp.Size, index, n.store.HashReader(o))
 	if err != nil {
 		return api.Proof{}, err
 	}
-	leaf, err := n.store.Hash(n.id.Origin, index)
+	leaf, err := n.store.Hash(o, index)
 	if err != nil {
 		return api.Proof{}, err
 	}
@@ -301,8 +305,8 @@ func (n *Node) Proof(index uint64) (api.Proof, error) {
 	return p, nil
 }
 
-func (n *Node) latest() ([]byte, ledger.Checkpoint, error) {
-	signed, err := n.store.Latest(n.id.Origin)
+func (n *Node) latest(origin ledger.Origin) ([]byte, ledger.Checkpoint, error) {
+	signed, err := n.store.Latest(origin)
 	if err != nil {
 		return nil, ledger.Checkpoint{}, err
 	}

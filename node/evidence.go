@@ -28,7 +28,7 @@ func (n *Node) Bundle(_ context.Context, origin ledger.Origin, at ledger.Positio
 		return nil, refuse(http.StatusConflict, "other-ledger", fmt.Sprintf("it is in the ledger of %s", origin), "ask a node of that jurisdiction for the bundle")
 	}
 	state := n.store.State()
-	signed, cp, err := n.latest()
+	signed, cp, err := n.latest(n.id.Origin)
 	if err != nil {
 		return nil, err
 	}

@@ -184,7 +184,7 @@ func TestOrdinaryToolsVerifyTheLedger(t *testing.T) {
 	}
 
 	// Our own proof and receipt name the same tree.
-	p, err := analyst.Proof(t.Context(), last.Index)
+	p, err := analyst.Proof(t.Context(), "", last.Index)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 func alertCommand(o *options) *cobra.Command {
 	return noun("alert", "Raise, find and judge alerts",
-		alertRaise(o), alertList(o), alertShow(o), alertLookUp(o), alertAssess(o), alertRetract(o), alertSight(o), alertLink(o), alertUnlink(o), alertWatch(o), alertImport(o), alertExport(o))
+		alertRaise(o), alertList(o), alertShow(o), alertLookUp(o), alertAssess(o), alertRetract(o), alertRecall(o), alertRecalls(o), alertSight(o), alertLink(o), alertUnlink(o), alertWatch(o), alertImport(o), alertExport(o), alertExports(o))
 }
 
 // factFlags are the flags that describe an alert, shared by raise and import.

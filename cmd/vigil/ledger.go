@@ -107,7 +107,8 @@ func ledgerVerify(o *options) *cobra.Command {
 }
 
 func ledgerProof(o *options) *cobra.Command {
-	return &cobra.Command{
+	var origin string
+	cmd := &cobra.Command{
 		Use: "proof INDEX", Short: "Inclusion proof of one entry under the newest checkpoint", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			index, err := parseIndex(args[0])
@@ -118,7 +119,7 @@ func ledgerProof(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := c.Proof(cmd.Context(), index)
+			p, err := c.Proof(cmd.Context(), origin, index)
 			if err != nil {
 				return err
 			}
@@ -129,6 +130,8 @@ func ledgerProof(o *options) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().StringVar(&origin, "ledger", "", "origin of a mirror; default our own ledger")
+	return cmd
 }
 
 func ledgerCheckpoint(o *options) *cobra.Command {

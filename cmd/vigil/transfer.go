@@ -15,12 +15,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"vigil/ledger/alert"
 	"vigil/node/api"
 	"vigil/node/interop"
-	"vigil/node/interop/hashlist"
 	"vigil/node/interop/row"
-	"vigil/node/interop/vics"
 )
 
 const (
@@ -260,108 +257,4 @@ func (c *countingReader) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.n += int64(n)
 	return n, err
-}
-
-func alertExport(o *options) *cobra.Command {
-	var out string
-	q := api.ListQuery{Sort: "oldest", Limit: 500}
-	var format, nation string
-	cmd := &cobra.Command{
-		Use: "export", Short: "Write alerts as CSV (the columns of ICSE) or VICS 2.0; TLP:RED, and what is not acted on, never leaves", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := o.client()
-			if err != nil {
-				return err
-			}
-			w := o.out.out
-			if out != "" {
-				f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				w = f
-			}
-			writer, err := newExporter(format, nation, w)
-			if err != nil {
-				return err
-			}
-			return o.export(cmd.Context(), c, q, writer)
-		},
-	}
-	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write (default: standard output)")
-	cmd.Flags().StringVar(&format, "format", "csv", "csv or vics")
-	cmd.Flags().StringVar(&nation, "nation", string(vics.Default), "whose categories a VICS file is written in: Default, US, UK")
-	cmd.Flags().StringVar(&q.Standing, "standing", "", "only this standing")
-	cmd.Flags().BoolVar(&q.Exercise, "exercise", false, "exercises instead of casework")
-	return cmd
-}
-
-// exporter writes rows in an outside format.
-type exporter interface {
-	Write(r row.Row) error
-	Close() error
-}
-
-func newExporter(format, nation string, w io.Writer) (exporter, error) {
-	switch n := vics.Nation(nation); {
-	case format == "csv":
-		return hashlist.NewWriter(w)
-	case format != "vics":
-		return nil, &usageError{text: fmt.Sprintf("%q is no format", format), hint: "--format csv or --format vics"}
-	case n != vics.Default && n != vics.UnitedStates && n != vics.UnitedKingdom:
-		return nil, &usageError{text: fmt.Sprintf("%q is no national context of VICS 2.0", nation), hint: "--nation Default, US or UK"}
-	default:
-		return vics.NewWriter(w, n)
-	}
-}
-
-func (o *options) export(ctx context.Context, c *api.Client, q api.ListQuery, w exporter) error {
-	written, held := 0, 0
-	for {
-		page, err := c.Alerts(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, a := range page.Alerts {
-			if a.Handling != nil && a.Handling.TLP == "red" || !a.Actionable {
-				held++
-				continue
-			}
-			r, err := rowOf(a)
-			if err != nil {
-				return err
-			}
-			switch err := w.Write(r); {
-			case errors.Is(err, vics.ErrNoMD5):
-				held++
-			case err != nil:
-				return err
-			default:
-				written++
-			}
-		}
-		if q.Cursor = page.Next; page.Next == "" {
-			break
-		}
-	}
-	o.out.note("%d written, %d held back (TLP:RED, not acted on, or without what the format identifies a file by)", written, held)
-	return w.Close()
-}
-
-func rowOf(a api.Alert) (row.Row, error) {
-	d, err := api.DetailsOf(a.AlertFacts)
-	if err != nil {
-		return row.Row{}, err
-	}
-	r := row.Row{Media: d.Media, Classifications: d.Classifications, Victim: d.Victim, Series: d.Series, Updated: a.Authored}
-	for _, s := range a.Signals {
-		x, err := alert.ParseSignal(s.Algorithm + ":" + s.Value)
-		if err != nil {
-			return r, err
-		}
-		r.File.Signals = append(r.File.Signals, x)
-	}
-	r.File = r.File.Normal()
-	return r, nil
 }

@@ -323,7 +323,11 @@ func (s *Server) retract(ctx context.Context, in *keyedAlert[Retract]) (*body[Wr
 		}
 		replacement = &r.ID.Key
 	}
-	w, err := s.write(ctx, in.Key, s.answerAudience(a), func(id ledger.EventID) (ledger.Event, error) {
+	audience, err := s.recallAudience(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.write(ctx, in.Key, audience, func(id ledger.EventID) (ledger.Event, error) {
 		v := alert.View{Agency: s.cfg.Agency}
 		var err error
 		if v.Object, err = s.cfg.Board.Object(ctx, a.ID.Key); err == nil && replacement != nil {
@@ -337,7 +341,7 @@ func (s *Server) retract(ctx context.Context, in *keyedAlert[Retract]) (*body[Wr
 	return &body[Written]{w}, err
 }
 
-// answerAudience is who hears of an assessment or retraction: everyone at home, and every audience the alert went to.
+// answerAudience is who hears of an assessment: everyone at home, and every audience the alert went to.
 func (s *Server) answerAudience(a board.Alert) []ledger.AudienceName {
 	out := []ledger.AudienceName{}
 	home := false

@@ -147,9 +147,9 @@ func (c *Client) Entry(ctx context.Context, origin string, index uint64) (Entry,
 	return ask[Entry](ctx, c, call{method: http.MethodGet, path: "/v1/ledger/entries/" + strconv.FormatUint(index, 10), query: q})
 }
 
-// Proof returns the inclusion proof of one entry of our ledger in the newest checkpoint.
-func (c *Client) Proof(ctx context.Context, index uint64) (Proof, error) {
-	return ask[Proof](ctx, c, call{method: http.MethodGet, path: "/v1/ledger/proofs/" + strconv.FormatUint(index, 10)})
+// Proof returns the inclusion proof of one entry in the newest checkpoint; an empty origin is our own ledger.
+func (c *Client) Proof(ctx context.Context, origin string, index uint64) (Proof, error) {
+	return ask[Proof](ctx, c, call{method: http.MethodGet, path: "/v1/ledger/proofs/" + strconv.FormatUint(index, 10), query: paged(false, 0, 0, "origin", origin)})
 }
 
 // Checkpoint returns the newest signed checkpoint of a ledger, a C2SP signed note.

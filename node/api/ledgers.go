@@ -34,7 +34,7 @@ func (s *Server) ledgerRoutes() {
 		return &body[Entry]{e}, err
 	})
 	route(s, http.MethodGet, "/v1/ledger/proofs/{index}", "proof", "Inclusion proof of an entry under the newest checkpoint", inspectors, func(_ context.Context, in *entryPath) (*body[Proof], error) {
-		p, err := s.cfg.Node.Proof(in.Index)
+		p, err := s.cfg.Node.Proof(in.Origin, in.Index)
 		return &body[Proof]{p}, err
 	})
 	raw(s, "/v1/ledger/checkpoint", "checkpoint", "The newest signed checkpoint (C2SP signed note)", anyone, func(_ context.Context, in *originQuery) (*rawAnswer, error) {

@@ -26,6 +26,7 @@ const (
 	writeWait        = 10 * time.Second // for a commit
 	eventBeat        = 15 * time.Second
 	eventPage        = 256
+	exportPage       = 2_000
 	consentTime      = 24 * time.Hour // for which a second person's agreement holds
 	maxUsers         = 2048
 	maxPointers      = 20_000

@@ -13,6 +13,7 @@ import (
 	"vigil/ledger/alert"
 	"vigil/ledger/noun"
 	"vigil/ledger/pointer"
+	"vigil/ledger/recall"
 	"vigil/ledger/referral"
 	"vigil/ledger/report"
 )
@@ -24,6 +25,7 @@ var policySections = []policySection{
 	sectionOf(pointer.Section),
 	sectionOf(referral.Section),
 	sectionOf(report.Section),
+	sectionOf(recall.Section),
 }
 
 // policySection is one noun's part of the policy.

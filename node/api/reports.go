@@ -213,7 +213,7 @@ func (s *Server) prove(ctx context.Context, x *board.Report, out *Report) error 
 		out.Receipt = s.cfg.Node.Receipt(author.Receipt{Index: stored.Position.Index, Leaf: leaf}, stored.Event.Digest())
 	}
 	if out.Sealed {
-		proof, err := s.cfg.Node.Proof(out.Index)
+		proof, err := s.cfg.Node.Proof("", out.Index)
 		if err != nil {
 			return err
 		}

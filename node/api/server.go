@@ -39,6 +39,10 @@ type Node interface {
 	Writable() error
 	// Sealed returns the size and time of the newest checkpoint that counts for a ledger.
 	Sealed(origin ledger.Origin) (size uint64, at time.Time)
+	// RecallAudience returns who is to hear that an alert was taken back, of those who could open it.
+	RecallAudience(holders []board.Holder, unknown []ledger.AudienceName) []ledger.AudienceName
+	// Left says that a holder does not belong to its jurisdiction any more, or not since then.
+	Left(h board.Holder) bool
 	// Receipt signs for an entry, and for the event in it that has a digest.
 	Receipt(r author.Receipt, event [32]byte) []byte
 	// Leaf returns the leaf hash of an entry of our ledger.
@@ -55,7 +59,7 @@ type Node interface {
 	Card() (Card, error)
 	Link(ctx context.Context, card []byte) (author.Receipt, error)
 	Entry(origin string, index uint64, content bool) (Entry, error)
-	Proof(index uint64) (Proof, error)
+	Proof(origin string, index uint64) (Proof, error)
 	Checkpoint(origin string) ([]byte, error)
 	Trust() ([]byte, error)
 	// Bundle proves one row of our ledger and shows nothing else of its entry.
@@ -136,6 +140,8 @@ func New(cfg Config) (*Server, error) {
 	s.subscriptionRoutes()
 	s.pointerRoutes()
 	s.watchRoutes()
+	s.recallRoutes()
+	s.exportRoutes()
 	s.plainRoutes()
 	return s, nil
 }

@@ -121,11 +121,13 @@ const maxShownRows = 100
 // shows give the content of an event its shape on the wire, by the noun its type begins with.
 var shows = map[string]func(e *ledger.Event) (any, error){
 	"alert":        showAlertEvent,
+	"export":       showExportEvent,
 	"pointer":      showPointerEvent,
+	"recall":       showRecallEvent,
 	"referral":     showReferralEvent,
 	"report":       showReportEvent,
-	"watch":        showWatchEvent,
 	"subscription": showSubscriptionEvent,
+	"watch":        showWatchEvent,
 }
 
 // ShowEvent gives an opened event its shape on the wire: what it says, in words.

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 
+	"vigil/ledger"
 	"vigil/node/api"
 )
 
@@ -25,3 +26,12 @@ func (n *Node) SetSpaceFloor(bytes uint64) { n.floor = bytes }
 
 // Agreed is the time by the clock in the middle.
 var Agreed = agreed
+
+// Govern signs an act with this node's agency and commits it.
+func (n *Node) Govern(ctx context.Context, act any) error {
+	_, err := n.author.Govern(ctx, act)
+	return err
+}
+
+// Governance is the roster as this node has it.
+func (n *Node) Governance() *ledger.Governance { return n.store.State().Governance }

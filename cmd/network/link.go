@@ -6,8 +6,10 @@ import (
 	"sync"
 )
 
-// Link passes connections on to a gateway until it is cut.
+// Link passes connections, or datagrams, on to a gateway until it is cut.
 type Link struct {
+	d *datagrams // nil for connections
+
 	l  net.Listener
 	to string
 
@@ -27,7 +29,12 @@ func NewLink(to string) (*Link, error) {
 	return c, nil
 }
 
-func (c *Link) port() int { return c.l.Addr().(*net.TCPAddr).Port }
+func (c *Link) port() int {
+	if c.d != nil {
+		return c.d.outer.LocalAddr().(*net.UDPAddr).Port
+	}
+	return c.l.Addr().(*net.TCPAddr).Port
+}
 
 func (c *Link) accept() {
 	for {
@@ -82,6 +89,10 @@ func (c *Link) drop(conn net.Conn) {
 
 // Cut cuts or heals the link.
 func (c *Link) Cut(cut bool) {
+	if c.d != nil {
+		c.d.setCut(cut)
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cut = cut
@@ -94,6 +105,10 @@ func (c *Link) Cut(cut bool) {
 
 // Close ends the link.
 func (c *Link) Close() {
+	if c.d != nil {
+		c.d.close()
+		return
+	}
 	c.Cut(true)
 	_ = c.l.Close()
 }

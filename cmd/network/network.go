@@ -58,7 +58,7 @@ func (n *Network) members(j ledger.JurisdictionID) []ledger.AgencyID {
 // its node is ready and reads what comes from now on.
 func (n *Network) Add(ctx context.Context, id ledger.AgencyID) error {
 	before := n.members(id.Jurisdiction())
-	x, err := newNode(n.dir, n.binary, n.passphrase(), id, len(before) < gateways)
+	x, err := newNode(n.dir, n.binary, n.passphrase(), id, n.gateway(id, len(before)))
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,17 @@ func (n *Network) Add(ctx context.Context, id ledger.AgencyID) error {
 		return fmt.Errorf("%s: token: %w", id, err)
 	}
 	return nil
+}
+
+// gateway says over what partners reach an agency's node, if at all: the first jurisdiction over TCP, the others over QUIC.
+func (n *Network) gateway(id ledger.AgencyID, before int) string {
+	switch {
+	case before >= gateways:
+		return ""
+	case len(n.order) > 0 && n.order[0].Jurisdiction() != id.Jurisdiction():
+		return overQUIC
+	}
+	return overTCP
 }
 
 func (n *Network) enter(ctx context.Context, x *Node, before []ledger.AgencyID) error {

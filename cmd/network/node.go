@@ -45,8 +45,14 @@ func FreePort() (port int, err error) {
 	return 0, err
 }
 
+// What partners reach a gateway over.
+const (
+	overTCP  = "tcp"
+	overQUIC = "quic"
+)
+
 // newNode makes a node's configuration. A gateway is reached by partners through a link that can be cut.
-func newNode(dir, binary, passphrase string, agency ledger.AgencyID, gateway bool) (*Node, error) {
+func newNode(dir, binary, passphrase string, agency ledger.AgencyID, gateway string) (*Node, error) {
 	n := &Node{Agency: agency, binary: binary}
 	ports := make([]int, 3)
 	for i := range ports {
@@ -60,14 +66,17 @@ func newNode(dir, binary, passphrase string, agency ledger.AgencyID, gateway boo
 	c.API.Listen, c.Node.Listen = "127.0.0.1:"+strconv.Itoa(ports[0]), "127.0.0.1:"+strconv.Itoa(ports[1])
 	c.Peer.Listen = nil
 	c.Log.Level = "warn"
-	if gateway {
-		link, err := NewLink("127.0.0.1:" + strconv.Itoa(ports[2]))
+	if gateway != "" {
+		open, format := NewLink, "/ip4/127.0.0.1/tcp/%d"
+		if gateway == overQUIC {
+			open, format = NewDatagramLink, "/ip4/127.0.0.1/udp/%d/quic-v1"
+		}
+		link, err := open("127.0.0.1:" + strconv.Itoa(ports[2]))
 		if err != nil {
 			return nil, err
 		}
 		n.Link = link
-		c.Peer.Listen = []string{"/ip4/127.0.0.1/tcp/" + strconv.Itoa(ports[2])}
-		c.Peer.Announce = []string{"/ip4/127.0.0.1/tcp/" + strconv.Itoa(link.port())}
+		c.Peer.Listen, c.Peer.Announce = []string{fmt.Sprintf(format, ports[2])}, []string{fmt.Sprintf(format, link.port())}
 	}
 	n.Config = c
 	return n, nil

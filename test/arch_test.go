@@ -42,11 +42,12 @@ var upon = map[string]string{"ledger/watch": "ledger/alert", "ledger/report": "l
 
 // siblings under node/ that may import another one, downwards.
 var downwards = map[string][]string{
+	"board":   {"figures"},
 	"cluster": {"store"},
 	"duty":    {"board", "author"},
 	"triage":  {"board"},
 	"notify":  {"board"},
-	"api":     {"board", "author", "interop", "accesslog", "signin", "draft", "notify"},
+	"api":     {"board", "author", "interop", "accesslog", "signin", "draft", "figures", "notify"},
 	"interop": {},
 }
 

@@ -72,6 +72,7 @@ func newRoot() *cobra.Command {
 		alertCommand(o),
 		consentCommand(o),
 		enrolCommand(o),
+		figuresCommand(o),
 		hashCommand(o),
 		loginCommand(o),
 		logoutCommand(o),

@@ -16,12 +16,14 @@ import (
 	"vigil/ledger/recall"
 	"vigil/ledger/referral"
 	"vigil/ledger/report"
+	"vigil/node/figures"
 )
 
 // policySections give the nouns' parts of the policy their shape on the wire: one line for each noun that has one.
 var policySections = []policySection{
 	sectionOf(account.Section),
 	sectionOf(alert.Section),
+	sectionOf(figures.Section),
 	sectionOf(pointer.Section),
 	sectionOf(referral.Section),
 	sectionOf(report.Section),

@@ -137,6 +137,7 @@ func New(cfg Config) (*Server, error) {
 	s.referralRoutes()
 	s.reportRoutes()
 	s.policyRoutes()
+	s.figureRoutes()
 	s.subscriptionRoutes()
 	s.pointerRoutes()
 	s.watchRoutes()

@@ -31,7 +31,7 @@ CREATE INDEX referrals_by_holder ON referrals (exercise, holder, moved);
 CREATE INDEX referrals_by_offered ON referrals (exercise, offered, moved);
 CREATE INDEX referrals_by_alarm ON referrals (alarm) WHERE alarm IS NOT NULL;
 CREATE INDEX referrals_handed_over ON referrals (holder) WHERE state = 'handover';
-`,
+` + timesTable("referral_times"),
 	foldAll: func(k noun.Key, events []noun.Placed[noun.Fact], _ ledger.Policy) *referral.Referral {
 		return referral.Fold(k, events)
 	},
@@ -75,7 +75,11 @@ func writeReferral(f *folder, object int64, o *Folded[*referral.Referral], last 
 		holder = excluded.holder, offered = excluded.offered, moved = excluded.moved, warn = excluded.warn, due = excluded.due, alarm = excluded.alarm`,
 		object, string(r.State), string(r.Opener), string(r.Holder), string(r.Offered), string(r.Opened.Kind),
 		slices.Index(referral.Urgencies, r.Opened.Urgency), r.Opened.Exercise, last, warn, due, alarm)
-	return err
+	if err != nil {
+		return err
+	}
+	answered, concluded := referralTimes(o)
+	return f.times("referral_times", object, o.NoLaterThan, answered, concluded)
 }
 
 func milliseconds(t time.Time) sql.NullInt64 {

@@ -28,7 +28,7 @@ CREATE INDEX reports_by_exercise ON reports (exercise, moved);
 CREATE INDEX reports_by_moved ON reports (moved);
 CREATE TABLE report_signals (alg INTEGER, value BLOB, report INTEGER, PRIMARY KEY (alg, value, report)) WITHOUT ROWID;
 CREATE INDEX report_signals_by_report ON report_signals (report);
-`,
+` + timesTable("report_times"),
 	foldAll: func(k noun.Key, events []noun.Placed[noun.Fact], _ ledger.Policy) *report.Report {
 		return report.Fold(k, events)
 	},
@@ -48,6 +48,10 @@ func writeReport(f *folder, object int64, o *Folded[*report.Report], last int64)
 		object, r.State, string(r.Author), r.Received.Source.Platform, string(r.Holder), r.Person, r.Outcome, r.Withdrawn, r.Received.Exercise,
 		o.Authored.UnixMilli(), r.Revision, complete, len(r.Statement.Files), viewed, last)
 	if err != nil {
+		return err
+	}
+	answered, concluded := reportTimes(o)
+	if err := f.times("report_times", object, o.Authored, answered, concluded); err != nil {
 		return err
 	}
 	return writeReportSignals(f, object, r)

@@ -21,17 +21,8 @@ const (
 	recallRetry   = 30 * time.Second // where an audience cannot be written to now: its link is suspended
 )
 
-// counter counts what was derived from rows of an alert elsewhere than on the board: subscribers that were told of their
-// recall. Its error lets the answer wait, and is tried again.
-type counter interface {
-	Told(ctx context.Context, k alert.Key, rows alert.RowSet) (uint32, error)
-}
-
 // answerRecalls is the duty to answer, for this agency, every recall of an alert that it holds.
-type answerRecalls struct {
-	n    *Node
-	told []counter
-}
+type answerRecalls struct{ n *Node }
 
 // Name implements duty.Duty.
 func (answerRecalls) Name() string { return "answer recalls" }
@@ -64,7 +55,7 @@ func (d answerRecalls) answers(ctx context.Context, owed []board.OwedRecall) ([]
 	packed := map[group]*recall.Answered{}
 	var order []group
 	for _, x := range owed {
-		derived, err := d.derived(ctx, x)
+		derived, err := d.n.board.Derived(ctx, x.Key, x.Rows)
 		if err != nil {
 			return nil, err
 		}
@@ -84,18 +75,6 @@ func (d answerRecalls) answers(ctx context.Context, owed []board.OwedRecall) ([]
 		out = append(out, duty.Owed{Audience: audienceFrom(g.to), Event: e})
 	}
 	return out, nil
-}
-
-func (d answerRecalls) derived(ctx context.Context, x board.OwedRecall) (recall.Derived, error) {
-	derived, err := d.n.board.Derived(ctx, x.Key, x.Rows)
-	for _, c := range d.told {
-		told, toldErr := c.Told(ctx, x.Key, x.Rows)
-		if toldErr != nil {
-			return derived, toldErr
-		}
-		derived.Told += told
-	}
-	return derived, err
 }
 
 // answersKey names the recalls that are answered, whatever is counted.
@@ -256,8 +235,8 @@ func (n *Node) RecallAudience(holders []board.Holder, unknown []ledger.AudienceN
 	return n.withSelf(single)
 }
 
-// Left implements api.Node.
-func (n *Node) Left(h board.Holder) bool {
+// RemovedSince implements api.Node.
+func (n *Node) RemovedSince(h board.Holder) bool {
 	g := n.rosterOf(h.Agency.Jurisdiction())
 	if g == nil {
 		return false // nothing is known of it

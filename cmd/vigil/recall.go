@@ -56,7 +56,7 @@ func recallSummary(r api.Recall) string {
 	for _, part := range []struct {
 		n    int
 		name string
-	}{{r.Overdue, "overdue"}, {r.Pending, "not yet heard"}, {r.Left, "left"}, {r.Late, "late"}} {
+	}{{r.Overdue, "overdue"}, {r.Pending, "not yet heard"}, {r.Removed, "removed"}, {r.Late, "late"}} {
 		if part.n > 0 {
 			text += fmt.Sprintf(", %d %s", part.n, part.name)
 		}

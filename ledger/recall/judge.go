@@ -14,8 +14,8 @@ type Holder struct {
 	Agency ledger.AgencyID
 	// By is how it could: an audience of the alert, or of a release of it.
 	By ledger.AudienceName
-	// Left says that it does not belong to its jurisdiction any more, or not since then.
-	Left bool
+	// Removed says that it does not belong to its jurisdiction any more, or not since then.
+	Removed bool
 }
 
 // Given is an answer with its place in the answering agency's ledger.
@@ -37,7 +37,7 @@ const (
 	Done    State = "done"
 	Pending State = "not-yet-heard" // and not overdue
 	Overdue State = "overdue"
-	Left    State = "left" // it belongs to no roster now, and never answered
+	Removed State = "removed" // it belongs to its jurisdiction's roster no more, and never answered
 )
 
 // Line is what is known of one agency.
@@ -54,12 +54,12 @@ type Line struct {
 // canonical order counts, and home is the ledger of the recalled alert. Lines are in the order of agencies.
 func Judge(home ledger.Origin, holders []Holder, answers []Given, due, now time.Time) []Line {
 	lines := map[ledger.AgencyID]*Line{}
-	left := map[ledger.AgencyID]bool{}
+	removed := map[ledger.AgencyID]bool{}
 	for _, h := range holders {
 		if l := lines[h.Agency]; l == nil {
-			lines[h.Agency], left[h.Agency] = &Line{Agency: h.Agency, By: h.By}, h.Left
+			lines[h.Agency], removed[h.Agency] = &Line{Agency: h.Agency, By: h.By}, h.Removed
 		} else {
-			l.By, left[h.Agency] = min(l.By, h.By), left[h.Agency] && h.Left // who holds it still in one way must answer
+			l.By, removed[h.Agency] = min(l.By, h.By), removed[h.Agency] && h.Removed // who holds it still in one way must answer
 		}
 	}
 	for i := range answers {
@@ -75,20 +75,20 @@ func Judge(home ledger.Origin, holders []Holder, answers []Given, due, now time.
 	}
 	out := make([]Line, 0, len(lines))
 	for _, l := range lines {
-		l.judge(left[l.Agency], due, now)
+		l.judge(removed[l.Agency], due, now)
 		out = append(out, *l)
 	}
 	slices.SortFunc(out, func(a, b Line) int { return strings.Compare(string(a.Agency), string(b.Agency)) })
 	return out
 }
 
-func (l *Line) judge(left bool, due, now time.Time) {
+func (l *Line) judge(removed bool, due, now time.Time) {
 	switch {
 	case l.Given != nil:
 		proved := !l.Given.NoLaterThan.IsZero() && !l.Given.NoLaterThan.After(due)
 		l.State, l.Late = Done, !due.IsZero() && l.Given.Signed.After(due) && !proved
-	case left:
-		l.State = Left
+	case removed:
+		l.State = Removed
 	case !due.IsZero() && now.After(due):
 		l.State = Overdue
 	default:
@@ -106,8 +106,8 @@ func before(home ledger.Origin, a, b *Given) bool {
 
 // Counts are the sums of lines.
 type Counts struct {
-	Expected, Done, Late, Overdue, Pending, Left int
-	Hits, Exports, Told                          uint64
+	Expected, Done, Late, Overdue, Pending, Removed int
+	Hits, Exports, Told                             uint64
 }
 
 // Count sums lines up. Who answered unexpectedly is not among the expected, nor among the done.
@@ -130,8 +130,8 @@ func Count(lines []Line) Counts {
 			c.Overdue++
 		case Pending:
 			c.Pending++
-		case Left:
-			c.Left++
+		case Removed:
+			c.Removed++
 		}
 		if l.Late {
 			c.Late++
@@ -141,4 +141,4 @@ func Count(lines []Line) Counts {
 }
 
 // Complete says that everyone who can answer has.
-func (c Counts) Complete() bool { return c.Done+c.Left == c.Expected }
+func (c Counts) Complete() bool { return c.Done+c.Removed == c.Expected }

@@ -123,9 +123,9 @@ func TestJudge(t *testing.T) {
 		{Agency: "in/a", By: "in/*"},
 		{Agency: "in/b", By: "in/*"},
 		{Agency: "in/c", By: "in/*"},
-		{Agency: "in/gone", By: "in/*", Left: true},
-		{Agency: "in/left", By: "in/*", Left: true},
-		{Agency: "in/back", By: "in/*", Left: true},
+		{Agency: "in/gone", By: "in/*", Removed: true},
+		{Agency: "in/left", By: "in/*", Removed: true},
+		{Agency: "in/back", By: "in/*", Removed: true},
 		{Agency: "in/back", By: "in/@lab"},
 		{Agency: "uk/late", By: "uk/*"},
 		{Agency: "uk/ahead", By: "uk/*"},
@@ -136,7 +136,7 @@ func TestJudge(t *testing.T) {
 		at("uk/late", far, 1, 1, time.Hour), at("uk/ahead", far, 2, time.Hour, -time.Hour), at("us/x", far, 9, 0, 0),
 	}
 	want := map[ledger.AgencyID]string{
-		"in/a": "done 3 false", "in/b": "STATE", "in/c": "STATE", "in/gone": "left", "in/left": "done 4 false", "in/back": "STATE",
+		"in/a": "done 3 false", "in/b": "STATE", "in/c": "STATE", "in/gone": "removed", "in/left": "done 4 false", "in/back": "STATE",
 		"uk/late": "done 1 true", "uk/ahead": "done 2 false", "uk/slow": "STATE", "us/x": "done 9 false",
 	}
 	for _, c := range []struct {
@@ -161,7 +161,7 @@ func TestJudge(t *testing.T) {
 			}
 		}
 		n := recall.Count(lines)
-		if n.Expected != 9 || n.Done != 4 || n.Left != 1 || n.Pending+n.Overdue != 4 || n.Complete() || n.Hits != 3+4+1+2+9 {
+		if n.Expected != 9 || n.Done != 4 || n.Removed != 1 || n.Pending+n.Overdue != 4 || n.Complete() || n.Hits != 3+4+1+2+9 {
 			t.Errorf("%+v", n)
 		}
 	}
@@ -178,7 +178,7 @@ func TestJudgementsConverge(t *testing.T) {
 		var holders []recall.Holder
 		for _, a := range rapid.SliceOfDistinct(rapid.SampledFrom(agencies), rapid.ID).Draw(rt, "holders") {
 			for range rapid.IntRange(1, 2).Draw(rt, "ways") {
-				holders = append(holders, recall.Holder{Agency: a, By: ledger.Everyone(a.Jurisdiction()), Left: rapid.Bool().Draw(rt, "left")})
+				holders = append(holders, recall.Holder{Agency: a, By: ledger.Everyone(a.Jurisdiction()), Removed: rapid.Bool().Draw(rt, "removed")})
 			}
 		}
 		var given []recall.Given
@@ -206,7 +206,7 @@ func TestJudgementsConverge(t *testing.T) {
 			}
 			seen[l.Agency] = true
 		}
-		if n := recall.Count(want); n.Done+n.Overdue+n.Pending+n.Left != n.Expected {
+		if n := recall.Count(want); n.Done+n.Overdue+n.Pending+n.Removed != n.Expected {
 			rt.Fatalf("%+v", n)
 		}
 	})

@@ -23,7 +23,7 @@ type Recall struct {
 	Late     int  `json:"late" doc:"Done, and signed after it was due"`
 	Pending  int  `json:"not_yet_heard"`
 	Overdue  int  `json:"overdue"`
-	Left     int  `json:"left" doc:"Left their jurisdiction's roster without an answer"`
+	Removed  int  `json:"removed" doc:"Left their jurisdiction's roster without an answer"`
 	RecallDerived
 	Agencies []RecallAnswer `json:"agencies,omitempty" doc:"Only on a single recall"`
 	Unknown  []string       `json:"unknown,omitempty" doc:"Audiences of jurisdictions that are not linked: who is in them is not known here"`
@@ -40,7 +40,7 @@ type RecallDerived struct {
 type RecallAnswer struct {
 	Agency      string     `json:"agency"`
 	By          string     `json:"by,omitempty" doc:"The audience by which it held the alert"`
-	State       string     `json:"state" enum:"done,not-yet-heard,overdue,left"`
+	State       string     `json:"state" enum:"done,not-yet-heard,overdue,removed"`
 	Late        bool       `json:"late,omitempty"`
 	Signed      *time.Time `json:"signed,omitempty" doc:"The agency's word"`
 	NoLaterThan *time.Time `json:"no_later_than,omitempty" doc:"Of the first checkpoint that covers its answer"`

@@ -67,12 +67,12 @@ func (s *Server) recall(r *board.Recall) Recall {
 	}
 	holders := make([]recall.Holder, 0, len(r.Holders))
 	for _, h := range r.Holders {
-		holders = append(holders, recall.Holder{Agency: h.Agency, By: h.By, Left: s.cfg.Node.Left(h)})
+		holders = append(holders, recall.Holder{Agency: h.Agency, By: h.By, Removed: s.cfg.Node.RemovedSince(h)})
 	}
 	lines := recall.Judge(r.Alert.ID.Home, holders, r.Answers, due, now())
 	c := recall.Count(lines)
 	out.Complete = c.Complete() && len(out.Unknown) == 0
-	out.Expected, out.Done, out.Late, out.Pending, out.Overdue, out.Left = c.Expected, c.Done, c.Late, c.Pending, c.Overdue, c.Left
+	out.Expected, out.Done, out.Late, out.Pending, out.Overdue, out.Removed = c.Expected, c.Done, c.Late, c.Pending, c.Overdue, c.Removed
 	out.RecallDerived = RecallDerived{Hits: c.Hits, Exports: c.Exports, Told: c.Told}
 	for i := range lines {
 		out.Agencies = append(out.Agencies, recallAnswer(&lines[i]))

@@ -41,8 +41,8 @@ type Node interface {
 	Sealed(origin ledger.Origin) (size uint64, at time.Time)
 	// RecallAudience returns who is to hear that an alert was taken back, of those who could open it.
 	RecallAudience(holders []board.Holder, unknown []ledger.AudienceName) []ledger.AudienceName
-	// Left says that a holder does not belong to its jurisdiction any more, or not since then.
-	Left(h board.Holder) bool
+	// RemovedSince says that a holder does not belong to its jurisdiction any more, or not since then.
+	RemovedSince(h board.Holder) bool
 	// Receipt signs for an entry, and for the event in it that has a digest.
 	Receipt(r author.Receipt, event [32]byte) []byte
 	// Leaf returns the leaf hash of an entry of our ledger.

@@ -161,3 +161,27 @@ func BenchmarkFollowWatched(b *testing.B) {
 	}
 	b.ReportMetric(float64(lists*rowsPerList*b.N)/b.Elapsed().Seconds(), "signals/s")
 }
+
+// BenchmarkRecallStatus judges a recall that 40 agencies have answered, in a board of 100,000 other alerts.
+func BenchmarkRecallStatus(b *testing.B) {
+	const agencies = 40
+	f, in := alone(b, agencies)
+	for i := range 10 {
+		in.Seal(b, 0, home, listed(b, fmt.Sprint(i), i*rowsPerList, rowsPerList))
+	}
+	one := alertID(in, "in/a1", "recalled", 3)
+	in.Seal(b, 1, home, listed(b, "recalled", 1<<30, 100), retracted(b, "r", one, alert.RowSet{3}))
+	for i := range agencies {
+		in.Seal(b, i, home, answered(b, fmt.Sprint("answer", i), one, 1, "r"))
+	}
+	show(f, in)
+	x := open(b, b.TempDir(), f, in.Ring(0), 1)
+	defer x.Close()
+	catchUp(b, x, f)
+	for b.Loop() {
+		r, err := x.Recall(b.Context(), one.String())
+		if err != nil || len(r.Holders) != agencies || len(r.Answers) != agencies {
+			b.Fatalf("%d holders, %d answers, %v", len(r.Holders), len(r.Answers), err)
+		}
+	}
+}

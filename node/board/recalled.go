@@ -202,7 +202,8 @@ func (b *Board) recallFrom(ctx context.Context, s *Stored) (Recall, bool, error)
 	return out, true, err
 }
 
-// Derived counts what was made here of rows of an alert: hits of the watch lists, and exports that carried any of them.
+// Derived counts what was made here of rows of an alert: hits of the watch lists, exports that carried any of them, and
+// subscribers that were told of the alert.
 func (b *Board) Derived(ctx context.Context, k alert.Key, rows alert.RowSet) (d recall.Derived, err error) {
 	var first, count int64
 	err = b.read.QueryRowContext(ctx, "SELECT c.first, c.count FROM causes c JOIN objects o ON o.id = c.object WHERE o.event = ? AND o.author = ? AND o.home = ? AND o.noun = ?",
@@ -230,7 +231,11 @@ func (b *Board) Derived(ctx context.Context, k alert.Key, rows alert.RowSet) (d 
 	if err := hits.Err(); err != nil {
 		return d, err
 	}
-	d.Exports, err = b.exportsOf(ctx, k, rows)
+	if d.Exports, err = b.exportsOf(ctx, k, rows); err != nil {
+		return d, err
+	}
+	told, err := b.ToldOf(ctx, alert.ID{Key: k}.String())
+	d.Told = uint32(told)
 	return d, err
 }
 

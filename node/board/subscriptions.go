@@ -68,6 +68,12 @@ func (b *Board) SetTold(ctx context.Context, k noun.Key, seq uint64, objects []s
 	return tx.Commit()
 }
 
+// WasTold says whether a subscription was told of an object, by the id people use of it.
+func (b *Board) WasTold(ctx context.Context, k noun.Key, object string) (told bool, err error) {
+	err = b.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM told_of WHERE object = ? AND event = ?)", object, k.Event[:]).Scan(&told)
+	return told, err
+}
+
 // ToldOf returns how many subscriptions were told of an object, by the id people use of it.
 func (b *Board) ToldOf(ctx context.Context, object string) (n int, err error) {
 	err = b.read.QueryRowContext(ctx, "SELECT count(*) FROM told_of WHERE object = ?", object).Scan(&n)

@@ -154,3 +154,33 @@ func TestWhatIsOwedIsWrittenOnceAndInTime(t *testing.T) {
 		}
 	})
 }
+
+// stubborn owes one thing for ever, though it is written.
+type stubborn struct{ looks int }
+
+func (*stubborn) Name() string { return "stubborn" }
+
+func (s *stubborn) Owed(context.Context, time.Time) ([]duty.Owed, time.Time, error) {
+	s.looks++
+	return []duty.Owed{{Audience: []ledger.AudienceName{"in/a"}, Event: ledger.Event{ID: ledger.EventID{1}}}}, time.Time{}, nil
+}
+
+func TestWhatIsWrittenIsNotAskedForWithoutRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{written: map[ledger.EventID]int{}, changed: make(chan struct{})}
+		s := &stubborn{}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		r := duty.New(duty.Config{Agency: "in/a", Board: n, Author: n, Duties: []duty.Duty{s}, Log: slog.New(slog.DiscardHandler)})
+		go func() { done <- r.Run(ctx) }()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if s.looks > 2 || n.written[ledger.EventID{1}] != 1 {
+			t.Errorf("%d looks, %d times written", s.looks, n.written[ledger.EventID{1}])
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

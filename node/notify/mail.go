@@ -11,6 +11,7 @@ import (
 
 	"github.com/wneessen/go-mail"
 
+	"vigil/ledger/alert"
 	"vigil/ledger/subscription"
 	"vigil/node/board"
 )
@@ -65,10 +66,14 @@ func (t *Teller) gather(ctx context.Context, s *subscription.Subscription, after
 			return d, err
 		}
 		for _, c := range changes {
-			d.last = c.Sequence
-			if wants(s, c) {
+			wanted, err := t.wants(ctx, s, c)
+			if err != nil {
+				return d, err
+			}
+			if wanted || c.Kind == alert.TypeRetracted && slices.Contains(d.ids, c.Object) {
 				d.add(c)
 			}
+			d.last = c.Sequence
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"vigil/ledger/alert"
 	"vigil/ledger/noun"
 	"vigil/ledger/subscription"
 	"vigil/node/board"
@@ -23,6 +24,7 @@ type Board interface {
 	WaitChange(ctx context.Context, after uint64) error
 	ToldUpTo(ctx context.Context, k noun.Key) (seq uint64, begun bool, err error)
 	SetTold(ctx context.Context, k noun.Key, seq uint64, objects []string) error
+	WasTold(ctx context.Context, k noun.Key, object string) (bool, error)
 }
 
 // Config names what a Teller works with.
@@ -177,8 +179,12 @@ func (t *Teller) follow(ctx context.Context, s *subscription.Subscription) error
 
 // one tells of one change, where it is wanted, and notes that.
 func (t *Teller) one(ctx context.Context, s *subscription.Subscription, c board.Change) error {
+	wanted, err := t.wants(ctx, s, c)
+	if err != nil {
+		return err
+	}
 	var objects []string
-	if wants(s, c) {
+	if wanted {
 		if err := t.deliver(ctx, s, func(ctx context.Context) error { return t.post(ctx, s, c) }); err != nil {
 			return err
 		}
@@ -187,6 +193,14 @@ func (t *Teller) one(ctx context.Context, s *subscription.Subscription, c board.
 	return t.cfg.Board.SetTold(ctx, s.Key, c.Sequence, objects)
 }
 
-func wants(s *subscription.Subscription, c board.Change) bool {
-	return s.Opened.Wants(subscription.Change{Kind: c.Kind, Exercise: c.Exercise, Urgency: c.Urgency})
+// wants says whether a subscription is to be told of a change: what it asked for, and that an alert was taken back of
+// which it was told.
+func (t *Teller) wants(ctx context.Context, s *subscription.Subscription, c board.Change) (bool, error) {
+	if s.Opened.Wants(subscription.Change{Kind: c.Kind, Exercise: c.Exercise, Urgency: c.Urgency}) {
+		return true, nil
+	}
+	if c.Kind != alert.TypeRetracted {
+		return false, nil
+	}
+	return t.cfg.Board.WasTold(ctx, s.Key, c.Object)
 }

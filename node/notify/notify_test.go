@@ -38,11 +38,12 @@ type memory struct {
 	changes []board.Change
 	told    map[noun.Key]uint64
 	of      map[string]int
+	known   map[string]bool // subscription and object
 	changed chan struct{}
 }
 
 func newMemory() *memory {
-	return &memory{told: map[noun.Key]uint64{}, of: map[string]int{}, changed: make(chan struct{})}
+	return &memory{told: map[noun.Key]uint64{}, of: map[string]int{}, known: map[string]bool{}, changed: make(chan struct{})}
 }
 
 func (m *memory) change(kind, object string, exercise bool) {
@@ -136,8 +137,15 @@ func (m *memory) SetTold(_ context.Context, k noun.Key, seq uint64, objects []st
 	m.told[k] = max(m.told[k], seq)
 	for _, o := range objects {
 		m.of[o]++
+		m.known[k.Event.String()+o] = true
 	}
 	return nil
+}
+
+func (m *memory) WasTold(_ context.Context, k noun.Key, object string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.known[k.Event.String()+object], nil
 }
 
 func (m *memory) toldUpTo(k noun.Key) uint64 {
@@ -236,6 +244,30 @@ func TestAWebhookIsSignedThinAndInOrder(t *testing.T) {
 	verify(t, first, [32]byte{7})
 	if m.of["al_1"] != 2 || m.of["rf_1"] != 0 {
 		t.Errorf("told of %v", m.of)
+	}
+}
+
+func TestWhoWasToldOfAnAlertIsToldThatItWasTakenBack(t *testing.T) {
+	m, r := newMemory(), newReceiver(t, func(int) int { return 204 })
+	k := m.subscribe(hook("desk", r.URL+"/vigil", "alert.raised"))
+	run(t, m, r.Server, loopback)
+	until(t, "begun", func() bool { return m.toldUpTo(k) > 0 })
+	m.change("alert.raised", "al_1", false)
+	m.change("alert.assessed", "al_1", false)
+	m.change("alert.retracted", "al_1", false)
+	m.change("alert.retracted", "al_unknown", false)
+	until(t, "told", func() bool { return m.toldUpTo(k) == m.LastChange() })
+	if len(r.got) != 2 {
+		t.Fatalf("%d messages", len(r.got))
+	}
+	if <-r.got; !strings.Contains((<-r.got).body, "alert.retracted") {
+		t.Error("not told that it was taken back")
+	}
+
+	o := subscription.Opened{Name: "digest", Channel: subscription.Mail, To: "desk@example.org", Kinds: []string{"alert.raised"}, Every: 60}
+	d, err := New(Config{Board: m, Log: slog.New(slog.DiscardHandler)}).gather(t.Context(), &subscription.Subscription{Opened: &o}, 0)
+	if err != nil || d.count != 2 || d.kinds["alert.retracted"] != 1 {
+		t.Errorf("%+v %v", d, err)
 	}
 }
 

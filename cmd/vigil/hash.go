@@ -128,7 +128,7 @@ func (c *hashRun) begin() (err error) {
 	case c.list:
 		c.writer, err = hashlist.NewWriter(c.o.out.out)
 	case !c.o.json:
-		c.o.out.header(c.columns(), hashWidths)
+		c.o.out.row(c.columns(), c.widths())
 	}
 	return err
 }
@@ -156,7 +156,7 @@ func (c *hashRun) item(it hashing.Item) error {
 	case c.o.json:
 		return c.o.out.line(hashedOf(it, c.dihedral), "")
 	}
-	c.o.out.row(c.cells(it), hashWidths)
+	c.o.out.row(c.cells(it), c.widths())
 	return nil
 }
 
@@ -180,9 +180,14 @@ func (c *hashRun) listed(it hashing.Item) error {
 	return c.writer.Write(r)
 }
 
-// hashWidths align the columns whose width is known beforehand; what follows a name cannot be aligned without waiting
-// for the last one.
-var hashWidths = []int{32, 40, 64, 64, 7}
+// widths are those of the columns before the name, which are known beforehand.
+func (c *hashRun) widths() []int {
+	widths := []int{32, 40, 64, 64, 7}
+	for f := pdq.Rotate90; c.dihedral && f < pdq.Forms; f++ {
+		widths = append(widths, 64)
+	}
+	return append(widths, 6, 9, 12)
+}
 
 func (c *hashRun) cells(it hashing.Item) []string {
 	cells := make([]string, 5, 16)

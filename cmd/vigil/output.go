@@ -70,10 +70,7 @@ func (p printer) table(header []string, rows [][]string) {
 	}
 }
 
-// header and row print a table line by line, for what is too long to wait for: on a terminal the columns whose widths
-// are given are aligned.
-func (p printer) header(columns []string, widths []int) { p.row(columns, widths) }
-
+// row prints a line of a table that is too long to wait for: on a terminal the columns whose widths are given are aligned.
 func (p printer) row(cells []string, widths []int) {
 	for i := range cells {
 		cells[i] = safe(cells[i])

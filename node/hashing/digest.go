@@ -23,11 +23,12 @@ type Digests struct {
 type content struct {
 	Digests
 	kind  Kind
-	image []byte // nil: no image, or over the bound
+	image []byte // nil: no image, over the bound, or more than was expected
 }
 
-// read reads to the end. Expect is the size where it is known, and only saves copying.
-func read(ctx context.Context, r io.Reader, expect int64) (content, error) {
+// read reads to the end. Expect is the size where it is known; 0 is unknown. Hold is asked before an image is held, with
+// the most it can take.
+func read(ctx context.Context, r io.Reader, expect int64, hold func(bytes int64) error) (content, error) {
 	var c content
 	head := make([]byte, sniffBytes)
 	n, err := io.ReadFull(r, head)
@@ -38,9 +39,14 @@ func read(ctx context.Context, r io.Reader, expect int64) (content, error) {
 	c.kind = Sniff(head)
 	m5, s1, s256 := md5.New(), sha1.New(), sha256.New()
 	kept := &keeper{}
-	if classes[c.kind] == decoded {
-		kept.on = true
-		kept.buf.Grow(int(min(max(expect, 0), maxImageBytes)))
+	if classes[c.kind] == decoded && expect <= maxImageBytes {
+		if kept.on, kept.limit = true, expect; expect == 0 {
+			kept.limit = maxImageBytes
+		}
+		if err := hold(kept.limit); err != nil {
+			return c, err
+		}
+		kept.buf.Grow(int(expect))
 	}
 	sink := io.MultiWriter(m5, s1, s256, kept)
 	_, _ = sink.Write(head) // hashes and memory do not fail
@@ -60,12 +66,13 @@ func read(ctx context.Context, r io.Reader, expect int64) (content, error) {
 
 // keeper keeps an image up to the bound, and nothing over it.
 type keeper struct {
-	buf bytes.Buffer
-	on  bool
+	buf   bytes.Buffer
+	on    bool
+	limit int64
 }
 
 func (k *keeper) Write(b []byte) (int, error) {
-	if k.on && k.buf.Len()+len(b) > maxImageBytes {
+	if k.on && int64(k.buf.Len()+len(b)) > k.limit {
 		k.on, k.buf = false, bytes.Buffer{}
 	}
 	if k.on {

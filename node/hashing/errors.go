@@ -20,6 +20,7 @@ var (
 	ErrMemory     = errors.New("decoding took more memory than it may")
 	ErrNoFFmpeg   = errors.New("no ffmpeg and ffprobe here: frames are not hashed")
 	ErrFilm       = errors.New("ffmpeg cannot decode it")
+	ErrChanged    = errors.New("it grew while it was read")
 	ErrTooSmall   = pdq.ErrTooSmall
 	errIncomplete = errors.New("fewer rows than promised")
 )

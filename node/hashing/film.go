@@ -171,6 +171,8 @@ func (f *films) frames(ctx context.Context, file *os.File, info stream) ([]Frame
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	cmd := run(ctx, f.ffmpeg, info.arguments(), file)
+	complaint := &tail{} // of frames that do not decode; ffmpeg goes on, and calls that success
+	cmd.Stderr = complaint
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -191,6 +193,8 @@ func (f *films) frames(ctx context.Context, file *os.File, info stream) ([]Frame
 		return frames, filmError(ctx)
 	case len(frames) == 0:
 		return nil, ErrFilm
+	case complaint.String() != "":
+		return frames, fmt.Errorf("%w: not all of it decodes", ErrDamaged)
 	}
 	return frames, nil
 }

@@ -24,7 +24,7 @@ type script struct {
 	Average, Low  string
 	Frames        int
 	Sound         bool   // no pictures
-	Probe, Film   string // fail, talk, hang, half: how they go wrong
+	Probe, Film   string // fail, talk, hang, half, complain: how they go wrong
 }
 
 const matroska = "\x1a\x45\xdf\xa3"
@@ -110,6 +110,8 @@ func (s script) film() int {
 	switch s.Film {
 	case "fail":
 		return 1
+	case "complain":
+		fmt.Fprintln(os.Stderr, "[h264] error while decoding")
 	case "hang":
 		<-time.After(time.Hour)
 	}
@@ -170,6 +172,7 @@ func TestFilmsThatGoWrong(t *testing.T) {
 		"probe without end":    {with(func(s *script) { s.Probe = "talk" }), 0, ErrFilm},
 		"no frames":            {with(func(s *script) { s.Frames = 0 }), 0, ErrFilm},
 		"fails at the end":     {with(func(s *script) { s.Film = "fail" }), 4, ErrFilm},
+		"complains":            {with(func(s *script) { s.Film = "complain" }), 4, ErrDamaged},
 		"half a frame":         {with(func(s *script) { s.Film = "half" }), 3, ErrFilm},
 	} {
 		frames, err := fakeFilms(t).hash(t.Context(), c.script.file(t))

@@ -6,11 +6,9 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"slices"
-	"sync/atomic"
 	"syscall"
 
-	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"vigil/ledger/alert"
 	"vigil/node/hashing/pdq"
@@ -32,6 +30,7 @@ type Hasher struct {
 	options Options
 	pool    *pool
 	films   *films
+	held    *semaphore.Weighted // bytes of images
 }
 
 // New returns a hasher. Processes are started when they are needed.
@@ -39,7 +38,7 @@ func New(o Options) *Hasher {
 	if o.Parallel <= 0 {
 		o.Parallel = runtime.GOMAXPROCS(0)
 	}
-	return &Hasher{options: o, pool: newPool(o.Worker), films: newFilms()}
+	return &Hasher{options: o, pool: newPool(o.Worker), films: newFilms(), held: semaphore.NewWeighted(heldBytes)}
 }
 
 // Close ends the processes that wait for work.
@@ -103,7 +102,15 @@ func openRegular(path string) (*os.File, error) {
 
 // fill reads the content and adds what its kind has. File is the film for ffmpeg, nil where there is none.
 func (h *Hasher) fill(ctx context.Context, it *Item, r io.Reader, expect int64, file *os.File) {
-	c, err := read(ctx, r, expect)
+	var taken int64
+	defer func() { h.held.Release(taken) }()
+	c, err := read(ctx, r, expect, func(bytes int64) error {
+		if err := h.held.Acquire(ctx, bytes); err != nil {
+			return err
+		}
+		taken = bytes
+		return nil
+	})
 	if err != nil {
 		it.Err = err
 		return
@@ -114,7 +121,9 @@ func (h *Hasher) fill(ctx context.Context, it *Item, r io.Reader, expect int64, 
 		it.Refused = ErrNoDecoder
 	case decoded:
 		if c.image == nil {
-			it.Refused = over("bytes of an image", c.Size, maxImageBytes)
+			if it.Refused = ErrChanged; c.Size > maxImageBytes {
+				it.Refused = over("bytes of an image", c.Size, maxImageBytes)
+			}
 			return
 		}
 		m, err := h.pool.hash(ctx, c.kind, c.image)
@@ -180,69 +189,6 @@ func listed(frames []Frame) []Frame {
 		thin[i] = useful[i*len(useful)/MaxListedFrames]
 	}
 	return thin
-}
-
-// Each hashes the files that roots name or contain, several at a time, and gives what became of each to take: in the
-// order of the roots and of names, one at a time. It ends early only with the context or with an error of take.
-func (h *Hasher) Each(ctx context.Context, roots []string, take func(Item) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	type waiting struct {
-		found
-		done chan Item
-	}
-	ordered, work := make(chan *waiting, window*h.options.Parallel), make(chan *waiting)
-	var count atomic.Uint64
-	give := func(f found) bool {
-		p := &waiting{f, make(chan Item, 1)}
-		count.Add(1)
-		select {
-		case ordered <- p:
-		case <-ctx.Done():
-			return false
-		}
-		if f.err != nil {
-			p.done <- Item{Path: f.path, Err: f.err}
-			return true
-		}
-		select {
-		case work <- p:
-			return true
-		case <-ctx.Done():
-			return false
-		}
-	}
-	group.Go(func() error {
-		defer close(work)
-		defer close(ordered)
-		(&walker{follow: h.options.Follow, give: give}).walk(slices.Clone(roots))
-		return ctx.Err()
-	})
-	for range h.options.Parallel {
-		group.Go(func() error {
-			for p := range work {
-				p.done <- h.File(ctx, p.path)
-			}
-			return nil
-		})
-	}
-	group.Go(func() error {
-		for p := range ordered {
-			select {
-			case it := <-p.done:
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				it.Found = count.Load()
-				if err := take(it); err != nil {
-					return err
-				}
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		return nil
-	})
-	return group.Wait()
 }
 
 var errNoFile = errors.New("frames are hashed of files only")

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -37,7 +38,7 @@ func TestDigestsOfAnyContent(t *testing.T) {
 		if rapid.Bool().Draw(t, "halves") {
 			r = iotest.HalfReader(r)
 		}
-		c, err := read(context.Background(), r, int64(len(b)))
+		c, err := read(context.Background(), r, int64(rapid.SampledFrom([]int{0, len(b)}).Draw(t, "expect")), func(int64) error { return nil })
 		if err != nil || c.Size != uint64(len(b)) || c.MD5 != md5.Sum(b) || c.SHA1 != sha1.Sum(b) || c.SHA256 != sha256.Sum256(b) {
 			t.Fatal(c.Size, err)
 		}
@@ -55,6 +56,29 @@ func TestAnImageOverTheBoundIsNotKept(t *testing.T) {
 	}
 }
 
+// TestHeldImagesAreBounded: an image waits until others have let go of theirs, and one that grew is not taken in half.
+func TestHeldImagesAreBounded(t *testing.T) {
+	h := New(Options{})
+	image := encoded(t, synthetic.Shapes(50, 60, 1))[PNG]
+	if !h.held.TryAcquire(heldBytes) {
+		t.Fatal("held")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if it := h.Reader(ctx, "x", bytes.NewReader(image)); !errors.Is(it.Err, context.DeadlineExceeded) {
+		t.Error(it.Err)
+	}
+	h.held.Release(heldBytes)
+	var it Item
+	h.fill(t.Context(), &it, bytes.NewReader(image), int64(len(image)-1), nil)
+	if !errors.Is(it.Refused, ErrChanged) || it.Image != nil || it.Size != uint64(len(image)) {
+		t.Errorf("%v", it.Refused)
+	}
+	if !h.held.TryAcquire(heldBytes) {
+		t.Error("not all was let go")
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
@@ -62,7 +86,7 @@ func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 func TestReadingEndsWithItsContextAndItsErrors(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := read(ctx, io.LimitReader(zeros{}, 1<<30), 0); !errors.Is(err, context.Canceled) {
+	if _, err := read(ctx, io.LimitReader(zeros{}, 1<<30), 0, nil); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	broken := errors.New("broken")
@@ -79,6 +103,7 @@ func TestSniff(t *testing.T) {
 	for head, want := range map[string]Kind{
 		"": Other, "\xff\xd8\xff\xe0": JPEG, "RIFF\x24\x00\x00\x00WEBPVP8 ": WebP, "RIFF\x24\x00\x00\x00AVI LIST": AVI,
 		"BM\x36\x00\x0c\x00\x00\x00\x00\x00\x36": BMP, "BM is a text": Other, "MM\x00*": TIFF, string(ts): MPEG, "G is a text": Other,
+		"\x00\x00\x00\x01\x67\x42": H26x, "\x00\x00\x00\x01\x40\x01": H26x, "\x00\x00\x00\x01\x40\x02": Other, "\x00\x00\x00\x18moov": MP4,
 		"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00isommp42":      MP4,
 		"\x00\x00\x00\x14ftypqt  \x00\x00\x00\x00qt  ":          MP4,
 		"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1heic":      HEIC,

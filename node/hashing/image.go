@@ -152,10 +152,13 @@ type jpegFrame struct {
 	samples     float64 // per pixel
 }
 
-func jpegHeader(data []byte) (f jpegFrame) {
+// worstFrame is taken for one that we do not find: decoders find their way past rubbish that we stop at.
+var worstFrame = jpegFrame{progressive: true, components: 4, samples: 4}
+
+func jpegHeader(data []byte) jpegFrame {
 	for at := 2; at+4 <= len(data); {
 		if data[at] != 0xff {
-			return f
+			break
 		}
 		marker, length := data[at+1], int(binary.BigEndian.Uint16(data[at+2:]))
 		if marker == 0xff {
@@ -167,14 +170,14 @@ func jpegHeader(data []byte) (f jpegFrame) {
 		}
 		at += 2 + length
 	}
-	return f
+	return worstFrame
 }
 
-func readFrame(marker byte, body []byte) (f jpegFrame) {
+func readFrame(marker byte, body []byte) jpegFrame {
 	if len(body) < 6 || len(body) < 6+3*int(body[5]) {
-		return f
+		return worstFrame
 	}
-	f.progressive, f.components = marker == 0xc2, int(body[5])
+	f := jpegFrame{progressive: marker == 0xc2, components: int(body[5])}
 	var sum, h, v float64
 	for i := range f.components {
 		factors := body[6+3*i+1]

@@ -147,6 +147,39 @@ func TestPixelsOfEveryKind(t *testing.T) {
 	}
 }
 
+// TestHalvedColoursAreBroughtBack: three quarters of the nearer sample and one of the other, each way, and at an edge the
+// sample itself.
+func TestHalvedColoursAreBroughtBack(t *testing.T) {
+	out := make([]byte, 6)
+	if widen422(out, []byte{0, 100, 200}); !bytes.Equal(out, []byte{0, 25, 75, 125, 175, 200}) {
+		t.Error(out)
+	}
+	if widen420(out, []byte{0, 100, 200}, []byte{0, 100, 200}); !bytes.Equal(out, []byte{0, 25, 75, 125, 175, 200}) {
+		t.Error(out)
+	}
+	if widen420(out[:2], []byte{100}, []byte{20}); out[0] != 80 || out[1] != 80 {
+		t.Error(out[:2])
+	}
+	m := image.NewYCbCr(image.Rect(0, 0, 7, 5), image.YCbCrSubsampleRatio420)
+	c := chroma{m: m}
+	for y, want := range []int{0, 4, 0, 8, 4} { // rows of colours are 4 long
+		if got := c.beside(y); got != want {
+			t.Errorf("row %d: %d, want %d", y, got, want)
+		}
+	}
+	for ratio := image.YCbCrSubsampleRatio444; ratio <= image.YCbCrSubsampleRatio410; ratio++ {
+		m := image.NewYCbCr(image.Rect(0, 0, 9, 7), ratio)
+		for i := range m.Cb {
+			m.Cb[i], m.Cr[i] = 7, 9
+		}
+		for y := range 7 {
+			if luma, cb, cr := (&chroma{m: m}).row(y); len(luma) != 9 || !bytes.Equal(cb, bytes.Repeat([]byte{7}, 9)) || !bytes.Equal(cr, bytes.Repeat([]byte{9}, 9)) {
+				t.Errorf("%s, row %d", ratio, y)
+			}
+		}
+	}
+}
+
 // pngHeader is a PNG that promises a size and has nothing.
 func pngHeader(width, height uint32) []byte {
 	body := binary.BigEndian.AppendUint32([]byte("IHDR"), width)
@@ -205,6 +238,8 @@ func TestRefusals(t *testing.T) {
 		"webp over the bound":           {patched(lossless, 21, 0xff, 0xff, 0xff, 0x0f), ErrBounds, "memory"},
 		"webp cut short":                {lossless[:len(lossless)/2], ErrDamaged, "truncated"},
 		"webp film without its frame":   {animated[:60], ErrDamaged, ""},
+		"webp film of other frames":     {patched(animated, bytes.Index(animated, []byte("ANMF"))+8+6, 10), ErrDamaged, ""},
+		"webp film beside its screen":   {patched(animated, bytes.Index(animated, []byte("ANMF"))+8, 10), ErrDamaged, ""},
 		"nothing":                       {nil, ErrNoDecoder, ""},
 		"heic":                          {[]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), ErrNoDecoder, "HEIC"},
 	} {
@@ -233,6 +268,10 @@ func TestMemoryIsExpectedBeforeItIsTaken(t *testing.T) {
 	}
 	if want := uint64(160 * 120 * 1.5 * 5); asked != want {
 		t.Errorf("asked for %d, want %d", asked, want)
+	}
+	hidden := append([]byte{0xff, 0xd8, 0xff, 0xe0, 0, 2, 0}, progressive[2:]...) // rubbish before the header
+	if _, err := hashImage(JPEG, hidden, time.Minute, func(need uint64) error { asked = need; return nil }); err != nil || asked != 160*120*24 {
+		t.Errorf("a header that we do not find: asked for %d, %v", asked, err)
 	}
 	no := errors.New("no")
 	if _, err := hashImage(JPEG, progressive, time.Minute, func(uint64) error { return no }); !errors.Is(err, no) {
@@ -272,10 +311,34 @@ func TestOrientationIsNotApplied(t *testing.T) {
 	}
 }
 
-// TestTimeIsBounded: a decoder that goes on reading is stopped, and so is hashing.
+// scanBomb is a progressive JPEG that goes over its pixels again and again, in a few bytes each time.
+func scanBomb(t *testing.T, scans int) []byte {
+	t.Helper()
+	data, err := os.ReadFile("testdata/progressive.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := bytes.Index(data, []byte{0xff, 0xda})
+	end := first + bytes.Index(data[first:], []byte{0xff, 0xc4}) // the tables of the second
+	out := bytes.Clone(data[:end])
+	for range scans {
+		out = append(out, data[first:end]...)
+	}
+	return append(out, data[end:]...)
+}
+
+// TestTimeIsBounded: decoding stops, and so does hashing.
 func TestTimeIsBounded(t *testing.T) {
-	data := encoded(t, synthetic.Noise(300, 300, 1))[PNG]
-	if _, err := hashImage(PNG, data, -time.Second, allow); !errors.Is(err, ErrTooLong) {
+	bomb := scanBomb(t, 30_000)
+	started := time.Now()
+	if _, err := hashImage(JPEG, bomb, 200*time.Millisecond, allow); !errors.Is(err, ErrTooLong) {
+		t.Errorf("%v after %v", err, time.Since(started))
+	}
+	if _, err := here(scanBomb(t, 3)); err != nil {
+		t.Errorf("the same with few scans: %v", err)
+	}
+	r := &timedReader{data: bomb, deadline: time.Now().Add(-time.Second)}
+	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, ErrTooLong) {
 		t.Error(err)
 	}
 	if _, err := hashPixels(synthetic.Ramp(10, 10), time.Now().Add(-time.Second)); !errors.Is(err, ErrTooLong) {

@@ -33,6 +33,7 @@ const (
 	Ogg      Kind = "ogg"
 	Real     Kind = "realmedia"
 	MXF      Kind = "mxf"
+	H26x     Kind = "h26x" // a bare H.264 or H.265 stream, as recorders of cameras write it
 )
 
 type class uint8
@@ -47,7 +48,7 @@ const (
 var classes = map[Kind]class{
 	JPEG: decoded, PNG: decoded, GIF: decoded, WebP: decoded, BMP: decoded, TIFF: decoded,
 	HEIC: foreign, AVIF: foreign, JPEGXL: foreign, JPEG2000: foreign, PSD: foreign,
-	MP4: film, Matroska: film, AVI: film, FLV: film, MPEG: film, ASF: film, Ogg: film, Real: film, MXF: film,
+	MP4: film, Matroska: film, AVI: film, FLV: film, MPEG: film, ASF: film, Ogg: film, Real: film, MXF: film, H26x: film,
 }
 
 // Media returns the kind of media as an alert states it.
@@ -88,6 +89,11 @@ var beginnings = []struct {
 	{0, "OggS", Ogg},
 	{0, ".RMF", Real},
 	{0, "\x06\x0e\x2b\x34\x02\x05\x01\x01", MXF},
+	{0, "\x00\x00\x00\x01\x67", H26x},
+	{0, "\x00\x00\x00\x01\x27", H26x},
+	{0, "\x00\x00\x00\x01\x09", H26x},
+	{0, "\x00\x00\x00\x01\x40\x01", H26x},
+	{0, "\x00\x00\x00\x01\x46\x01", H26x},
 	{4, "moov", MP4},
 	{4, "mdat", MP4},
 }

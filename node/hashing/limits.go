@@ -3,8 +3,9 @@ package hashing
 import "time"
 
 const (
-	// maxImageBytes bounds an image's file, which is held in memory while it is decoded.
+	// maxImageBytes bounds an image's file, which is held in memory until it is decoded; heldBytes all that are held.
 	maxImageBytes = 256 << 20
+	heldBytes     = 1 << 30
 	// maxSide and maxPixels bound what a header may promise.
 	maxSide   = 65_535
 	maxPixels = 1 << 28

@@ -39,9 +39,9 @@ func imageOf(s *pdq.Sum) Image {
 func luminance(m image.Image) func(row []float32, y int) {
 	switch m := m.(type) {
 	case *image.YCbCr:
-		return func(row []float32, y int) { fromYCbCr(row, m, y) }
+		return fromYCbCr(m)
 	case *image.NYCbCrA:
-		return func(row []float32, y int) { fromYCbCr(row, &m.YCbCr, y) }
+		return fromYCbCr(&m.YCbCr)
 	case *image.Gray:
 		return func(row []float32, y int) { fromGray(row, m.Pix[m.PixOffset(m.Rect.Min.X, y):], 1) }
 	case *image.Gray16:
@@ -57,7 +57,7 @@ func luminance(m image.Image) func(row []float32, y int) {
 	case *image.Paletted:
 		return fromPalette(m)
 	case *studio:
-		return func(row []float32, y int) { fromStudio(row, m.YCbCr, y) }
+		return fromStudio(m.YCbCr)
 	case *inverted:
 		return fromInverted(m)
 	case *onScreen:
@@ -73,22 +73,84 @@ func luminance(m image.Image) func(row []float32, y int) {
 	}
 }
 
-// planes returns where a row of each plane begins, and by how much x is shifted in those of colour.
-func planes(m *image.YCbCr, y int) (luma, cb, cr []byte, shift int) {
-	switch m.SubsampleRatio {
-	case image.YCbCrSubsampleRatio422, image.YCbCrSubsampleRatio420:
-		shift = 1
-	case image.YCbCrSubsampleRatio411, image.YCbCrSubsampleRatio410:
-		shift = 2
-	}
-	chroma := m.COffset(m.Rect.Min.X, y)
-	return m.Y[m.YOffset(m.Rect.Min.X, y):], m.Cb[chroma:], m.Cr[chroma:], shift
+// chroma gives the colours of a row at full width.
+type chroma struct {
+	m      *image.YCbCr
+	cb, cr []byte
 }
 
-func fromYCbCr(row []float32, m *image.YCbCr, y int) {
-	luma, cb, cr, shift := planes(m, y)
-	for x := range row {
-		row[x] = pdq.Of(color.YCbCrToRGB(luma[x], cb[x>>shift], cr[x>>shift]))
+// row returns the three samples of a row. Colours that were halved are brought back with the weights of libjpeg and
+// libwebp, three quarters from the nearer sample and a quarter from the other, each way: where colours saturate, this
+// shows in the luminance. Other ratios, which are rare, repeat their samples.
+func (c *chroma) row(y int) (luma, cb, cr []byte) {
+	m := c.m
+	width := m.Rect.Dx()
+	luma = m.Y[m.YOffset(m.Rect.Min.X, y):][:width]
+	at := m.COffset(m.Rect.Min.X, y)
+	if c.cb == nil {
+		c.cb, c.cr = make([]byte, width+1), make([]byte, width+1)
+	}
+	switch m.SubsampleRatio {
+	case image.YCbCrSubsampleRatio420:
+		n, other := (width+1)/2, c.beside(y)
+		widen420(c.cb, m.Cb[at:][:n], m.Cb[other:][:n])
+		widen420(c.cr, m.Cr[at:][:n], m.Cr[other:][:n])
+	case image.YCbCrSubsampleRatio422:
+		n := (width + 1) / 2
+		widen422(c.cb, m.Cb[at:][:n])
+		widen422(c.cr, m.Cr[at:][:n])
+	case image.YCbCrSubsampleRatio411, image.YCbCrSubsampleRatio410:
+		for x := range width {
+			c.cb[x], c.cr[x] = m.Cb[at+x/4], m.Cr[at+x/4]
+		}
+	default:
+		return luma, m.Cb[at:][:width], m.Cr[at:][:width]
+	}
+	return luma, c.cb[:width], c.cr[:width]
+}
+
+// beside returns where the row of colours begins that is second nearest to row y: the one above an even row and below an
+// odd one, or the same at an edge.
+func (c *chroma) beside(y int) int {
+	other := y - 1
+	if (y-c.m.Rect.Min.Y)%2 == 1 {
+		other = y + 1
+	}
+	return c.m.COffset(c.m.Rect.Min.X, min(max(other, c.m.Rect.Min.Y), c.m.Rect.Max.Y-1))
+}
+
+func widen420(out, near, far []byte) {
+	far, out = far[:len(near)], out[:2*len(near)]
+	here := 3*int(near[0]) + int(far[0])
+	before := here
+	for i := range near {
+		after := here
+		if i+1 < len(near) {
+			after = 3*int(near[i+1]) + int(far[i+1])
+		}
+		out[2*i] = byte((3*here + before + 8) >> 4)
+		out[2*i+1] = byte((3*here + after + 7) >> 4)
+		before, here = here, after
+	}
+}
+
+func widen422(out, in []byte) {
+	last := len(in) - 1
+	for i, v := range in {
+		here := 3 * int(v)
+		out[2*i] = byte((here + int(in[max(i-1, 0)]) + 1) >> 2)
+		out[2*i+1] = byte((here + int(in[min(i+1, last)]) + 2) >> 2)
+	}
+}
+
+func fromYCbCr(m *image.YCbCr) func(row []float32, y int) {
+	c := &chroma{m: m}
+	return func(row []float32, y int) {
+		luma, cb, cr := c.row(y)
+		luma, cb, cr = luma[:len(row)], cb[:len(row)], cr[:len(row)]
+		for x := range row {
+			row[x] = pdq.Of(color.YCbCrToRGB(luma[x], cb[x], cr[x]))
+		}
 	}
 }
 
@@ -96,17 +158,20 @@ func fromYCbCr(row []float32, m *image.YCbCr, y int) {
 type studio struct{ *image.YCbCr }
 
 // fromStudio converts in 14 bits of fraction, of which eight are dropped with each product, as libwebp does.
-func fromStudio(row []float32, m *image.YCbCr, y int) {
-	luma, cb, cr, shift := planes(m, y)
+func fromStudio(m *image.YCbCr) func(row []float32, y int) {
+	c := &chroma{m: m}
 	times := func(v byte, factor int32) int32 { return int32(v) * factor >> 8 }
 	clip := func(v int32) byte { return byte(min(max(v>>6, 0), 255)) }
-	for x := range row {
-		l, u, v := times(luma[x], 19077), cb[x>>shift], cr[x>>shift]
-		row[x] = pdq.Of(
-			clip(l+times(v, 26149)-14234),
-			clip(l-times(u, 6419)-times(v, 13320)+8708),
-			clip(l+times(u, 33050)-17685),
-		)
+	return func(row []float32, y int) {
+		luma, cb, cr := c.row(y)
+		for x := range row {
+			l, u, v := times(luma[x], 19077), cb[x], cr[x]
+			row[x] = pdq.Of(
+				clip(l+times(v, 26149)-14234),
+				clip(l-times(u, 6419)-times(v, 13320)+8708),
+				clip(l+times(u, 33050)-17685),
+			)
+		}
 	}
 }
 

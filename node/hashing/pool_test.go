@@ -126,8 +126,10 @@ func TestRequestsAndAnswersAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := readMessage(strings.NewReader("\xff\xff\xff\xff")); !errors.Is(err, ErrBounds) {
+		t.Errorf("over the bound: %v", err)
+	}
 	for name, text := range map[string]string{
-		"too long":     "\xff\xff\xff\xff",
 		"cut short":    "\x00\x00\x00\x09{}",
 		"no json":      "\x00\x00\x00\x02{]",
 		"bad hash":     "\x00\x00\x00\x1c" + `{"image":{"Forms":["0123"]}}`,

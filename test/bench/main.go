@@ -1,7 +1,7 @@
 // Command bench measures Vigil against a peer in the same run. Nothing here is a test and nothing is gated on time.
 //
 //	go run ./test/bench match                                     # PDQ and exact look-up against FAISS
-//	go test -run '^$' -bench . -benchtime 3s ./test/bench         # commits, import, delivery abroad
+//	go test -run '^$' -bench . -benchtime 3s ./test/bench         # commits, import, delivery abroad, hashing
 //
 // The figures to read are the ratios between neighbours of one run; absolute numbers are the machine's.
 package main

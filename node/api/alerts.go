@@ -371,7 +371,7 @@ func (s *Server) lookUp(ctx context.Context, in *body[LookUp]) (*body[LookUpAnsw
 	out := LookUpAnswer{Results: make([]LookUpResult, len(found))}
 	for i, alerts := range found {
 		shown := slices.DeleteFunc(alerts, func(a board.Alert) bool {
-			return a.Details.Exercise != in.Body.Exercise || !judges && a.Bar != alert.Open
+			return a.Details.Exercise != in.Body.Exercise || !judges && (a.Bar != alert.Open || s.leaves(ctx, &a, alert.ToPlatform) != nil)
 		})
 		out.Results[i] = LookUpResult{
 			Signal: in.Body.Signals[i], Alerts: s.alerts(shown),

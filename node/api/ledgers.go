@@ -7,6 +7,8 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"vigil/ledger/alert"
 )
 
 type entryPath struct {
@@ -48,6 +50,9 @@ func (s *Server) ledgerRoutes() {
 	raw(s, "/v1/alerts/{id}/bundle", "bundle", "The evidence bundle of an alert", content, func(ctx context.Context, in *alertPath) (*rawAnswer, error) {
 		a, _, err := s.cfg.Board.Get(ctx, in.ID)
 		if err != nil {
+			return nil, err
+		}
+		if err := s.leaves(ctx, &a, alert.ByBundle); err != nil {
 			return nil, err
 		}
 		b, err := s.cfg.Node.Bundle(ctx, a.Origin, a.Position)

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"vigil/ledger/account"
+	"vigil/ledger/alert"
 	"vigil/node/accesslog"
+	"vigil/node/board"
 )
 
 // Headers that say why content is read; both go into the access log.
@@ -150,4 +152,17 @@ func (s *Server) listAccess(ctx context.Context, in *accessQuery) (*body[AccessP
 		out.Records = append(out.Records, x)
 	}
 	return &body[AccessPage]{out}, nil
+}
+
+// leaves says whether an alert may leave this agency by a way. A refusal is in the access log, with its reason.
+func (s *Server) leaves(ctx context.Context, a *board.Alert, way alert.Way) error {
+	refusal := a.Details.Handling.Permits(way, a.ID.Author == s.cfg.Agency)
+	if refusal == nil {
+		return nil
+	}
+	r := accesslog.Record{Verb: "alert.hand-on", Objects: objectsOf([]string{a.ID.String()}), Count: 1, Outcome: accesslog.Refused, Reason: refusal.Error()}
+	if err := s.record(ctx, r); err != nil {
+		s.cfg.Log.Warn("a refusal is not in the access log", "error", err)
+	}
+	return refusal
 }

@@ -46,6 +46,7 @@ type Node struct {
 	access   *accesslog.Log
 	drafts   *draft.Store
 	triage   *triage.Queue
+	finder   *finder
 	author   *author.Author
 	owes     *duty.Runner
 	blinding *blinding
@@ -136,6 +137,9 @@ func (n *Node) open() (err error) {
 		Policy: n.policyInForce, Log: n.log,
 	})
 	if err != nil {
+		return err
+	}
+	if n.finder, err = newFinder(filepath.Join(n.cfg.Dir, "match"), n.keys.Agency.Derive("vigil match index v1"), n.board, n.log); err != nil {
 		return err
 	}
 	n.author = author.New(author.Config{
@@ -276,7 +280,7 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, run := range []func(context.Context) error{
 		n.runCluster, n.whileWriting(n.found), n.askAgain, n.board.Run, n.author.Run, n.whileWriting(n.cosign.Run), n.whileWriting(n.makeEpochs),
 		n.whileWriting(n.keepSeals), n.access.Run, n.watchSpace, n.serveAPI, n.whileWriting(n.owes.Run), n.whileWriting(n.tells.Run),
-		n.drafts.Run, n.triage.Run,
+		n.drafts.Run, n.triage.Run, n.finder.Run,
 	} {
 		group.Go(func() error { return n.survive(run(ctx)) })
 	}
@@ -361,7 +365,7 @@ func closer(l net.Listener) interface{ Close() error } {
 func (n *Node) apiConfig() (api.Config, error) {
 	provider, err := n.cfg.provider()
 	return api.Config{
-		Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Node: n, Access: n.access, Drafts: n.drafts, Triage: n.triage,
+		Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Node: n, Access: n.access, Drafts: n.drafts, Triage: n.triage, Finder: n.finder,
 		Metrics: n.metrics.registry, Log: n.log, Version: Version(), URL: n.cfg.API.URL, Provider: provider,
 	}, err
 }

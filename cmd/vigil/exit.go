@@ -48,7 +48,7 @@ const exitCodesText = `Exit codes:
   14   too few cosignatures                  (vigil-verify)
   15   malformed or of a newer version       (vigil-verify)
   16   content does not match its hash       (ledger verify, vigil-verify)
-  17   done in part: some of what was found was left out, and is named   (hash)
+  17   done in part: some of what was found was left out, and is named   (hash, match)
   130  interrupted`
 
 // usageError is a mistake in how a command was called.

@@ -76,6 +76,7 @@ func newRoot() *cobra.Command {
 		hashCommand(o),
 		loginCommand(o),
 		logoutCommand(o),
+		matchCommand(o),
 		pointerCommand(o),
 		referralCommand(o),
 		reportCommand(o),

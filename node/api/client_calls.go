@@ -218,3 +218,8 @@ func (c *Client) Access(ctx context.Context, q AccessQuery) (AccessPage, error) 
 func (c *Client) VerifyAccess(ctx context.Context) (AccessReport, error) {
 	return ask[AccessReport](ctx, c, call{method: http.MethodPost, path: "/v1/access/verify"})
 }
+
+// Match answers which alerts carry what is the same as, or near to, each file.
+func (c *Client) Match(ctx context.Context, q Match) (MatchAnswer, error) {
+	return ask[MatchAnswer](ctx, c, call{method: http.MethodPost, path: "/v1/match", body: q})
+}

@@ -84,6 +84,7 @@ type Config struct {
 	Access  *accesslog.Log
 	Drafts  *draft.Store
 	Triage  Triage
+	Finder  Finder
 	Metrics *prometheus.Registry
 	Log     *slog.Logger
 	Version string
@@ -143,6 +144,7 @@ func New(cfg Config) (*Server, error) {
 	s.watchRoutes()
 	s.recallRoutes()
 	s.exportRoutes()
+	s.matchRoutes()
 	s.plainRoutes()
 	return s, nil
 }

@@ -3,7 +3,7 @@ package board
 import (
 	"context"
 	"fmt"
-	"iter"
+	"math"
 
 	"vigil/ledger/alert"
 )
@@ -58,30 +58,49 @@ type Standing struct {
 	Gone     bool // it is no longer on this board; its number may come again only with a later revision
 }
 
-// Standings yields how every alert stands that came, changed or went after a revision, in the order of revisions and of
-// one revision those that went first. It is what an index in memory goes on with: the revision of the last that was
-// yielded, once all are. An error ends it.
-func (b *Board) Standings(ctx context.Context, after int64) iter.Seq2[Standing, error] {
-	return func(yield func(Standing, error) bool) {
-		rows, err := b.read.QueryContext(ctx, `SELECT * FROM (
-			SELECT revision, 0 AS kept, id, 0 AS standing, 0 AS bar FROM gone WHERE revision > ? UNION ALL
-			SELECT revision, 1, id, standing, bar FROM alerts WHERE revision > ?) ORDER BY revision, kept, id`, after, after)
-		if err != nil {
-			yield(Standing{}, err)
-			return
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var s Standing
-			var kept bool
-			err := rows.Scan(&s.Revision, &kept, &s.Row, &s.State, &s.Bar)
-			s.Gone = !kept
-			if !yield(s, err) || err != nil {
-				return
-			}
-		}
-		if err := rows.Err(); err != nil {
-			yield(Standing{}, err)
-		}
+// Place is a place in the order of standings: of revisions, and of one revision those that went first.
+type Place struct {
+	Revision int64
+	Kept     bool
+	Row      int64
+}
+
+// Place returns where a standing stands.
+func (s *Standing) Place() Place { return Place{s.Revision, !s.Gone, s.Row} }
+
+// EndOf is the place after everything of a revision.
+func EndOf(revision int64) Place { return Place{revision, true, math.MaxInt64} }
+
+// Standings returns how alerts stand that came, changed or went, after a place and at most so many. It is what an index
+// in memory, or a platform far away, goes on with: the place of the last.
+func (b *Board) Standings(ctx context.Context, after Place, limit int) ([]Standing, error) {
+	gone, kept := after.Row, int64(0)
+	if after.Kept {
+		gone, kept = math.MaxInt64, after.Row
 	}
+	rows, err := b.read.QueryContext(ctx, `SELECT * FROM (
+		SELECT revision, 0 AS kept, id, 0 AS standing, 0 AS bar FROM gone WHERE (revision, id) > (?, ?) UNION ALL
+		SELECT revision, 1, id, standing, bar FROM alerts WHERE (revision, id) > (?, ?)) ORDER BY revision, kept, id LIMIT ?`,
+		after.Revision, gone, after.Revision, kept, min(limit, maxStandings))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Standing
+	for rows.Next() {
+		var s Standing
+		var kept bool
+		if err := rows.Scan(&s.Revision, &kept, &s.Row, &s.State, &s.Bar); err != nil {
+			return nil, err
+		}
+		s.Gone = !kept
+		out = append(out, s)
+	}
+	return out, rows.Err()
+}
+
+// Revision returns the last revision.
+func (b *Board) Revision(ctx context.Context) (revision int64, err error) {
+	err = b.read.QueryRowContext(ctx, "SELECT max(coalesce((SELECT max(revision) FROM alerts), 0), coalesce((SELECT max(revision) FROM gone), 0))").Scan(&revision)
+	return revision, err
 }

@@ -3,6 +3,7 @@ package board_test
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"testing"
 
@@ -12,17 +13,25 @@ import (
 	"vigil/node/board"
 )
 
-// standings reads how every alert stands that changed after a revision, and the last revision.
+// standings reads how every alert stands that changed after a revision, by small pages, and the last revision.
 func standings(t testing.TB, b *board.Board, after int64) (map[int64]board.Standing, int64) {
 	t.Helper()
-	out := map[int64]board.Standing{}
-	for s, err := range b.Standings(t.Context(), after) {
-		if err != nil || s.Revision < after {
-			t.Fatal(s.Revision, err)
+	out, place := map[int64]board.Standing{}, board.EndOf(after)
+	for {
+		page, err := b.Standings(t.Context(), place, 2)
+		if err != nil || len(page) > 2 {
+			t.Fatal(len(page), err)
 		}
-		out[s.Row], after = s, s.Revision
+		if len(page) == 0 {
+			return out, place.Revision
+		}
+		for _, s := range page {
+			if s.Revision <= after {
+				t.Fatalf("revision %d after %d", s.Revision, after)
+			}
+			out[s.Row], place = s, s.Place()
+		}
 	}
-	return out, after
 }
 
 // policy is a jurisdiction's policy with a section for alerts.
@@ -110,5 +119,27 @@ func TestAnIndexFollowsHowAlertsStand(t *testing.T) {
 	}
 	if _, err := b.List(t.Context(), board.Query{Actionable: "perhaps"}); err == nil {
 		t.Error("a query that means nothing was answered")
+	}
+}
+
+// A board says which making of it this is: the same after a start, another one when it was built anew.
+func TestABoardSaysWhichItIs(t *testing.T) {
+	f, in := alone(t, 3)
+	dir := t.TempDir()
+	var made [3][16]byte
+	for i := range made {
+		b := openWith(t, dir, f, in.Ring(0), func(*board.Config) {})
+		made[i] = b.Made()
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if made[0] != made[1] || made[1] == made[2] || made[0] == [16]byte{} {
+		t.Errorf("%x", made)
 	}
 }

@@ -62,6 +62,8 @@ type Board struct {
 	// markDated is the statement that makes stale what a seal dates.
 	markDated string
 
+	made [16]byte // see Made
+
 	mu        sync.Mutex
 	positions map[ledger.Origin]uint64 // guarded by mu
 	rewind    map[ledger.Origin]uint64 // guarded by mu; where Run is asked to begin again
@@ -119,11 +121,22 @@ func (b *Board) load() error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	return b.write.QueryRow("SELECT coalesce(max(seq), 0) FROM changes").Scan(&b.last)
+	if err := b.write.QueryRow("SELECT coalesce(max(seq), 0) FROM changes").Scan(&b.last); err != nil {
+		return err
+	}
+	var made []byte
+	if err := b.write.QueryRow("SELECT made FROM meta").Scan(&made); err != nil || len(made) != len(b.made) {
+		return errors.Join(errors.New("board: it does not say which it is"), err)
+	}
+	b.made = [16]byte(made)
+	return nil
 }
 
 // Close closes the files. Run must have ended.
 func (b *Board) Close() error { return errors.Join(b.read.Close(), b.write.Close()) }
+
+// Made names this making of the board: numbers and revisions mean something as long as it is the same.
+func (b *Board) Made() [16]byte { return b.made }
 
 // Position returns how many entries of a ledger the board has followed.
 func (b *Board) Position(origin ledger.Origin) uint64 {

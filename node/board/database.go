@@ -27,7 +27,7 @@ const foldVersion = 1
 // commonTables hold the events of every noun; a noun's own tables are its own. Where a cause has not arrived, the object
 // has events and no founding one; a stale one is folded again soon, because a date or the policy has changed.
 const commonTables = `
-CREATE TABLE meta (version INTEGER NOT NULL, policy BLOB NOT NULL);
+CREATE TABLE meta (version INTEGER NOT NULL, policy BLOB NOT NULL, made BLOB NOT NULL);
 CREATE TABLE cursors (origin TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE seals (origin TEXT, size INTEGER, at INTEGER NOT NULL, PRIMARY KEY (origin, size)) WITHOUT ROWID;
 CREATE TABLE events (
@@ -168,7 +168,7 @@ func (b *Board) create() error {
 	}
 	_, err := b.write.Exec(schema(b.tables))
 	if err == nil {
-		_, err = b.write.Exec("INSERT INTO meta VALUES (?, x'')", schemaVersion(b.tables))
+		_, err = b.write.Exec("INSERT INTO meta VALUES (?, x'', randomblob(16))", schemaVersion(b.tables))
 	}
 	if err == nil {
 		err = b.load()

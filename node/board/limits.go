@@ -13,6 +13,7 @@ const (
 	maxPage      = 500
 	defaultPage  = 50
 	maxChanges   = 1_000
+	maxStandings = 10_000
 	maxListed    = 1_000 // of events without effect, and of objects without a cause
 	maxChain     = 1_000 // exports that go on from each other
 	maxTextBytes = 256

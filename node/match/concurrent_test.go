@@ -110,7 +110,7 @@ func reopenedSize(t *testing.T, x *Index) {
 // What is set while a segment is built is set in it: nothing that was taken away comes back, nothing added is lost.
 func TestChangesDuringABuild(t *testing.T) {
 	x, s := New(), newSource(12)
-	keep, take, move, back, new := s.value(32), s.value(32), s.value(32), s.value(32), s.value(32)
+	keep, take, move, back, new, drop := s.value(32), s.value(32), s.value(32), s.value(32), s.value(32), s.value(32)
 	file := func(v []byte, l List, gone bool) Change {
 		return Change{Signal: pdq(v), Ref: Ref(v[0]), List: l, Gone: gone}
 	}
@@ -124,7 +124,7 @@ func TestChangesDuringABuild(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	load(file(keep, 0, false), file(take, 0, false))
+	load(file(keep, 0, false), file(take, 0, false), file(drop, 0, false))
 	load(file(move, 0, false), file(back, 0, false))
 	apply(file(back, 0, true))
 
@@ -134,6 +134,7 @@ func TestChangesDuringABuild(t *testing.T) {
 	begun := p.begin()
 	p.mu.Unlock()
 	built, _ := p.merged(due, nil)
+	x.Drop(Ref(drop[0]))
 	apply(file(take, 0, true), file(move, 3, false), file(back, 2, false), file(new, 1, false), file(new, 1, true), file(new, 4, false))
 	p.mu.Lock()
 	p.publish(built, due, begun)
@@ -142,7 +143,7 @@ func TestChangesDuringABuild(t *testing.T) {
 	for _, c := range []struct {
 		value []byte
 		list  int
-	}{{keep, 0}, {take, -1}, {move, 3}, {back, 2}, {new, 4}} {
+	}{{keep, 0}, {take, -1}, {move, 3}, {back, 2}, {new, 4}, {drop, -1}} {
 		a := must[Answer](t)(x.Find(Query{Signal: pdq(c.value)}))
 		if len(a.Hits) > 1 || len(a.Hits) == 1 != (c.list >= 0) || c.list >= 0 && a.Hits[0].List != List(c.list) {
 			t.Errorf("want list %d: %+v", c.list, a.Hits)

@@ -138,6 +138,13 @@ func TestIndexAgreesWithAList(t *testing.T) {
 					s.tidy(context.Background())
 				}
 			},
+			"drop": func(*rapid.T) {
+				a, b := Ref(s.IntN(40)), Ref(s.IntN(40))
+				x.Drop(a, b)
+				for _, all := range n.filed {
+					maps.DeleteFunc(all, func(_ string, f filed) bool { return f.ref == a || f.ref == b })
+				}
+			},
 			"save and open": func(t *rapid.T) {
 				x = reopened(t, x)
 			},

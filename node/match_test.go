@@ -1,0 +1,359 @@
+package node_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"vigil/ledger/alert"
+	"vigil/node"
+	"vigil/node/api"
+	"vigil/node/match/feed"
+	"vigil/test/nodetest"
+)
+
+// pdqOf is a fingerprint of 256 bits with the first n of them changed.
+func pdqOf(seed byte, n int) string {
+	v := bytes.Repeat([]byte{seed, seed ^ 0x5a, 3 * seed}, 11)[:32]
+	for bit := range n {
+		v[bit/8] ^= 1 << (bit % 8)
+	}
+	return hex.EncodeToString(v)
+}
+
+func asked(algorithm, value string) []api.Fingerprint {
+	return []api.Fingerprint{{Algorithm: algorithm, Value: value}}
+}
+
+// matched asks for one row, where the index is in step.
+func matched(t testing.TB, c *api.Client, q api.Match) api.MatchResult {
+	t.Helper()
+	a, err := c.Match(t.Context(), q)
+	if err != nil || len(a.Results) != len(q.Rows) {
+		t.Fatalf("%+v %v", a, err)
+	}
+	return a.Results[0]
+}
+
+// untilMatched waits until a row has a verdict.
+func untilMatched(t testing.TB, c *api.Client, row []api.Fingerprint, verdict string) (r api.MatchResult) {
+	t.Helper()
+	nodetest.Until(t, "a verdict: "+verdict, func() bool {
+		a, err := c.Match(context.Background(), api.Match{Rows: [][]api.Fingerprint{row}})
+		if err == nil {
+			r = a.Results[0]
+		}
+		return err == nil && r.Verdict == verdict
+	})
+	return r
+}
+
+func TestNearCopiesAreFound(t *testing.T) {
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	ctx := t.Context()
+	analyst, platform := r.As(t, api.RoleAnalyst), r.As(t, api.RolePlatform)
+	raise := func(a api.RaiseAlert) api.Written {
+		t.Helper()
+		w, err := analyst.Raise(ctx, "", a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	facts := api.AlertFacts{Urgency: "priority", Classifications: []api.Classification{{Scheme: "interpol-baseline", Value: "baseline"}}, Handling: &api.Handling{TLP: "amber"}}
+	w := raise(api.RaiseAlert{AlertFacts: facts, Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(9, 0)}, {Algorithm: "md5", Value: strings.Repeat("1a", 15) + "00"}}})
+	raise(api.RaiseAlert{AlertFacts: api.AlertFacts{Exercise: true}, Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(9, 1)}}})
+	poor := 10
+	raise(api.RaiseAlert{Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(77, 0), Quality: &poor}}})
+
+	hit := untilMatched(t, analyst, asked("pdq", strings.ToUpper(pdqOf(9, 31))), api.MatchHit)
+	if len(hit.Hits) != 1 || hit.Hits[0].Distance != 31 || hit.Hits[0].Algorithm != "pdq" {
+		t.Fatalf("%+v", hit)
+	}
+	if a := hit.Hits[0].Alert; a.ID != w.ID || a.Author != "in/ncrb" || a.Standing != "asserted" || a.Handling.TLP != "amber" || a.Classifications[0].Value != "baseline" {
+		t.Errorf("%+v", a)
+	}
+	number := func(n int) *int { return &n }
+	for name, x := range map[string]struct {
+		q       api.Match
+		verdict string
+	}{
+		"too far":              {api.Match{Rows: [][]api.Fingerprint{asked("pdq", pdqOf(9, 32))}}, api.MatchNone},
+		"a wider radius":       {api.Match{Rows: [][]api.Fingerprint{asked("pdq", pdqOf(9, 40))}, Radius: number(40)}, api.MatchHit},
+		"radius 0":             {api.Match{Rows: [][]api.Fingerprint{asked("pdq", pdqOf(9, 1))}, Radius: number(0)}, api.MatchNone},
+		"exercises":            {api.Match{Rows: [][]api.Fingerprint{asked("pdq", pdqOf(9, 1))}, Radius: number(0), Exercise: true}, api.MatchHit},
+		"exactly":              {api.Match{Rows: [][]api.Fingerprint{asked("md5", strings.Repeat("1A", 15)+"00")}}, api.MatchHit},
+		"poor ones":            {api.Match{Rows: [][]api.Fingerprint{asked("pdq", pdqOf(77, 3))}}, api.MatchNone},
+		"poor ones, asked for": {api.Match{Rows: [][]api.Fingerprint{asked("pdq", pdqOf(77, 3))}, Poor: true}, api.MatchHit},
+		"a poor picture":       {api.Match{Rows: [][]api.Fingerprint{{{Algorithm: "pdq", Value: pdqOf(9, 3), Quality: &poor}}}}, api.MatchNone},
+		"a poor one, the same": {api.Match{Rows: [][]api.Fingerprint{{{Algorithm: "pdq", Value: pdqOf(77, 0), Quality: &poor}}}}, api.MatchHit},
+	} {
+		if got := matched(t, analyst, x.q); got.Verdict != x.verdict {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if got := matched(t, platform, api.Match{Rows: [][]api.Fingerprint{asked("pdq", pdqOf(9, 5))}}); got.Verdict != api.MatchHit {
+		t.Errorf("a platform: %+v", got)
+	}
+
+	page, err := r.As(t, api.RoleAuditor).Access(ctx, api.AccessQuery{Verb: "alert.match", Object: w.ID, Limit: 1})
+	if err != nil || len(page.Records) != 1 || page.Records[0].Count != 1 {
+		t.Errorf("%+v %v", page, err)
+	}
+	if _, err := analyst.Retract(ctx, "", w.ID, api.Retract{Reason: "wrong"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := matched(t, analyst, api.Match{Rows: [][]api.Fingerprint{asked("pdq", pdqOf(9, 5))}}); got.Verdict != api.MatchNone {
+		t.Errorf("retracted, and found: %+v", got)
+	}
+}
+
+// Every bad row gets a word, and the others their answers.
+func TestBadRowsAreRefusedAlone(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	analyst := r.As(t, api.RoleAnalyst)
+	good := asked("pdq", pdqOf(5, 0))
+	if _, err := analyst.Raise(t.Context(), "", api.RaiseAlert{Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(5, 0)}}}); err != nil {
+		t.Fatal(err)
+	}
+	untilMatched(t, analyst, good, api.MatchHit)
+	high, low := 101, -1
+	bad := map[string][]api.Fingerprint{
+		"no fingerprint":       {},
+		"an unknown algorithm": asked("crc32", "00"),
+		"a short value":        asked("pdq", pdqOf(5, 0)[:62]),
+		"a long value":         asked("pdq", pdqOf(5, 0)+"00"),
+		"no hexadecimal":       asked("md5", strings.Repeat("zz", 16)),
+		"rubbish":              asked("\x00\x1b", "\u202e"),
+		"quality over 100":     {{Algorithm: "pdq", Value: pdqOf(5, 0), Quality: &high}},
+		"quality under 0":      {{Algorithm: "pdq", Value: pdqOf(5, 0), Quality: &low}},
+		"quality of an md5":    {{Algorithm: "md5", Value: strings.Repeat("1b", 16), Quality: new(int)}},
+	}
+	q := api.Match{Rows: [][]api.Fingerprint{good}}
+	for _, row := range bad {
+		q.Rows = append(q.Rows, row)
+	}
+	q.Rows = append(q.Rows, good)
+	a, err := analyst.Match(t.Context(), q)
+	if err != nil || a.Hits != 2 || a.Refused != len(bad) {
+		t.Fatalf("%d hits, %d refused: %v", a.Hits, a.Refused, err)
+	}
+	for i, x := range a.Results {
+		first, last := i == 0, i == len(a.Results)-1
+		if x.Row != i || (first || last) != (x.Verdict == api.MatchHit) || !first && !last && (x.Verdict != api.MatchRefused || x.Error == "") {
+			t.Errorf("row %d: %+v", i, x)
+		}
+	}
+	over, under := 64, -1
+	for name, q := range map[string]api.Match{
+		"no rows":         {},
+		"too many rows":   {Rows: slices.Repeat([][]api.Fingerprint{good}, 1_001)},
+		"radius over":     {Rows: [][]api.Fingerprint{good}, Radius: &over},
+		"radius under":    {Rows: [][]api.Fingerprint{good}, Radius: &under},
+		"limit over":      {Rows: [][]api.Fingerprint{good}, Limit: 101},
+		"limit under":     {Rows: [][]api.Fingerprint{good}, Limit: -1},
+		"an endless name": {Rows: [][]api.Fingerprint{asked(strings.Repeat("x", 33), "00")}},
+	} {
+		if _, err := analyst.Match(t.Context(), q); status(err) < 400 || status(err) >= 500 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A film is found by its frames.
+func TestFilmsAreFound(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	analyst := r.As(t, api.RoleAnalyst)
+	var film []api.Signal
+	for i := range 10 {
+		film = append(film, api.Signal{Algorithm: "vpdq-frame", Value: pdqOf(byte(20+7*i), 0)})
+	}
+	if _, err := analyst.Raise(t.Context(), "", api.RaiseAlert{Signals: film}); err != nil {
+		t.Fatal(err)
+	}
+	var cut []api.Fingerprint
+	for i := range 5 {
+		cut = append(cut, api.Fingerprint{Algorithm: "vpdq-frame", Value: pdqOf(byte(20+7*i), 4)})
+	}
+	hit := untilMatched(t, analyst, cut, api.MatchHit)
+	if f := hit.Hits[0].Frames; f == nil || f.Queried != 100 || f.Stored != 50 {
+		t.Errorf("%+v", hit.Hits[0])
+	}
+	for i := range cut[:2] {
+		cut[i].Value = pdqOf(byte(200+9*i), 0)
+	}
+	if got := matched(t, analyst, api.Match{Rows: [][]api.Fingerprint{cut}}); got.Verdict != api.MatchNone {
+		t.Errorf("three frames of five: %+v", got)
+	}
+}
+
+// log keeps what a node says.
+func startLogged(t *testing.T, c node.Config) (*nodetest.Running, *strings.Builder) {
+	t.Helper()
+	said := &strings.Builder{}
+	n, err := node.Open(c, slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nodetest.Serve(t, c, n), said
+}
+
+// A start goes on from the saved index, and makes it anew where it is damaged, missing, or beside another board.
+func TestIndexComesBack(t *testing.T) {
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	analyst := r.As(t, api.RoleAnalyst)
+	first := asked("pdq", pdqOf(5, 9))
+	if _, err := analyst.Raise(t.Context(), "", api.RaiseAlert{Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(5, 0)}}}); err != nil {
+		t.Fatal(err)
+	}
+	untilMatched(t, analyst, first, api.MatchHit)
+	r.Stop()
+	index, board := filepath.Join(c.Dir, "match", "index"), filepath.Join(c.Dir, "board")
+	whole, err := os.ReadFile(index)
+	if err != nil || bytes.Contains(whole, []byte{5, 5 ^ 0x5a, 15, 5, 5 ^ 0x5a, 15}) {
+		t.Fatal(len(whole), err)
+	}
+	for name, x := range map[string]struct {
+		change func() error
+		warns  bool
+	}{
+		"as it was":    {func() error { return nil }, false},
+		"no index":     {func() error { return os.Remove(index) }, false},
+		"damaged":      {func() error { return os.WriteFile(index, append(whole[:40:40], whole[41:]...), 0o600) }, true},
+		"empty":        {func() error { return os.WriteFile(index, nil, 0o600) }, true},
+		"no board":     {func() error { return os.RemoveAll(board) }, true},
+		"an older one": {func() error { return os.WriteFile(index, whole, 0o600) }, true},
+	} {
+		if err := x.change(); err != nil {
+			t.Fatal(name, err)
+		}
+		r, said := startLogged(t, c)
+		untilMatched(t, r.As(t, api.RoleAnalyst), first, api.MatchHit)
+		r.Stop()
+		if warned := strings.Contains(said.String(), "index cannot be used"); warned != x.warns && name != "an older one" {
+			t.Errorf("%s: warned %v: %s", name, warned, said)
+		}
+	}
+}
+
+// A platform's own index follows a node: additions and withdrawals, across restarts and a board that was built anew.
+func TestPlatformsFollow(t *testing.T) {
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	ctx := t.Context()
+	analyst := r.As(t, api.RoleAnalyst)
+	raise := func(seed byte, exercise bool) string {
+		t.Helper()
+		w, err := analyst.Raise(ctx, "", api.RaiseAlert{AlertFacts: api.AlertFacts{Exercise: exercise}, Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(seed, 0)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.ID
+	}
+	early := raise(10, false)
+	kept := raise(30, false)
+	raise(50, true)
+	target := r.Target(t, api.RolePlatform)
+	cfg := feed.Config{
+		Client: nodetest.HTTP(t, r.Addresses.Pin), URL: target.Server, Token: target.Token, Path: filepath.Join(t.TempDir(), "index"), Log: nodetest.Quiet,
+	}
+	has := func(f *feed.Feed, seed byte) bool {
+		s, err := alert.ParseSignal("pdq:" + pdqOf(seed, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ok, err := f.Index().Has(&s)
+		return ok && err == nil
+	}
+	follow := func(cfg feed.Config) (*feed.Feed, func() error) {
+		t.Helper()
+		f, err := feed.Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, stop := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- f.Run(run) }()
+		nodetest.Until(t, "in step", f.InStep)
+		return f, func() error { stop(); return <-ended }
+	}
+	f, stop := follow(cfg)
+	if !has(f, 10) || !has(f, 30) || has(f, 50) {
+		t.Error("what was there before is not followed")
+	}
+	raise(70, false)
+	if _, err := analyst.Retract(ctx, "", early, api.Retract{Reason: "wrong"}); err != nil {
+		t.Fatal(err)
+	}
+	nodetest.Until(t, "an addition and a withdrawal", func() bool { return has(f, 70) && !has(f, 10) })
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := analyst.Retract(ctx, "", kept, api.Retract{Reason: "wrong"}); err != nil {
+		t.Fatal(err)
+	}
+	f, stop = follow(cfg)
+	if has(f, 30) || !has(f, 70) {
+		t.Error("a start does not go on where the last ended")
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	exercises := cfg
+	exercises.Path, exercises.Exercise = filepath.Join(t.TempDir(), "index"), true
+	f, stop = follow(exercises)
+	if !has(f, 50) || has(f, 70) {
+		t.Error("exercises")
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	r.Stop()
+	if err := os.RemoveAll(filepath.Join(c.Dir, "board")); err != nil {
+		t.Fatal(err)
+	}
+	r = nodetest.Run(t, c)
+	cfg.URL, cfg.Client = "https://"+r.Addresses.API, nodetest.HTTP(t, r.Addresses.Pin)
+	f, stop = follow(cfg)
+	if has(f, 30) || has(f, 10) || !has(f, 70) {
+		t.Error("a board that was built anew")
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Token = "wrong"
+	f, err := feed.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Run(ctx); !errors.Is(err, feed.ErrRefused) {
+		t.Errorf("a wrong token: %v", err)
+	}
+	for _, query := range []string{"after=xx", "after=" + strings.Repeat("A", 44), "follow=maybe", "exercise=2"} {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.URL+"/v1/signals?"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+target.Token)
+		resp, err := cfg.Client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if want := map[bool]int{true: http.StatusConflict, false: http.StatusBadRequest}[strings.Contains(query, "AAAA")]; resp.StatusCode != want {
+			t.Errorf("%s: %d", query, resp.StatusCode)
+		}
+	}
+}

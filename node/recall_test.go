@@ -4,9 +4,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
+	"vigil/ledger"
 	"vigil/node/api"
+	"vigil/node/board"
 	"vigil/test/nodetest"
 )
 
@@ -175,5 +178,41 @@ func TestExportsAreRefusedWithTheReason(t *testing.T) {
 	}
 	if _, err := lab.BeginExport(ctx, "", api.BeginExport{Format: "csv", Since: x.ID}); err != nil {
 		t.Errorf("to go on from another's: %v", err)
+	}
+}
+
+func TestWhoIsToldOfARecall(t *testing.T) {
+	n := nodetest.Run(t, nodetest.Found(t)).Node
+	in := func(agency ledger.AgencyID, by ledger.AudienceName, since uint64) board.Holder {
+		return board.Holder{Agency: agency, By: by, Since: since}
+	}
+	for name, c := range map[string]struct {
+		holders []board.Holder
+		unknown []ledger.AudienceName
+		want    []ledger.AudienceName
+	}{
+		"everyone":                      {[]board.Holder{in("in/ncrb", "in/*", 0)}, nil, []ledger.AudienceName{"in/*"}},
+		"ourselves":                     {[]board.Holder{in("in/ncrb", "in/ncrb", 3)}, nil, []ledger.AudienceName{"in/ncrb"}},
+		"an audience that is no more":   {[]board.Holder{in("in/ncrb", "in/@lab", 1)}, nil, []ledger.AudienceName{"in/ncrb"}},
+		"one that left":                 {[]board.Holder{in("in/ncrb", "in/*", 0), in("in/gone", "in/*", 0)}, nil, []ledger.AudienceName{"in/*"}},
+		"a link that is not there":      {[]board.Holder{in("in/ncrb", "in/*", 0), in("uk/x", "uk/x", 0)}, []ledger.AudienceName{"us/*"}, []ledger.AudienceName{"in/*"}},
+		"an alert that nobody here had": {nil, nil, []ledger.AudienceName{"in/ncrb"}},
+	} {
+		if got := n.RecallAudience(c.holders, c.unknown); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+	for name, c := range map[string]struct {
+		holder board.Holder
+		want   bool
+	}{
+		"a member":                   {in("in/ncrb", "in/*", 0), false},
+		"a member since":             {in("in/ncrb", "in/*", 5), false},
+		"not in the roster":          {in("in/gone", "in/*", 2), true},
+		"of a jurisdiction unlinked": {in("uk/x", "uk/*", 2), false},
+	} {
+		if got := n.RemovedSince(c.holder); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

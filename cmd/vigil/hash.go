@@ -81,6 +81,7 @@ func (c *hashRun) run(ctx context.Context, h *hashing.Hasher, args []string) err
 		return err
 	}
 	bar := newProgress(c.o.out, "hashing")
+	restore := bar.above(&c.o.out)
 	done := uint64(0)
 	err := eachFile(ctx, h, args, func(it hashing.Item) error {
 		c.sum.Add(it)
@@ -88,6 +89,7 @@ func (c *hashRun) run(ctx context.Context, h *hashing.Hasher, args []string) err
 		bar.set(done, it.Found)
 		return c.item(it)
 	})
+	restore()
 	bar.end()
 	if e := c.end(); err == nil {
 		err = e

@@ -44,6 +44,19 @@ func (g *progress) set(done, total uint64) {
 	}
 }
 
+// above lets what is printed meanwhile on the bar's terminal appear above the bar, which would draw over it otherwise. The
+// printer is to be restored before the end.
+func (g *progress) above(p *printer) (restore func()) {
+	before := *p
+	if g.bars != nil {
+		p.err = g.bars
+		if p.terminal {
+			p.out = g.bars
+		}
+	}
+	return func() { *p = before }
+}
+
 func (g *progress) end() {
 	if g.bar != nil {
 		g.bar.SetTotal(-1, true)

@@ -118,6 +118,12 @@ func FuzzVerifyBundle(f *testing.F) {
 func bundle(t testing.TB) *ledger.Bundle {
 	t.Helper()
 	j, e := sample(t)
+	return bundleOf(t, j, e)
+}
+
+// bundleOf makes the evidence of the second row of the last entry.
+func bundleOf(t testing.TB, j *ledgertest.Jurisdiction, e ledger.Entry) *ledger.Bundle {
+	t.Helper()
 	rec, err := e.Open()
 	if err != nil {
 		t.Fatal(err)

@@ -25,6 +25,7 @@ var pure = []string{
 	"ledger/pointer",
 	"ledger/recall",
 	"ledger/referral",
+	"ledger/registry",
 	"ledger/report",
 	"ledger/subscription",
 	"ledger/watch",

@@ -10,5 +10,6 @@ func (n *Node) duties() []duty.Duty {
 		escalations{n},
 		releases{n},
 		retellRecalls{n},
+		acknowledgements{n},
 	}
 }

@@ -79,6 +79,7 @@ func newRoot() *cobra.Command {
 		matchCommand(o),
 		pointerCommand(o),
 		referralCommand(o),
+		registryCommand(o),
 		reportCommand(o),
 		watchCommand(o),
 		whoamiCommand(o),

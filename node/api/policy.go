@@ -15,6 +15,7 @@ import (
 	"vigil/ledger/pointer"
 	"vigil/ledger/recall"
 	"vigil/ledger/referral"
+	"vigil/ledger/registry"
 	"vigil/ledger/report"
 	"vigil/node/figures"
 )
@@ -26,6 +27,7 @@ var policySections = []policySection{
 	sectionOf(figures.Section),
 	sectionOf(pointer.Section),
 	sectionOf(referral.Section),
+	sectionOf(registry.Section),
 	sectionOf(report.Section),
 	sectionOf(recall.Section),
 }

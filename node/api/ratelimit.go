@@ -21,8 +21,7 @@ type limiters struct {
 	byID map[string]*rate.Limiter // guarded by mu
 }
 
-// within takes one request out of a bearer's bucket, says in headers how it stands (draft-ietf-httpapi-ratelimit-headers),
-// and refuses where it is empty. Roles without a limit pass.
+// within takes one request out of a bearer's bucket, and refuses where it is empty. Roles without a limit pass.
 func (l *limiters) within(h http.Header, p principal) *Problem {
 	if len(p.roles) != 1 {
 		return nil
@@ -31,13 +30,8 @@ func (l *limiters) within(h http.Header, p principal) *Problem {
 	if !limited {
 		return nil
 	}
-	bucket := l.of(p.name, limit.each, limit.burst)
-	ok := bucket.AllowN(now(), 1)
-	left := max(math.Floor(bucket.TokensAt(now())), 0)
-	full := math.Ceil((float64(limit.burst) - left) / float64(limit.each))
-	h.Set("RateLimit-Policy", fmt.Sprintf(`"token";q=%d;w=%d`, limit.burst, limit.burst/limit.each))
-	h.Set("RateLimit", fmt.Sprintf(`"token";r=%.0f;t=%.0f`, left, full))
-	if ok {
+	bucket, _ := l.of(p.name, rate.Limit(limit.each), limit.burst)
+	if take(h, "token", bucket) {
 		return nil
 	}
 	refusal := problem(http.StatusTooManyRequests, "rate", fmt.Sprintf("this token may ask %d times a second, %d at once", limit.each, limit.burst), "wait, and ask again with the same idempotency key")
@@ -45,16 +39,30 @@ func (l *limiters) within(h http.Header, p principal) *Problem {
 	return refusal
 }
 
-func (l *limiters) of(name string, each, burst int) *rate.Limiter {
+// take takes one request out of a bucket, and says in headers how it stands (draft-ietf-httpapi-ratelimit-headers).
+func take(h http.Header, policy string, bucket *rate.Limiter) bool {
+	ok := bucket.AllowN(now(), 1)
+	burst, each := float64(bucket.Burst()), float64(bucket.Limit())
+	left := max(math.Floor(bucket.TokensAt(now())), 0)
+	h.Set("RateLimit-Policy", fmt.Sprintf(`"%s";q=%.0f;w=%.0f`, policy, burst, math.Ceil(burst/each)))
+	h.Set("RateLimit", fmt.Sprintf(`"%s";r=%.0f;t=%.0f`, policy, left, math.Ceil((burst-left)/each)))
+	return ok
+}
+
+// of returns the bucket of a name, as large as it is to be now, and whether it is a new one.
+func (l *limiters) of(name string, each rate.Limit, burst int) (b *rate.Limiter, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.byID == nil {
 		l.byID = map[string]*rate.Limiter{}
 	}
-	b := l.byID[name]
-	if b == nil {
-		b = rate.NewLimiter(rate.Limit(each), burst)
+	if b = l.byID[name]; b == nil {
+		b, fresh = rate.NewLimiter(each, burst), true
 		l.byID[name] = b
 	}
-	return b
+	if b.Limit() != each || b.Burst() != burst {
+		b.SetLimitAt(now(), each)
+		b.SetBurstAt(now(), burst)
+	}
+	return b, fresh
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -60,7 +61,7 @@ func (s *Server) record(ctx context.Context, r accesslog.Record) error {
 		r.Role = accesslog.Role(p.roles[0]) // it was refused for its roles
 	}
 	if request, _ := requestOf(ctx); request != nil {
-		r.Purpose, r.Case = request.Header.Get(headerPurpose), request.Header.Get(headerCase)
+		r.Purpose, r.Case = cmp.Or(r.Purpose, request.Header.Get(headerPurpose)), cmp.Or(r.Case, request.Header.Get(headerCase))
 	}
 	if refusal := s.unexplained(r); refusal != nil {
 		return refusal

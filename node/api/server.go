@@ -105,6 +105,8 @@ type Server struct {
 	crossOrigin *http.CrossOriginProtection
 	naming      sync.Mutex // held while a person is added
 	limiters    limiters
+	screeners   limiters   // of those who screen, by the policy
+	blinding    sync.Mutex // held while marks of a person are made: it takes memory on purpose
 
 	mu       sync.Mutex
 	inFlight map[ledger.EventID]chan struct{} // guarded by mu
@@ -136,6 +138,7 @@ func New(cfg Config) (*Server, error) {
 	s.consentRoutes()
 	s.accessRoutes()
 	s.referralRoutes()
+	s.registryRoutes()
 	s.reportRoutes()
 	s.policyRoutes()
 	s.figureRoutes()

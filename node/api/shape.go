@@ -125,7 +125,9 @@ var shows = map[string]func(e *ledger.Event) (any, error){
 	"pointer":      showPointerEvent,
 	"recall":       showRecallEvent,
 	"referral":     showReferralEvent,
+	"registry":     showRegistryEvent,
 	"report":       showReportEvent,
+	"screening":    showScreeningEvent,
 	"subscription": showSubscriptionEvent,
 	"watch":        showWatchEvent,
 }

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"testing"
@@ -197,4 +198,148 @@ func TestAlertsInCasework(t *testing.T) {
 			t.Errorf("a retracted alert is sighted: %v", err)
 		}
 	})
+}
+
+func TestKnownBenignSignals(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	analyst, platform, auditor := r.As(t, api.RoleAnalyst), r.As(t, api.RolePlatform), r.As(t, api.RoleAuditor)
+	ctx := t.Context()
+	before := raiseOf(t, analyst, api.RaiseAlert{Signals: md5(1)})
+	w, err := analyst.DeclareBenign(ctx, "d", api.DeclareBenign{Signals: append(md5(1), md5(2)...), Reason: "a logo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := analyst.DeclareBenign(ctx, "d", api.DeclareBenign{Signals: append(md5(1), md5(2)...), Reason: "a logo"}); err != nil || !again.Repeated || again.ID != w.ID {
+		t.Errorf("a retry: %+v %v", again, err)
+	}
+	for name, c := range map[string]struct {
+		who  *api.Client
+		x    api.DeclareBenign
+		want int
+	}{
+		"no reason":       {analyst, api.DeclareBenign{Signals: md5(3)}, 400},
+		"no signals":      {analyst, api.DeclareBenign{Reason: "r"}, 400},
+		"a short hash":    {analyst, api.DeclareBenign{Signals: []api.Signal{{Algorithm: "md5", Value: "00"}}, Reason: "r"}, 400},
+		"by a platform":   {platform, api.DeclareBenign{Signals: md5(3), Reason: "r"}, 403},
+		"by an auditor":   {auditor, api.DeclareBenign{Signals: md5(3), Reason: "r"}, 403},
+		"to nobody known": {analyst, api.DeclareBenign{Signals: md5(3), Reason: "r", Audience: []string{"in/@x"}}, 409},
+	} {
+		if _, err := c.who.DeclareBenign(ctx, "", c.x); status(err) != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	a, err := analyst.Alert(ctx, before)
+	if err != nil || a.Actionable || a.Barred != "known-benign" || a.Standing != "asserted" || len(a.Benign) != 1 || a.Benign[0].ID != w.ID {
+		t.Errorf("not shown with the conflict: %+v %v", a, err)
+	}
+	for _, c := range []*api.Client{analyst, platform} {
+		answer, err := c.LookUp(ctx, api.LookUp{Signals: append(md5(2), md5(9)...)})
+		if err != nil || len(answer.Results[0].Benign) != 1 || answer.Results[0].Benign[0].Reason != "a logo" || len(answer.Results[1].Benign) != 0 {
+			t.Errorf("a look-up does not say so: %+v %v", answer, err)
+		}
+	}
+	if _, err := analyst.Raise(ctx, "k", api.RaiseAlert{Signals: append(md5(7), md5(2)...)}); status(err) != http.StatusConflict {
+		t.Errorf("raised: %v", err)
+	}
+	knowing, err := analyst.Raise(ctx, "k", api.RaiseAlert{Signals: append(md5(7), md5(2)...), KnowingBenign: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := analyst.Alert(ctx, knowing.ID); err != nil || a.Barred != "known-benign" {
+		t.Errorf("%+v %v", a, err)
+	}
+	if drill, err := analyst.Raise(ctx, "", api.RaiseAlert{Signals: md5(2), AlertFacts: api.AlertFacts{Exercise: true}}); err != nil {
+		t.Errorf("an exercise is refused: %v", err)
+	} else if a, err := analyst.Alert(ctx, drill.ID); err != nil || !a.Actionable {
+		t.Errorf("an exercise conflicts with casework: %+v %v", a, err)
+	}
+	list, err := analyst.RaiseList(ctx, "l", api.RaiseList{Rows: [][]api.Signal{md5(20), {{Algorithm: "md5", Value: "x"}}, md5(1), md5(21)}})
+	if err != nil || list.Accepted != 2 || len(list.Rows) != 2 || list.Rows[1].Row != 2 {
+		t.Errorf("%+v %v", list, err)
+	}
+
+	if _, err := analyst.LiftBenign(ctx, "", w.ID, api.LiftBenign{Reason: "no logo"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := analyst.LiftBenign(ctx, "", w.ID, api.LiftBenign{Reason: "no logo"}); status(err) != http.StatusConflict {
+		t.Errorf("lifted twice: %v", err)
+	}
+	if _, err := analyst.LiftBenign(ctx, "", "bn_00000000", api.LiftBenign{Reason: "no logo"}); status(err) != http.StatusNotFound {
+		t.Errorf("lifted from nowhere: %v", err)
+	}
+	page, err := auditor.Benigns(ctx, api.BenignQuery{})
+	if err != nil || len(page.Benigns) != 1 || page.Benigns[0].InForce || len(page.Benigns[0].Signals) != 2 {
+		t.Errorf("%+v %v", page, err)
+	}
+	one, err := analyst.Benign(ctx, w.ID[:10])
+	if err != nil || len(one.Timeline) != 2 || one.Timeline[1].Type != "benign.lifted" {
+		t.Errorf("%+v %v", one, err)
+	}
+	if a, err := analyst.Alert(ctx, before); err != nil || !a.Actionable || len(a.Benign) != 0 {
+		t.Errorf("%+v %v", a, err)
+	}
+	if again, err := analyst.RaiseList(ctx, "l", api.RaiseList{Rows: [][]api.Signal{md5(20), {{Algorithm: "md5", Value: "x"}}, md5(1), md5(21)}}); status(err) != http.StatusConflict {
+		t.Errorf("the same key for more rows: %+v %v", again, err)
+	}
+}
+
+func TestAFloodWaitsForAnotherAgency(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	analyst, platform := r.As(t, api.RoleAnalyst), r.As(t, api.RolePlatform)
+	ctx := t.Context()
+	section := json.RawMessage(`{"jurisdictions":1,"actionable":"asserted","benign":[],"flood":{"window":1000,"recent":8,"factor":8,"signals":4,"novel":3}}`)
+	for name, bad := range map[string]string{
+		"from disputed": `{"jurisdictions":1,"actionable":"disputed","benign":[],"flood":{"window":1,"recent":1,"factor":1,"signals":1,"novel":1}}`,
+		"no factor":     `{"jurisdictions":1,"actionable":"asserted","benign":[],"flood":{"window":1,"recent":1,"signals":1,"novel":1}}`,
+		"by rate":       `{"jurisdictions":1,"actionable":"asserted","benign":[],"flood":{"window":1,"recent":1,"factor":1,"signals":1,"novel":1,"hours":1}}`,
+		"benign to all": `{"jurisdictions":1,"actionable":"asserted","benign":["in/*"],"flood":{"window":1,"recent":1,"factor":1,"signals":1,"novel":1}}`,
+	} {
+		if _, err := r.Operator.ProposePolicy(ctx, api.Policy{Sections: map[string]json.RawMessage{"alert": json.RawMessage(bad)}}); status(err) != http.StatusBadRequest {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := r.Operator.ProposePolicy(ctx, api.Policy{Sections: map[string]json.RawMessage{"alert": section}}); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for i := range byte(5) {
+		ids = append(ids, raiseOf(t, analyst, api.RaiseAlert{Signals: md5(i + 1)}))
+	}
+	if got := listed(t, analyst, api.ListQuery{Actionable: "no"}); !slices.Equal(got, []string{ids[4], ids[3]}) {
+		t.Fatalf("held: %v of %v", got, ids)
+	}
+	a, err := analyst.Alert(ctx, ids[4])
+	if err != nil || a.Barred != "held" || a.Standing != "asserted" {
+		t.Errorf("%+v %v", a, err)
+	}
+	if answer, err := platform.LookUp(ctx, api.LookUp{Signals: md5(5)}); err != nil || len(answer.Results[0].Alerts) != 0 {
+		t.Errorf("a platform acts on what is held: %+v %v", answer, err)
+	}
+	floods, err := analyst.Floods(ctx, false)
+	if err != nil || len(floods.Floods) != 1 {
+		t.Fatalf("%+v %v", floods, err)
+	}
+	f := floods.Floods[0]
+	if f.Agency != "in/ncrb" || f.Alerts != 2 || f.Held != 2 || f.Signals != 5 || f.Novel != 5 || f.From != a.Index-1 || f.To != a.Index+1 {
+		t.Errorf("%+v, the last is in entry %d", f, a.Index)
+	}
+	for name, c := range map[string]struct {
+		who  *api.Client
+		x    api.ReleaseFlood
+		want int
+	}{
+		"its own":          {analyst, api.ReleaseFlood{Agency: f.Agency, From: f.From, To: f.To, Reason: "r"}, 409},
+		"nothing is held":  {analyst, api.ReleaseFlood{Agency: "in/other", From: f.From, To: f.To, Reason: "r"}, 409},
+		"no reason":        {analyst, api.ReleaseFlood{Agency: f.Agency, From: f.From, To: f.To}, 400},
+		"backwards":        {analyst, api.ReleaseFlood{Agency: f.Agency, From: f.To, To: f.From, Reason: "r"}, 400},
+		"everything ever":  {analyst, api.ReleaseFlood{Agency: f.Agency, To: 1 << 40, Reason: "r"}, 400},
+		"no ledger":        {analyst, api.ReleaseFlood{Ledger: "in", Agency: f.Agency, From: f.From, To: f.To, Reason: "r"}, 400},
+		"no agency":        {analyst, api.ReleaseFlood{Agency: "ncrb", From: f.From, To: f.To, Reason: "r"}, 400},
+		"by the operators": {r.Operator, api.ReleaseFlood{Agency: f.Agency, From: f.From, To: f.To, Reason: "r"}, 403},
+	} {
+		if _, err := c.who.ReleaseFlood(ctx, "", c.x); status(err) != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

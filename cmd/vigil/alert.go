@@ -14,7 +14,7 @@ import (
 
 func alertCommand(o *options) *cobra.Command {
 	return noun("alert", "Raise, find and judge alerts",
-		alertRaise(o), alertList(o), alertShow(o), alertLookUp(o), alertAssess(o), alertRetract(o), alertRecall(o), alertRecalls(o), alertSight(o), alertLink(o), alertUnlink(o), alertWatch(o), alertImport(o), alertExport(o), alertExports(o))
+		alertRaise(o), alertList(o), alertShow(o), alertLookUp(o), alertAssess(o), alertRetract(o), alertRecall(o), alertRecalls(o), alertSight(o), alertLink(o), alertUnlink(o), alertBenign(o), alertFloods(o), alertRelease(o), alertWatch(o), alertImport(o), alertExport(o), alertExports(o))
 }
 
 // factFlags are the flags that describe an alert, shared by raise and import.
@@ -105,6 +105,7 @@ func alertRaise(o *options) *cobra.Command {
 		},
 	}
 	factFlags(cmd, &a.AlertFacts, &a.Audience)
+	cmd.Flags().BoolVar(&a.KnowingBenign, "knowing-benign", false, "although a hash is on the known-benign list: shown with the conflict, and not acted on")
 	keyFlag(cmd, &key)
 	return cmd
 }
@@ -346,6 +347,11 @@ func (o *options) lookUpTable(answer api.LookUpAnswer) {
 		}
 	}
 	o.out.table([]string{"HASH", "ALERT", "STANDING", "BARRED", "URGENCY", "ASK", "HANDLING"}, rows)
+	for _, r := range answer.Results {
+		for _, b := range r.Benign {
+			o.out.note("%s:%s is benign, says %s: %s (%s)", r.Signal.Algorithm, r.Signal.Value, b.Agency, b.Reason, b.ID)
+		}
+	}
 }
 
 func alertAssess(o *options) *cobra.Command {

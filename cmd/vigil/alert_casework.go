@@ -79,6 +79,9 @@ func linking(o *options, use, short, verdict string) *cobra.Command {
 
 // caseworkTables are what was met of an alert, and what belongs with it.
 func (o *options) caseworkTables(a api.Alert) {
+	for _, b := range a.Benign {
+		o.out.fields("known benign", fmt.Sprintf("says %s: %s (%s)", b.Agency, b.Reason, b.ID))
+	}
 	rows := [][]string{}
 	for _, x := range a.Sightings {
 		rows = append(rows, []string{x.Agency, x.Setting, x.Review, num(x.Count), x.First, x.Last})

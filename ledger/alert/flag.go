@@ -31,8 +31,13 @@ var whyNames = []string{
 	"an exercise event on casework, or the reverse",
 }
 
-// String says it in words for people.
-func (w Why) String() string { return nameOf(whyNames, w) }
+// String says it in words for people; "" where the event has effect.
+func (w Why) String() string {
+	if w == 0 {
+		return ""
+	}
+	return nameOf(whyNames, w)
+}
 
 // Flags returns the events that have no effect, in canonical order, as far as is known before the cause arrives.
 // Sightings are counted and not kept, so those of the wrong kind are just not counted.

@@ -30,6 +30,9 @@ const (
 	// MaxSightings bounds what one event counts.
 	MaxSightings = 1_000_000
 
+	// MaxBenign bounds the signals of one declaration.
+	MaxBenign = 1_000
+
 	// MaxFileBytes bounds the values of one file together.
 	MaxFileBytes = 96 << 10
 
@@ -43,4 +46,5 @@ const (
 	maxRecent    = 64      // windows
 	maxFactor    = 1_000
 	maxAllowance = 1 << 40 // signals a window
+	maxReleased  = 1 << 20 // entries
 )

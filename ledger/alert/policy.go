@@ -37,12 +37,12 @@ type Flood struct {
 // Section is the policy's part for alerts.
 var Section = noun.Section[*Policy]{Name: "alert", Default: defaultPolicy, Fresh: func() *Policy { return &Policy{} }}
 
-// defaultPolicy lets an asserted alert be acted on, and a laboratory import a hash set of some 20,000 files with three
-// fingerprints each before a second agency looks at the rest.
+// defaultPolicy lets an asserted alert be acted on, and a laboratory that never raised anything import a hash set of some
+// 30,000 new files with three fingerprints each before a second agency looks at the rest.
 func defaultPolicy() *Policy {
 	return &Policy{
 		Jurisdictions: 1, Actionable: "asserted", Benign: []ledger.AgencyID{},
-		Flood: Flood{Window: 1_000, Recent: 8, Factor: 8, Signals: 60_000, Novel: 30_000},
+		Flood: Flood{Window: 1_000, Recent: 8, Factor: 8, Signals: 200_000, Novel: 100_000},
 	}
 }
 

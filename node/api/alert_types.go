@@ -1,5 +1,7 @@
 package api
 
+import "time"
+
 // Classification is a value under a named scheme, with the context that gives it its meaning where the scheme needs one.
 // Schemes stand side by side; nothing is turned from one into another.
 type Classification struct {
@@ -30,6 +32,8 @@ type AlertDetail struct {
 	Crosswalk         int          `json:"crosswalk,omitempty" doc:"Version of the table they follow by"`
 	// Sightings are what agencies have met of it and told this one.
 	Sightings []Sighting `json:"sightings,omitempty"`
+	// Benign are declarations that a signal of it is benign: it conflicts with them, and is not acted on.
+	Benign []BenignNote `json:"benign,omitempty"`
 	// Related are alerts linked with it, directly or through others, nearest first.
 	Related     []Related `json:"related,omitempty"`
 	MoreRelated bool      `json:"more_related,omitempty" doc:"There are more than those"`
@@ -87,4 +91,84 @@ type Related struct {
 	Linked   int    `json:"linked" doc:"Agencies that say so"`
 	Denied   int    `json:"denied,omitempty" doc:"Agencies that deny it: then nothing is followed from it"`
 	Unknown  bool   `json:"unknown,omitempty" doc:"It cannot be read here"`
+}
+
+// BenignNote is an agency's word that a signal is benign.
+type BenignNote struct {
+	ID     string `json:"id"`
+	Agency string `json:"agency"`
+	Reason string `json:"reason"`
+}
+
+// DeclareBenign is the body of POST /v1/benign.
+type DeclareBenign struct {
+	Signals  []Signal `json:"signals" minItems:"1" maxItems:"1000"`
+	Reason   string   `json:"reason" minLength:"1" maxLength:"1024"`
+	Exercise bool     `json:"exercise,omitempty"`
+	// Audience names who can read it: everyone at home by default.
+	Audience []string `json:"audience,omitempty" maxItems:"16"`
+}
+
+// LiftBenign is the body of POST /v1/benign/{id}/lift.
+type LiftBenign struct {
+	Reason string `json:"reason" minLength:"1" maxLength:"1024"`
+}
+
+// Benign is one declaration that signals are benign.
+type Benign struct {
+	ID       string        `json:"id"`
+	Agency   string        `json:"agency"`
+	InForce  bool          `json:"in_force" doc:"It counts here, and was not lifted"`
+	Reason   string        `json:"reason"`
+	Signals  []Signal      `json:"signals"`
+	Authored time.Time     `json:"authored"`
+	Audience []string      `json:"audience"`
+	Exercise bool          `json:"exercise,omitempty"`
+	Timeline []BenignEvent `json:"timeline,omitempty" doc:"Only on a single one"`
+}
+
+// BenignEvent is one event of a declaration.
+type BenignEvent struct {
+	Type     string    `json:"type" enum:"benign.declared,benign.lifted"`
+	Author   string    `json:"author"`
+	Ledger   string    `json:"ledger"`
+	Index    uint64    `json:"index"`
+	Authored time.Time `json:"authored"`
+	Reason   string    `json:"reason"`
+	Effect   string    `json:"effect,omitempty" doc:"Empty, or why it has none"`
+}
+
+// BenignPage is one page of declarations, what moved last first.
+type BenignPage struct {
+	Benigns  []Benign `json:"benigns"`
+	Next     int64    `json:"next,omitempty" doc:"Continues as before"`
+	StaleFor float64  `json:"stale_for,omitempty"`
+}
+
+// Floods are what members raised beyond their allowances.
+type Floods struct {
+	Floods []Flood `json:"floods"`
+}
+
+// Flood is what a member raised in one window of its ledger beyond its allowance.
+type Flood struct {
+	Ledger   string `json:"ledger"`
+	Agency   string `json:"agency"`
+	From     uint64 `json:"from" doc:"Entries from here"`
+	To       uint64 `json:"to" doc:"to before this one hold what is over"`
+	Signals  uint64 `json:"signals" doc:"That it raised in the window, in all"`
+	Novel    uint64 `json:"novel" doc:"Of those, that no entry before carried"`
+	Alerts   int    `json:"alerts" doc:"Over the allowance"`
+	Held     int    `json:"held" doc:"Of those, not acted on until another agency looks"`
+	Exercise bool   `json:"exercise,omitempty"`
+}
+
+// ReleaseFlood is the body of POST /v1/floods/release: another agency has looked at what is held.
+type ReleaseFlood struct {
+	Ledger   string `json:"ledger,omitempty" doc:"Origin; our own where it is not given"`
+	Agency   string `json:"agency" minLength:"3" maxLength:"65" doc:"That raised it"`
+	From     uint64 `json:"from" doc:"Entries from here"`
+	To       uint64 `json:"to" doc:"to before this one"`
+	Reason   string `json:"reason" minLength:"1" maxLength:"1024"`
+	Exercise bool   `json:"exercise,omitempty"`
 }

@@ -226,6 +226,11 @@ func (s *Server) raise(ctx context.Context, in *keyed[RaiseAlert]) (*body[Writte
 		return nil, err
 	}
 	w, err := s.write(ctx, in.Key, audience, func(id ledger.EventID) (ledger.Event, error) {
+		if !in.Body.KnowingBenign {
+			if err := s.notBenign(ctx, signals, details.Exercise); err != nil {
+				return ledger.Event{}, err
+			}
+		}
 		return alert.Raise{Event: id, Details: details, File: alert.File{Signals: signals}}.Decide(alert.View{Agency: s.cfg.Agency})
 	})
 	return &body[Written]{w}, err
@@ -366,6 +371,10 @@ func (s *Server) lookUp(ctx context.Context, in *body[LookUp]) (*body[LookUpAnsw
 	if err != nil {
 		return nil, err
 	}
+	benign, err := s.cfg.Board.KnownBenign(ctx, signals, in.Body.Exercise)
+	if err != nil {
+		return nil, err
+	}
 	_, judges := who(ctx).as(content)
 	var hits []string
 	out := LookUpAnswer{Results: make([]LookUpResult, len(found))}
@@ -375,7 +384,7 @@ func (s *Server) lookUp(ctx context.Context, in *body[LookUp]) (*body[LookUpAnsw
 		})
 		out.Results[i] = LookUpResult{
 			Signal: in.Body.Signals[i], Alerts: s.alerts(shown),
-			Actionable: slices.ContainsFunc(shown, func(a board.Alert) bool { return a.Bar == alert.Open }),
+			Actionable: slices.ContainsFunc(shown, func(a board.Alert) bool { return a.Bar == alert.Open }), Benign: benignNotes(benign[i]),
 		}
 		hits = append(hits, idsOf(out.Results[i].Alerts)...)
 	}

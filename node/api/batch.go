@@ -21,12 +21,15 @@ func (s *Server) raiseList(ctx context.Context, in *keyed[RaiseList]) (*body[Wri
 	if err != nil {
 		return nil, err
 	}
-	files, verdicts := goodRows(in.Body.Rows)
-	if err := refuseRows(verdicts, len(in.Body.Rows), in.Body.Atomic || len(files) == 0); err != nil {
-		return nil, err
-	}
 	if in.Key == "" {
 		in.Key = rand.Text()
+	}
+	files, verdicts := goodRows(in.Body.Rows)
+	if files, verdicts, err = s.benignRows(ctx, in.Key, in.Body, files, verdicts); err != nil {
+		return nil, err
+	}
+	if err := refuseRows(verdicts, len(in.Body.Rows), in.Body.Atomic || len(files) == 0); err != nil {
+		return nil, err
 	}
 	out, err := s.writeLists(ctx, in.Key, audience, files, listing{
 		many: func(id ledger.EventID, files []alert.File) (ledger.Event, error) {

@@ -26,7 +26,7 @@ func met(out *Alert, d *board.Detail) {
 			ID: r.ID.String(), Author: string(r.ID.Author), Relation: r.Relation.String(), Steps: r.Hops, Linked: r.Linked, Denied: r.Denied, Unknown: !r.Known,
 		})
 	}
-	out.MoreRelated = d.More
+	out.MoreRelated, out.Benign = d.More, benignNotes(d.Benign)
 }
 
 // sight commits a sighting. A platform's is written by the agency whose node serves it, which names no platform; it must

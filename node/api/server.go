@@ -130,6 +130,8 @@ func New(cfg Config) (*Server, error) {
 	s.api = humago.New(s.mux, c)
 	s.api.UseMiddleware(s.guard)
 	s.alertRoutes()
+	s.benignRoutes()
+	s.floodRoutes()
 	s.networkRoutes()
 	s.ledgerRoutes()
 	s.tokenRoutes()

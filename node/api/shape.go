@@ -121,7 +121,9 @@ const maxShownRows = 100
 // shows give the content of an event its shape on the wire, by the noun its type begins with.
 var shows = map[string]func(e *ledger.Event) (any, error){
 	"alert":        showAlertEvent,
+	"benign":       showBenignEvent,
 	"export":       showExportEvent,
+	"flood":        showFloodEvent,
 	"pointer":      showPointerEvent,
 	"recall":       showRecallEvent,
 	"referral":     showReferralEvent,

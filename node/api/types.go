@@ -41,6 +41,8 @@ type RaiseAlert struct {
 	Signals []Signal `json:"signals" minItems:"1" maxItems:"16"`
 	// Audience names who can open it: "in/*" by default, "uk/*", an agency id.
 	Audience []string `json:"audience,omitempty" maxItems:"16"`
+	// KnowingBenign raises it although a signal is on the known-benign list: it is shown with the conflict, and not acted on.
+	KnowingBenign bool `json:"knowing_benign,omitempty"`
 }
 
 // RaiseList is the body of POST /v1/alerts/batch: many alerts that share everything but their signals.
@@ -155,6 +157,8 @@ type LookUpResult struct {
 	Alerts []Alert `json:"alerts"`
 	// Actionable says that at least one of the alerts is acted on. An alert that is not says why.
 	Actionable bool `json:"actionable"`
+	// Benign are declarations that the signal is benign.
+	Benign []BenignNote `json:"benign,omitempty"`
 }
 
 // Change is one event of GET /v1/events: something on the board changed. Its id is the board's sequence.

@@ -36,6 +36,27 @@ func (f *folder) rebar(condition string, args ...any) error {
 	return err
 }
 
+// changeBarred is the kind of change that says: whether an alert, or those of a list, are acted on may be otherwise now,
+// without an event of theirs.
+const changeBarred = "alert.barred"
+
+// tellBar tells that an alert was barred, or is no longer.
+func (f *folder) tellBar(id int64) error {
+	stmt, err := f.prepared(`SELECT o.event, a.id - a.first, e.origin, e.idx FROM alerts a JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object
+		JOIN events e ON e.seq = c.founding WHERE a.id = ?`)
+	if err != nil {
+		return err
+	}
+	var event []byte
+	var x alert.ID
+	var index uint64
+	if err := stmt.QueryRow(id).Scan(&event, &x.Row, (*string)(&x.Home), &index); err != nil {
+		return err
+	}
+	copy(x.Event[:], event)
+	return f.change(changeBarred, x.String(), x.Home, index)
+}
+
 // repolicy implements table: what a policy decides follows it.
 func (n *alerts) repolicy(f *folder) error {
 	revision, err := f.revision()
@@ -44,6 +65,9 @@ func (n *alerts) repolicy(f *folder) error {
 	}
 	standing := fmt.Sprintf("iif(independent >= %d AND jurisdictions >= %d, %d, %d)", f.rules.Agencies, f.rules.Jurisdictions, alert.Corroborated, alert.Asserted)
 	if _, err := f.exec(fmt.Sprintf("UPDATE alerts SET standing = %s, revision = ? WHERE standing IN (%d, %d) AND standing <> %s", standing, alert.Asserted, alert.Corroborated, standing), revision); err != nil {
+		return err
+	}
+	if err := f.refloodIf(); err != nil {
 		return err
 	}
 	return f.rebar("true")

@@ -99,8 +99,16 @@ func (n *alerts) insertCause(f *folder, object int64, o *alert.Object, p placed)
 	if first, err = n.ids(f, c.Rows()); err != nil {
 		return 0, err
 	}
-	_, err = f.exec("INSERT INTO causes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", first, c.Rows(), object, p.seq,
-		string(p.author), p.authoredAt, d.Urgency, d.Exercise, d.Media, d.AIGenerated, d.Handling.TLP, d.Title, d.Series)
+	came := &cause{stream: stream{p.origin, d.Exercise}, first: first, count: int64(c.Rows()), at: p.at, author: p.author}
+	if err := f.head(came.stream); err != nil {
+		return 0, err
+	}
+	for row := range uint32(c.Rows()) {
+		came.raised.Signals += uint64(len(alert.FileOf(c, row).Signals))
+	}
+	f.causes = append(f.causes, came)
+	_, err = f.exec("INSERT INTO causes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", first, c.Rows(), object, p.seq,
+		string(p.author), p.authoredAt, d.Urgency, d.Exercise, d.Media, d.AIGenerated, d.Handling.TLP, d.Title, d.Series, came.raised.Signals, came.raised.Signals)
 	if err == nil && d.Title+d.Notes+d.Source+d.Series != "" {
 		_, err = f.exec("INSERT INTO words (rowid, title, notes, source, series) VALUES (?, ?, ?, ?, ?)", first, d.Title, d.Notes, d.Source, d.Series)
 	}
@@ -171,6 +179,7 @@ func (n *alerts) removeCause(f *folder, object int64) error {
 	if err := f.settle(); err != nil { // what this transaction collected; that of the object must not come after
 		return err
 	}
+	f.removed = true
 	revision, err := f.revision()
 	if err == nil {
 		_, err = f.exec("INSERT INTO gone SELECT ?, id FROM alerts WHERE id >= ? AND id < ?", revision, first, first+count)

@@ -17,7 +17,8 @@ const alertTables = `
 CREATE TABLE causes (
 	first INTEGER PRIMARY KEY, count INTEGER NOT NULL, object INTEGER NOT NULL UNIQUE, founding INTEGER NOT NULL,
 	author TEXT NOT NULL, authored INTEGER NOT NULL, urgency INTEGER NOT NULL, exercise INTEGER NOT NULL, media INTEGER NOT NULL,
-	ai INTEGER NOT NULL, tlp INTEGER NOT NULL, title TEXT NOT NULL, series TEXT NOT NULL);
+	ai INTEGER NOT NULL, tlp INTEGER NOT NULL, title TEXT NOT NULL, series TEXT NOT NULL,
+	signals INTEGER NOT NULL, novel INTEGER NOT NULL, over INTEGER NOT NULL);
 CREATE INDEX causes_by_urgency ON causes (urgency);
 CREATE INDEX causes_by_author ON causes (author);
 CREATE INDEX causes_by_series ON causes (series) WHERE series <> '';
@@ -33,7 +34,7 @@ CREATE INDEX alerts_barred ON alerts (id) WHERE bar > 0;
 CREATE INDEX alerts_by_revision ON alerts (revision);
 CREATE TABLE gone (revision INTEGER, id INTEGER, PRIMARY KEY (revision, id)) WITHOUT ROWID;
 CREATE TABLE signals (alg INTEGER, value BLOB, alert INTEGER, PRIMARY KEY (alg, value, alert)) WITHOUT ROWID;
-` + classTables + sightingTables + linkTables
+` + classTables + sightingTables + linkTables + floodTables
 
 // alerts is the noun of package alert.
 type alerts struct {

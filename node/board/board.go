@@ -58,6 +58,7 @@ type Board struct {
 	read   *sql.DB
 	vfs    string
 	tables []table       // used by Run only
+	flood  *flood        // used by Run only
 	wake   chan struct{} // of Run
 	// markDated is the statement that makes stale what a seal dates.
 	markDated string
@@ -79,7 +80,7 @@ func Open(cfg Config) (*Board, error) {
 		return nil, fmt.Errorf("board: %w", err)
 	}
 	b := &Board{
-		cfg: cfg, vfs: registerCipher(cfg.Key), tables: tables(), wake: make(chan struct{}, 1),
+		cfg: cfg, vfs: registerCipher(cfg.Key), tables: tables(), flood: newFlood(), wake: make(chan struct{}, 1),
 		rewind: map[ledger.Origin]uint64{}, changed: make(chan struct{}),
 	}
 	b.markDated = marking(b.tables)

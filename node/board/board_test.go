@@ -3,6 +3,7 @@ package board_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -183,13 +184,25 @@ func catchUpWithin(t testing.TB, b *board.Board, f *fakeLedgers, within time.Dur
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
 	for _, o := range f.origins {
-		if err := b.WaitFor(ctx, o, f.shown[o]); err != nil {
+		if err := waitOr(ctx, done, func() error { return b.WaitFor(ctx, o, f.shown[o]) }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// waitOr waits for something, or for the error of what would bring it about.
+func waitOr(ctx context.Context, done <-chan error, wait func() error) error {
+	waited := make(chan error, 1)
+	go func() { waited <- wait() }()
+	select {
+	case err := <-waited:
+		return err
+	case err := <-done:
+		return fmt.Errorf("the board stopped: %w", errors.Join(err, ctx.Err()))
 	}
 }
 

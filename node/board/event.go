@@ -67,6 +67,7 @@ type table interface {
 func tables() []table {
 	return []table{
 		newAlerts(),
+		benigns,
 		consents,
 		evaluators,
 		exports{},
@@ -75,6 +76,8 @@ func tables() []table {
 		pointers,
 		recalls{},
 		referrals,
+		releases,
+
 		reports,
 		subscriptions,
 		screenings,
@@ -229,7 +232,7 @@ func (f *folder) policyInForce() error {
 		return err
 	}
 	if len(before) == 0 {
-		return nil // a new board
+		return f.refloodIf() // a new board
 	}
 	for _, n := range f.board.tables {
 		if err := n.repolicy(f); err != nil {

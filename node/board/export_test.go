@@ -14,19 +14,23 @@ func (b *Board) Dump() (string, error) {
 			FROM events e JOIN bodies b ON b.seq = e.seq LEFT JOIN objects o ON o.id = e.object ORDER BY 1, 2, 3`,
 		`SELECT o.noun, o.home, o.author, hex(o.event), e.idx, e.leaf FROM objects o LEFT JOIN events e ON e.seq = o.founding ORDER BY 1, 2, 3, 4`,
 		`SELECT hex(o.event), o.author, a.id - a.first, a.standing, a.agencies, a.independent, a.jurisdictions, a.seconded, a.disputes, a.benign, a.held, a.bar, a.sighted, hex(a.file),
-				c.count, c.authored, c.urgency, c.exercise, c.media, c.ai, c.tlp, c.title, c.series
+				c.count, c.authored, c.urgency, c.exercise, c.media, c.ai, c.tlp, c.title, c.series, c.signals, c.novel, c.over
 			FROM alerts a JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object ORDER BY 1, 2, 3`,
 		`SELECT s.alg, hex(s.value), hex(o.event), o.author, a.id - a.first
 			FROM signals s JOIN alerts a ON a.id = s.alert JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object ORDER BY 1, 2, 3, 4, 5`,
+		`SELECT origin, exercise, window, author, signals, novel FROM shares ORDER BY 1, 2, 3, 4`,
+		`SELECT hex(o.event), n.author, n.exercise, n.inforce FROM benigns n JOIN objects o ON o.id = n.id ORDER BY 1, 2`,
+		`SELECT s.alg, hex(s.value), s.exercise, hex(o.event), o.author FROM benign_signals s JOIN objects o ON o.id = s.benign ORDER BY 1, 2, 3, 4, 5`,
+		`SELECT hex(o.event), o.author, r.origin, r.author, r.exercise, r.low, r.high FROM flood_releases r JOIN objects o ON o.id = r.release ORDER BY 1, 2`,
 		`SELECT k.class, hex(o.event), o.author, k.low - c.first, k.high - k.low, k.urgency, k.own
 			FROM classes k JOIN alerts a ON a.id = k.low JOIN causes c ON c.first = a.first JOIN objects o ON o.id = c.object ORDER BY 1, 2, 3, 4`,
 		`SELECT hex(o.event), o.author, s.row, s.setting, s.review, s.agency, s.count, s.first, s.last FROM sightings s JOIN objects o ON o.id = s.object ORDER BY 1, 2, 3, 4, 5, 6`,
 		`SELECT hex(o.event), o.author, l.low_row, hex(p.event), p.author, l.high_row, l.relation, l.linked, l.denied
 			FROM links l JOIN objects o ON o.id = l.low JOIN objects p ON p.id = l.high ORDER BY 1, 2, 3, 4, 5, 6, 7`,
+		`SELECT kind, object, origin, idx FROM changes WHERE kind NOT IN ('watch.hit', 'alert.barred') ORDER BY 1, 2, 3, 4`, // these are told of as they come and change
 		`SELECT hex(o.event), r.state, r.author, r.platform, r.holder, r.person, r.outcome, r.withdrawn, r.exercise, r.authored, r.revision, r.complete, r.files, r.viewed
 			FROM reports r JOIN objects o ON o.id = r.id ORDER BY 1, 3`,
 		`SELECT s.alg, hex(s.value), hex(o.event), o.author FROM report_signals s JOIN objects o ON o.id = s.report ORDER BY 1, 2, 3, 4`,
-		`SELECT kind, object, origin, idx FROM changes WHERE kind <> 'watch.hit' ORDER BY 1, 2, 3, 4`, // a hit is told of as it comes and changes
 		`SELECT hex(o.event), l.casenumber, l.exercise, l.count, l.gone, w.id - w.first, w.gone, hex(w.file)
 			FROM watched w JOIN watchlists l ON l.first = w.first JOIN objects o ON o.id = l.object ORDER BY 1, 6`,
 		`SELECT s.alg, hex(s.value), hex(o.event), w.id - w.first

@@ -2,6 +2,7 @@ package board
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 // Run follows every ledger until ctx ends. Catch-up and live are the same: read from the cursor, fold, move the cursor
 // in the same transaction, wait for a change when there is nothing.
 func (b *Board) Run(ctx context.Context) error {
+	b.forget()
 	if err := b.transact(ctx, (*folder).renew); err != nil {
 		return fmt.Errorf("board: fold what was newer: %w", err)
 	}
@@ -96,17 +98,26 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 	if err == nil {
 		err = f.settle()
 	}
+	if err == nil && f.removed {
+		err = errors.Join(f.renovel(), f.reflood())
+	}
 	if err == nil {
 		err = tx.Commit()
 	}
 	if err != nil {
-		for _, n := range b.tables {
-			n.forget() // what they remember of this transaction did not happen
-		}
+		b.forget() // what is remembered of this transaction did not happen
 		return named(err)
 	}
 	b.moved(f.origin, f.next, f.last)
 	return nil
+}
+
+// forget drops what Run remembers of what is in the tables.
+func (b *Board) forget() {
+	b.flood = newFlood()
+	for _, n := range b.tables {
+		n.forget()
+	}
 }
 
 // folder folds entries within one transaction.
@@ -122,6 +133,9 @@ type folder struct {
 	origin   ledger.Origin
 	next     uint64      // cursor of origin after this transaction
 	signals  []signalRow // of alerts, to be indexed at its end
+	causes   []*cause    // whose signals those are
+	removed  bool        // a cause went
+	benign   []signalRow // whose declarations changed
 	watched  []signalRow // of watched files, the same
 	watching bool        // there is something that may be hit, or was
 	waiting  []waiting   // objects to be folded at its end
@@ -177,6 +191,12 @@ func (f *folder) settle() error {
 	if err == nil {
 		err = f.index("INSERT INTO watched_signals VALUES (?, ?, ?) ON CONFLICT DO NOTHING", watched)
 	}
+	if err == nil {
+		err = f.settleBenign(signals)
+	}
+	if err == nil {
+		err = f.settleFloods(signals)
+	}
 	if err != nil {
 		return err
 	}
@@ -190,7 +210,7 @@ func (f *folder) index(insert string, rows []signalRow) error {
 		if a.algorithm != b.algorithm {
 			return int(a.algorithm) - int(b.algorithm)
 		}
-		return bytes.Compare(a.value, b.value)
+		return cmp.Or(bytes.Compare(a.value, b.value), cmp.Compare(a.of, b.of))
 	})
 	for _, s := range rows {
 		if _, err := f.exec(insert, s.algorithm, s.value, s.of); err != nil {

@@ -194,6 +194,7 @@ type Detail struct {
 	Object    *alert.Object // without sightings
 	Events    []Event       // in canonical order, without sightings
 	Sightings []alert.Sighting
+	Benign    []Benign // declarations in force on any of its signals
 	Related   []Related
 	More      bool // more belongs with it than Related says
 }
@@ -207,6 +208,9 @@ func (b *Board) Detail(ctx context.Context, text string) (d Detail, err error) {
 		return d, err
 	}
 	if d.Sightings, err = b.Sightings(ctx, d.Alert.ID); err != nil {
+		return d, err
+	}
+	if d.Benign, err = b.benignOf(ctx, &d.Alert); err != nil {
 		return d, err
 	}
 	d.Related, d.More, err = b.Related(ctx, d.Alert.ID)

@@ -21,6 +21,7 @@ const (
 	maxTextWords = 16
 	maxRelated   = 200
 	maxHops      = 6
+	maxBenigns   = 8 // declarations shown with one signal
 	readers      = 4
 	// maxKeyBytes bounds what the index over signals holds of a value; of a longer one it holds the SHA-256.
 	maxKeyBytes = 32

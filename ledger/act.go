@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
-
-	"vigil/crypto"
 )
 
 // ErrAct says that an act of governance is not well-formed, or of a version or kind this binary does not know.
@@ -36,6 +34,11 @@ type (
 	}
 	// Approve approves an open proposal.
 	Approve struct {
+		_        struct{} `cbor:",toarray"`
+		Proposal tlog.Hash
+	}
+	// Withdraw takes its author's own open proposal back.
+	Withdraw struct {
 		_        struct{} `cbor:",toarray"`
 		Proposal tlog.Hash
 	}
@@ -90,16 +93,18 @@ type (
 		Agency    Agency
 		Audiences []AudienceName
 	}
-	// Remove removes an agency; it does not vote on it.
+	// Remove removes an agency. It may propose that itself, but does not vote on it.
 	Remove struct {
 		_      struct{} `cbor:",toarray"`
 		Agency AgencyID
 	}
-	// Rekey gives an agency another key; it does not vote on it.
+	// Rekey gives an agency another key. It may propose that itself, but does not vote on it. Proof is the new key's
+	// signature, for second 0, over RekeyStatement: who asks for it holds it.
 	Rekey struct {
 		_           struct{} `cbor:",toarray"`
 		Agency      AgencyID
 		Certificate []byte
+		Proof       []byte
 	}
 	// Link links the jurisdiction of a card.
 	Link struct {
@@ -142,6 +147,7 @@ var actNames = map[string]func() any{
 	"genesis":      func() any { return &Genesis{} },
 	"propose":      func() any { return &Propose{} },
 	"approve":      func() any { return &Approve{} },
+	"withdraw":     func() any { return &Withdraw{} },
 	"new-epoch":    func() any { return &NewEpoch{} },
 	"bad-share":    func() any { return &BadShare{} },
 	"replace-node": func() any { return &ReplaceNode{} },
@@ -166,6 +172,8 @@ func actName(act any) string {
 		return "propose"
 	case *Approve:
 		return "approve"
+	case *Withdraw:
+		return "withdraw"
 	case *NewEpoch:
 		return "new-epoch"
 	case *BadShare:
@@ -231,45 +239,4 @@ func decodeNamed(names map[string]func() any, name string, body []byte) (any, er
 		return nil, fmt.Errorf("%w: %s: %w", ErrAct, name, err)
 	}
 	return v, nil
-}
-
-// MakeEpoch makes the next key of an audience: the key itself, and the epoch with a share for every member.
-func MakeEpoch(key *crypto.AgencyKey, name AudienceName, number uint64, members []Agency) (Epoch, error) {
-	e := Epoch{Audience: name, Number: number, Certificate: key.Certificate().Bytes(), Shares: []Share{}}
-	for i := range members {
-		c, err := members[i].certificate()
-		if err != nil {
-			return Epoch{}, err
-		}
-		sealed, err := crypto.Seal(key.Secret(), c)
-		if err != nil {
-			return Epoch{}, err
-		}
-		e.Shares = append(e.Shares, Share{Agency: members[i].ID, Sealed: sealed})
-	}
-	return e, nil
-}
-
-// OpenShare opens an agency's share of an epoch. An error other than crypto.ErrNotForUs means a bad share: one that
-// does not open, or does not hold the key of the epoch's certificate.
-func (e Epoch) OpenShare(agency AgencyID, ring *crypto.Keyring) (*crypto.AgencyKey, error) {
-	for _, s := range e.Shares {
-		if s.Agency != agency {
-			continue
-		}
-		secret, err := ring.Open(s.Sealed)
-		if err != nil {
-			return nil, fmt.Errorf("%w: share: %v", ErrAct, err) // even sealed to another key, it is a share that fails us
-		}
-		key, err := crypto.ParseAgencyKey(secret)
-		if err != nil {
-			return nil, fmt.Errorf("%w: share: %w", ErrAct, err)
-		}
-		c, err := crypto.ParseCertificate(e.Certificate)
-		if err != nil {
-			return nil, err
-		}
-		return key, crypto.MatchesCertificate(key, c)
-	}
-	return nil, crypto.ErrNotForUs
 }

@@ -2,13 +2,9 @@ package ledger
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -23,7 +19,6 @@ const (
 	bundleMagic    = "vigil-bundle"
 	bundleVersion  = 1
 	maxBundleBytes = 8 << 20
-	maxTrustBytes  = 1 << 20
 )
 
 // Bundle is one file that proves "this agency stated this, in this ledger, no later than then", and discloses nothing
@@ -36,8 +31,9 @@ type Bundle struct {
 	Version    uint64
 	Carried    Carried
 	Checkpoint []byte
-	// Agency is the leaf of the public tree that holds the author: CBOR ["agency", agency]; Position and Path place it
-	// in the tree of PublicSize leaves.
+	// Agency is the leaf of the public tree that holds the certificate that signed: CBOR ["agency", agency], or
+	// ["former", former] where the author has left since or has another key; Position and Path place it in the tree of
+	// PublicSize leaves.
 	Agency     []byte
 	Position   uint64
 	PublicSize uint64
@@ -49,16 +45,35 @@ type Bundle struct {
 // MakeBundle puts a bundle together. g is the roster at the checkpoint.
 func MakeBundle(c *Carried, checkpoint []byte, g *Governance, author AgencyID, e Evidence) (*Bundle, error) {
 	parts := g.PublicParts()
-	a, ok := g.Agency(author)
-	if !ok {
-		return nil, fmt.Errorf("%w: %s is not in the roster", ErrBundle, author)
+	leaf, err := g.signer(c.Leaf, author)
+	if err != nil {
+		return nil, err
 	}
-	leaf := AgencyPart(*a)
 	at := slices.IndexFunc(parts, func(p []byte) bool { return string(p) == string(leaf) })
 	return &Bundle{
 		Magic: bundleMagic, Version: bundleVersion, Carried: *c, Checkpoint: checkpoint, Agency: leaf, Position: uint64(at),
 		PublicSize: uint64(len(parts)), Path: PathOf(leafHashes(parts), at), Evidence: e,
 	}, nil
+}
+
+// signer returns the leaf of the public tree that holds the certificate a leaf was signed with.
+func (g *Governance) signer(leaf []byte, author AgencyID) ([]byte, error) {
+	if a, ok := g.Agency(author); ok {
+		if c, _ := g.Certificate(author); signedBy(leaf, c) {
+			return AgencyPart(*a), nil
+		}
+	}
+	for _, f := range g.Former {
+		if c, err := crypto.ParseCertificate(f.Certificate); f.Agency == author && err == nil && signedBy(leaf, c) {
+			return FormerPart(f), nil
+		}
+	}
+	return nil, fmt.Errorf("%w: the roster has no certificate of %s that signed this", ErrBundle, author)
+}
+
+func signedBy(leaf []byte, c *crypto.Certificate) bool {
+	_, err := VerifyLeaf(leaf, c)
+	return err == nil
 }
 
 // Encode returns the file.
@@ -87,79 +102,6 @@ func DecodeBundle(raw []byte) (*Bundle, error) {
 		return nil, fmt.Errorf("%w: the file was damaged: its sum is another", ErrBundle)
 	}
 	return b, nil
-}
-
-// Trust is what a verifier trusts: a JSON file that pins ledgers by origin and genesis, the checkpoint keys of members
-// and partners, and how many members must have cosigned.
-type Trust struct {
-	Version int           `json:"version"`
-	Ledgers []TrustLedger `json:"ledgers"`
-}
-
-// TrustLedger pins one ledger.
-type TrustLedger struct {
-	Origin    Origin              `json:"origin"`
-	Genesis   string              `json:"genesis"` // base64
-	Quorum    int                 `json:"quorum"`
-	Members   map[AgencyID]string `json:"members"`   // base64 checkpoint keys
-	Witnesses map[AgencyID]string `json:"witnesses"` // partners'; they count for the time only
-}
-
-// TrustOf returns what a node pins of its own ledger and its partners.
-func TrustOf(s *State) Trust {
-	t := Trust{Version: 1}
-	add := func(g *Governance, witnesses map[AgencyID]string) {
-		t.Ledgers = append(t.Ledgers, TrustLedger{Origin: g.Origin, Genesis: g.Genesis.String(), Quorum: g.QuorumSize(), Members: keysText(g), Witnesses: witnesses})
-	}
-	partners := map[AgencyID]string{}
-	for _, link := range s.Governance.Partners {
-		if g := s.Partners[link.Card.Origin].Mirror.Governance; g != nil {
-			maps.Copy(partners, keysText(g))
-			add(g, keysText(s.Governance))
-		}
-	}
-	add(s.Governance, partners)
-	return t
-}
-
-func keysText(g *Governance) map[AgencyID]string {
-	out := map[AgencyID]string{}
-	for i := range g.Agencies {
-		key := g.Agencies[i].Node.Checkpoint
-		out[g.Agencies[i].ID] = base64.StdEncoding.EncodeToString(key[:])
-	}
-	return out
-}
-
-// Encode returns the trust file.
-func (t Trust) Encode() ([]byte, error) {
-	b, err := json.MarshalIndent(t, "", "  ")
-	return append(b, '\n'), err
-}
-
-// ParseTrust reads a trust file; unknown fields are refused.
-func ParseTrust(b []byte) (*Trust, error) {
-	if len(b) > maxTrustBytes {
-		return nil, fmt.Errorf("%w: a trust file of %d bytes", ErrBundle, len(b))
-	}
-	d := json.NewDecoder(strings.NewReader(string(b)))
-	d.DisallowUnknownFields()
-	t := &Trust{}
-	if err := d.Decode(t); err != nil || t.Version != 1 {
-		return nil, fmt.Errorf("%w: not a trust file of version 1", ErrBundle)
-	}
-	return t, nil
-}
-
-func (t *Trust) ledger(o Origin) (*TrustLedger, bool) {
-	if t == nil {
-		return nil, false
-	}
-	i := slices.IndexFunc(t.Ledgers, func(l TrustLedger) bool { return l.Origin == o })
-	if i < 0 {
-		return nil, false
-	}
-	return &t.Ledgers[i], true
 }
 
 // Outcome is what became of one check.
@@ -244,9 +186,9 @@ func VerifyBundle(raw []byte, t *Trust) *Report {
 	}
 	r.Author, r.Ledger, r.Index, r.Authored = rec.Author, rec.Origin, b.Carried.Index, rec.Authored().UTC()
 	r.content(b, rec)
-	agency, err := b.agency(rec.Author)
+	certificate, err := b.certificate(rec.Author)
 	if r.add("author", err, codeForm, fmt.Sprintf("the certificate of %s is part of the bundle", rec.Author)) {
-		err = verifyWith(agency.Certificate, l, rec)
+		err = verifyWith(certificate, l, rec)
 		r.add("signature", err, codeSignature, fmt.Sprintf("signed by %s", rec.Author))
 	}
 	cp, _, err := ParseSigned(b.Checkpoint)
@@ -283,19 +225,40 @@ func (r *Report) content(b *Bundle, rec *Record) {
 	}
 }
 
+// agency returns the author's line of the roster, where the bundle shows that.
 func (b *Bundle) agency(author AgencyID) (*Agency, error) {
 	var part struct {
 		_      struct{} `cbor:",toarray"`
 		Name   string
 		Agency Agency
 	}
-	if err := Unmarshal(b.Agency, &part, MaxPayloadBytes); err != nil {
-		return nil, fmt.Errorf("%w: agency part: %w", ErrBundle, err)
+	if err := Unmarshal(b.Agency, &part, MaxPayloadBytes); err != nil || part.Name != "agency" {
+		return nil, fmt.Errorf("%w: no line of the roster", ErrBundle)
 	}
-	if part.Name != "agency" || part.Agency.ID != author {
+	if part.Agency.ID != author {
 		return nil, fmt.Errorf("%w: the certificate is of %s, the author is %s", ErrBundle, part.Agency.ID, author)
 	}
 	return &part.Agency, nil
+}
+
+// certificate returns the author's certificate, current or former, from the leaf of the public tree that the bundle shows.
+func (b *Bundle) certificate(author AgencyID) ([]byte, error) {
+	var part struct {
+		_      struct{} `cbor:",toarray"`
+		Name   string
+		Former Former
+	}
+	if err := Unmarshal(b.Agency, &part, MaxPayloadBytes); err != nil || part.Name != "former" {
+		a, err := b.agency(author)
+		if err != nil {
+			return nil, err
+		}
+		return a.Certificate, nil
+	}
+	if part.Former.Agency != author {
+		return nil, fmt.Errorf("%w: the certificate is of %s, the author is %s", ErrBundle, part.Former.Agency, author)
+	}
+	return part.Former.Certificate, nil
 }
 
 func verifyWith(certificate []byte, l Leaf, rec *Record) error {
@@ -375,16 +338,4 @@ func (r *Report) trust(b *Bundle, t *Trust) {
 	slices.Sort(r.Cosigners)
 	r.Cosigners = slices.Compact(r.Cosigners)
 	r.add("cosignatures", err, codeQuorum, fmt.Sprintf("%d of %d members and %d partners cosigned; at least %d must", len(valid), len(members), len(foreign), l.Quorum))
-}
-
-func parseKeys(in map[AgencyID]string) (map[AgencyID][]crypto.NodePublic, error) {
-	out := map[AgencyID][]crypto.NodePublic{}
-	for id, text := range in {
-		b, err := base64.StdEncoding.DecodeString(text)
-		if err != nil || len(b) != len(crypto.NodePublic{}) {
-			return nil, fmt.Errorf("%w: checkpoint key of %s", ErrBundle, id)
-		}
-		out[id] = []crypto.NodePublic{crypto.NodePublic(b)}
-	}
-	return out, nil
 }

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -44,7 +43,7 @@ func found(rec *Record, g *Genesis, leaf tlog.Hash) (*Governance, error) {
 	first := &Governance{
 		Origin: origin, Genesis: leaf, Format: g.Format, Version: 1, Agencies: []Agency{f}, Policy: g.Policy,
 		Audiences: []Audience{{Name: everyone, Members: []AgencyID{f.ID}, Epoch: 1, Certificate: g.Epoch.Certificate, Barred: []AgencyID{}}},
-		Proposals: []Proposal{}, Partners: []PartnerLink{}, Removed: []Removed{},
+		Proposals: []Proposal{}, Partners: []PartnerLink{}, Removed: []Removed{}, Former: []Former{},
 	}
 	err := first.index()
 	return first.settle(), err
@@ -65,6 +64,8 @@ func (g *Governance) Fold(rec *Record, payload []byte, index Index, leaf tlog.Ha
 		err = next.propose(rec.Author, a, index, leaf)
 	case *Approve:
 		err = next.approve(rec.Author, a.Proposal, index)
+	case *Withdraw:
+		err = next.withdraw(rec.Author, a.Proposal)
 	case *NewEpoch:
 		err = next.newEpoch(rec.Author, a)
 	case *BadShare:
@@ -89,13 +90,14 @@ func (g *Governance) propose(author AgencyID, p *Propose, index Index, leaf tlog
 	if err != nil {
 		return err
 	}
-	if target(change) == author {
-		return ErrTarget
-	}
 	if _, err := g.execute(change, index); err != nil { // a change that cannot be carried out is not proposed
 		return err
 	}
-	g.Proposals = append(g.Proposals, Proposal{ID: leaf, Index: index, Author: author, Roster: p.Roster, Change: p.Change, Approvals: []AgencyID{author}})
+	approvals := []AgencyID{author}
+	if target(change) == author { // an agency may ask to leave, or for another key; others decide
+		approvals = []AgencyID{}
+	}
+	g.Proposals = append(g.Proposals, Proposal{ID: leaf, Index: index, Author: author, Roster: p.Roster, Change: p.Change, Approvals: approvals})
 	return g.decide(len(g.Proposals)-1, change, index)
 }
 
@@ -121,6 +123,19 @@ func (g *Governance) approve(author AgencyID, id tlog.Hash, index Index) error {
 	return g.decide(i, change, index)
 }
 
+// withdraw takes an open proposal back, so that its author can make another.
+func (g *Governance) withdraw(author AgencyID, id tlog.Hash) error {
+	i := slices.IndexFunc(g.Proposals, func(p Proposal) bool { return p.ID == id })
+	if i < 0 {
+		return ErrNoProposal
+	}
+	if g.Proposals[i].Author != author {
+		return ErrNotProposer
+	}
+	g.Proposals = slices.Delete(g.Proposals, i, i+1)
+	return nil
+}
+
 // decide carries a proposal out once it has enough approvals. That raises the roster version and voids all others.
 func (g *Governance) decide(i int, change any, index Index) error {
 	if len(g.Proposals[i].Approvals) < g.Needs(change) {
@@ -136,13 +151,20 @@ func (g *Governance) decide(i int, change any, index Index) error {
 	return g.index()
 }
 
-// Needs returns how many approvals a change needs now: k, or all who are entitled to vote if they are fewer.
+// Needs returns how many approvals a change needs now: k, or all who are entitled to vote if they are fewer. A lone
+// agency's change of its own key needs none.
 func (g *Governance) Needs(change any) int {
 	entitled := len(g.Agencies)
 	if _, isMember := g.Agency(target(change)); isMember {
 		entitled--
 	}
-	return max(1, min(int(g.Policy.Threshold), entitled))
+	return min(int(g.Policy.Threshold), entitled)
+}
+
+// Votes says whether an agency's approval of a change counts now.
+func (g *Governance) Votes(id AgencyID, change any) bool {
+	_, member := g.Agency(id)
+	return member && id != target(change)
 }
 
 // target returns the agency a change is about and that does not vote on it.
@@ -182,92 +204,6 @@ func (g *Governance) execute(change any, index Index) (*Governance, error) {
 		next.Format = c.Format
 	}
 	return next, err
-}
-
-func (g *Governance) admit(c *Admit, index Index) error {
-	a := c.Agency
-	if a.check() != nil || a.ID.Jurisdiction() != g.Origin.Jurisdiction() || a.Generation != 1 || len(c.Audiences) > MaxNamedAudiences {
-		return ErrMalformedEntry
-	}
-	if len(g.Agencies) >= MaxAgencies {
-		return ErrBounds
-	}
-	for i := range g.Agencies {
-		o := &g.Agencies[i]
-		if o.ID == a.ID || bytes.Equal(o.Certificate, a.Certificate) || sharesKey(o.Node, a.Node) {
-			return ErrExists
-		}
-	}
-	if g.hasLeft(a.Node.Key.ID()) {
-		return ErrNodeReturned
-	}
-	a.Joined = index
-	g.Agencies = append(g.Agencies, a)
-	for _, name := range c.Audiences {
-		i := slices.IndexFunc(g.Audiences, func(x Audience) bool { return x.Name == name })
-		if i < 0 || slices.Contains(g.Audiences[i].Members, a.ID) {
-			return ErrNotThere
-		}
-		x := g.Audiences[i]
-		x.Members, x.Due = append(slices.Clone(x.Members), a.ID), true
-		g.Audiences[i] = x
-	}
-	return nil
-}
-
-func sharesKey(a, b Node) bool {
-	return a.Key == b.Key || a.Key == b.Checkpoint || a.Checkpoint == b.Key || a.Checkpoint == b.Checkpoint
-}
-
-func (g *Governance) hasLeft(id crypto.NodeID) bool {
-	return slices.ContainsFunc(g.Removed, func(r Removed) bool { return r.Node == id })
-}
-
-func (g *Governance) remove(id AgencyID) error {
-	i := slices.IndexFunc(g.Agencies, func(a Agency) bool { return a.ID == id })
-	if i < 0 {
-		return ErrNotThere
-	}
-	if len(g.Agencies) == 1 {
-		return ErrLast
-	}
-	g.Removed = append(g.Removed, Removed{Agency: id, Node: g.Agencies[i].Node.Key.ID()})
-	g.Agencies = slices.Delete(g.Agencies, i, i+1)
-	g.Policy.Voters = slices.DeleteFunc(slices.Clone(g.Policy.Voters), func(v AgencyID) bool { return v == id })
-	if n := len(g.Policy.Voters); n == 4 {
-		g.Policy.Voters = g.Policy.Voters[:3] // an even number of four tolerates no more than three
-	}
-	for i, a := range g.Audiences {
-		if slices.Contains(a.Members, id) {
-			a.Members = slices.DeleteFunc(slices.Clone(a.Members), func(m AgencyID) bool { return m == id })
-			a.Stale, a.Due = true, true
-			g.Audiences[i] = a
-		}
-	}
-	return nil
-}
-
-func (g *Governance) rekey(c *Rekey) error {
-	i := slices.IndexFunc(g.Agencies, func(a Agency) bool { return a.ID == c.Agency })
-	if i < 0 {
-		return ErrNotThere
-	}
-	if _, err := crypto.ParseCertificate(c.Certificate); err != nil {
-		return ErrMalformedEntry
-	}
-	if slices.ContainsFunc(g.Agencies, func(a Agency) bool { return bytes.Equal(a.Certificate, c.Certificate) }) {
-		return ErrExists
-	}
-	a := g.Agencies[i]
-	a.Certificate, a.Generation = c.Certificate, a.Generation+1
-	g.Agencies[i] = a
-	for i, x := range g.Audiences { // what was sealed to the old key may be in other hands
-		if slices.Contains(x.Members, c.Agency) {
-			x.Stale, x.Due = true, true
-			g.Audiences[i] = x
-		}
-	}
-	return nil
 }
 
 func (g *Governance) link(card PartnerCard) error {
@@ -340,80 +276,4 @@ func (g *Governance) setAudience(c *SetAudience) error {
 	a.Members, a.Due = members, true
 	g.Audiences[i] = a
 	return nil
-}
-
-func (g *Governance) newEpoch(author AgencyID, n *NewEpoch) error {
-	i := slices.IndexFunc(g.Audiences, func(a Audience) bool { return a.Name == n.Epoch.Audience })
-	if i < 0 {
-		return ErrNoAudience
-	}
-	a := g.Audiences[i]
-	switch {
-	case slices.Contains(a.Barred, author):
-		return ErrBarred
-	case n.Roster != g.Version || n.Epoch.Number != a.Epoch+1 || !sharesFor(n.Epoch, a.Members) || !slices.Contains(a.Members, author):
-		return ErrEpoch
-	}
-	if _, err := crypto.ParseCertificate(n.Epoch.Certificate); err != nil || bytes.Equal(n.Epoch.Certificate, a.Certificate) {
-		return ErrEpoch
-	}
-	a.Epoch, a.Certificate, a.Stale, a.Due, a.Barred = n.Epoch.Number, n.Epoch.Certificate, false, false, []AgencyID{}
-	a.Maker = author
-	g.Audiences[i] = a
-	return nil
-}
-
-func sharesFor(e Epoch, members []AgencyID) bool {
-	if len(e.Shares) != len(members) {
-		return false
-	}
-	for i, s := range e.Shares {
-		if s.Agency != members[i] || len(s.Sealed) == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// badShare makes an audience stale again and bars whoever made the epoch, unless that would bar everyone.
-func (g *Governance) badShare(author AgencyID, b *BadShare) error {
-	i := slices.IndexFunc(g.Audiences, func(a Audience) bool { return a.Name == b.Audience })
-	if i < 0 || g.Audiences[i].Epoch != b.Epoch || b.Epoch == 0 {
-		return ErrEpoch
-	}
-	a := g.Audiences[i]
-	if !slices.Contains(a.Members, author) || a.Maker == author {
-		return ErrEpoch
-	}
-	a.Stale, a.Due = true, true
-	if len(a.Members) > 1 {
-		a.Barred = []AgencyID{a.Maker}
-	}
-	g.Audiences[i] = a
-	return nil
-}
-
-func (g *Governance) replaceNode(author AgencyID, n Node) error {
-	i := slices.IndexFunc(g.Agencies, func(a Agency) bool { return a.ID == author })
-	if i < 0 {
-		return ErrUnknownAuthor
-	}
-	if n.check() != nil {
-		return ErrMalformedEntry
-	}
-	a := g.Agencies[i]
-	if n.Key != a.Node.Key {
-		if g.hasLeft(n.Key.ID()) {
-			return ErrNodeReturned
-		}
-		g.Removed = append(g.Removed, Removed{Agency: author, Node: a.Node.Key.ID()})
-	}
-	for j := range g.Agencies {
-		if j != i && sharesKey(g.Agencies[j].Node, n) {
-			return ErrExists
-		}
-	}
-	a.Node = n
-	g.Agencies[i] = a
-	return g.index()
 }

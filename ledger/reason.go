@@ -42,6 +42,10 @@ var (
 	ErrGenesisTwice = &Reason{Code: "genesis", text: "a ledger has one genesis"}
 	ErrNodeReturned = &Reason{Code: "node-returned", text: "a node key that left does not return; make a new one"}
 	ErrVotersPolicy = &Reason{Code: "voters", text: "voters are members, each once"}
+	ErrKeyReturned  = &Reason{Code: "key-returned", text: "an agency key that left does not return; make a new one"}
+	ErrKeyProof     = &Reason{Code: "key-proof", text: "the new key does not prove that it is held, for this agency and generation"}
+	ErrGeneration   = &Reason{Code: "generation", text: "not the next generation of the agency's keys"}
+	ErrNotProposer  = &Reason{Code: "not-proposer", text: "only its author takes a proposal back"}
 	ErrLast         = &Reason{Code: "last", text: "the last agency cannot be removed"}
 )
 
@@ -60,7 +64,7 @@ var reasons = func() map[string]*Reason {
 		ErrMalformedEntry, ErrOtherLedger, ErrNewerFormat, ErrUnknownAuthor, ErrOtherWriter, ErrSignature, ErrPayloadHash,
 		ErrNoAudience, ErrStaleEpoch, ErrAuthorOutside, ErrNotLinked, ErrNotInForce, ErrConflict, ErrVoided, ErrNoProposal,
 		ErrTwice, ErrOneProposal, ErrTarget, ErrExists, ErrNotThere, ErrBounds, ErrEpoch, ErrBarred, ErrGenesisTwice,
-		ErrNodeReturned, ErrVotersPolicy, ErrLast,
+		ErrNodeReturned, ErrVotersPolicy, ErrLast, ErrKeyReturned, ErrKeyProof, ErrGeneration, ErrNotProposer,
 	} {
 		out[r.Code] = r
 	}

@@ -211,7 +211,7 @@ func (c PartnerCard) check() error {
 	return nil
 }
 
-// Proposal is an open change. Approvals hold the author's first.
+// Proposal is an open change. Approvals hold the author's first, where the author votes on it.
 type Proposal struct {
 	_         struct{}  `cbor:",toarray"`
 	ID        tlog.Hash // leaf hash of the entry that made it
@@ -243,6 +243,7 @@ type Governance struct {
 	Proposals []Proposal
 	Partners  []PartnerLink // sorted by origin
 	Removed   []Removed
+	Former    []Former
 
 	members map[AgencyID]*member       // by id, made by index
 	nodes   map[crypto.NodeID]AgencyID // by node, made by index
@@ -392,7 +393,7 @@ func (g *Governance) audienceMembers(name AudienceName) []AgencyID {
 func (g *Governance) clone() *Governance {
 	c := *g
 	c.Agencies, c.Audiences = slices.Clone(g.Agencies), slices.Clone(g.Audiences)
-	c.Proposals, c.Partners, c.Removed = slices.Clone(g.Proposals), slices.Clone(g.Partners), slices.Clone(g.Removed)
+	c.Proposals, c.Partners, c.Removed, c.Former = slices.Clone(g.Proposals), slices.Clone(g.Partners), slices.Clone(g.Removed), slices.Clone(g.Former)
 	c.public = tlog.Hash{}
 	return &c
 }

@@ -283,12 +283,15 @@ func countReleased(before map[Origin]*Partner, g *Governance, rec *Record, index
 // The state line is the RFC 6962 root over three leaves, each a CBOR array of a name and the RFC 6962 root over parts:
 //
 //	["public", root]    what partners fold too: origin, format, roster version, policy, agencies, audiences, partners,
-//	                    removed nodes, open proposals
+//	                    removed nodes, former certificates, open proposals
 //	["released", root]  ["governance", count, hash], then ["released", origin, count, hash] sorted by origin
 //	["writers", root]   ["writer", node id, agency, sequence] sorted by node id
 
 // AgencyPart returns the leaf of the public tree that holds one agency.
 func AgencyPart(a Agency) []byte { return Marshal([]any{"agency", a}) }
+
+// FormerPart returns the leaf of the public tree that holds a certificate that left.
+func FormerPart(f Former) []byte { return Marshal([]any{"former", f}) }
 
 // PublicParts returns the leaves of the public tree.
 func (g *Governance) PublicParts() [][]byte {
@@ -307,6 +310,9 @@ func (g *Governance) PublicParts() [][]byte {
 	}
 	for _, r := range g.Removed {
 		parts = append(parts, Marshal([]any{"removed", r}))
+	}
+	for _, f := range g.Former {
+		parts = append(parts, FormerPart(f))
 	}
 	for _, p := range g.Proposals {
 		parts = append(parts, Marshal([]any{"proposal", p}))

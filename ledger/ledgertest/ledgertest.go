@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"vigil/crypto"
 	"vigil/ledger"
 )
@@ -128,11 +130,23 @@ func (j *Jurisdiction) Append(t testing.TB, e ledger.Entry) ledger.Result {
 // Govern signs and appends an act of a member.
 func (j *Jurisdiction) Govern(t testing.TB, member int, act any) ledger.Result {
 	t.Helper()
+	return j.Append(t, j.Act(t, member, act))
+}
+
+// Act signs an act of a member without appending it.
+func (j *Jurisdiction) Act(t testing.TB, member int, act any) ledger.Entry {
+	t.Helper()
 	e, err := ledger.SignEntry(j.Members[member].Key, j.Record(member, ledger.KindGovernance), ledger.EncodeAct(act))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return j.Append(t, e)
+	return e
+}
+
+// Propose appends a member's proposal and returns its id.
+func (j *Jurisdiction) Propose(t testing.TB, member int, change any) tlog.Hash {
+	t.Helper()
+	return j.Govern(t, member, &ledger.Propose{Roster: j.State.Governance.Version, Change: ledger.NewChange(change)}).Leaf
 }
 
 // Change proposes a change by member 0 and approves it by others until it is carried out.
@@ -154,13 +168,25 @@ func (j *Jurisdiction) Admit(t testing.TB, m Member) {
 	j.NewEpoch(t, everyone)
 }
 
-// NewEpoch makes the next key of an audience of every member.
+// NewEpoch makes the next key of an audience, by member 0.
 func (j *Jurisdiction) NewEpoch(t testing.TB, name ledger.AudienceName) {
 	t.Helper()
-	a, _ := j.State.Governance.Audience(name)
-	key, e := j.epoch(t, name, a.Epoch+1, j.State.Governance.Agencies)
-	j.Govern(t, 0, &ledger.NewEpoch{Roster: j.State.Governance.Version, Epoch: e})
+	j.Govern(t, 0, j.NextEpoch(t, name))
+}
+
+// NextEpoch makes the act that gives an audience its next key, and keeps the key.
+func (j *Jurisdiction) NextEpoch(t testing.TB, name ledger.AudienceName) *ledger.NewEpoch {
+	t.Helper()
+	g := j.State.Governance
+	a, _ := g.Audience(name)
+	var members []ledger.Agency
+	for _, id := range a.Members {
+		m, _ := g.Agency(id)
+		members = append(members, *m)
+	}
+	key, e := j.epoch(t, name, a.Epoch+1, members)
 	j.Epochs = append(j.Epochs, key)
+	return &ledger.NewEpoch{Roster: g.Version, Epoch: e}
 }
 
 // Ring returns what a member can open with.

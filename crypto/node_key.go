@@ -3,7 +3,9 @@ package crypto
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 )
 
@@ -29,6 +31,15 @@ func ParseNodeKey(seed []byte) (*NodeKey, error) {
 
 // Seed returns the 32-byte seed. It goes only into Lock.
 func (k *NodeKey) Seed() []byte { return bytes.Clone(k.private.Seed()) }
+
+// Derive returns a 32-byte key for one purpose of this node alone: HKDF-SHA256 over the seed, with the label as info.
+func (k *NodeKey) Derive(label string) [32]byte {
+	out, err := hkdf.Key(sha256.New, k.private.Seed(), nil, label, 32)
+	if err != nil {
+		panic(err) // 32 bytes are within HKDF's bound
+	}
+	return [32]byte(out)
+}
 
 // Private returns the key for TLS and libp2p, which take it whole.
 func (k *NodeKey) Private() ed25519.PrivateKey { return bytes.Clone(k.private) }

@@ -95,6 +95,11 @@ func (r *Keyring) With(keys ...*AgencyKey) *Keyring {
 	return &Keyring{keys: next}
 }
 
+// Holds says whether a key is in the ring.
+func (r *Keyring) Holds(k *AgencyKey) bool {
+	return r.keys[Fingerprint(k.entity.Subkeys[0].PrivateKey.Fingerprint)] != nil
+}
+
 // Open decrypts a sealed message with whichever key it names. ErrNotForUs says that it names none of ours; anything
 // that departs from the one grammar is ErrMalformed, found before the library parses it.
 func (r *Keyring) Open(message []byte) (plaintext []byte, err error) {

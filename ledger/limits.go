@@ -29,4 +29,6 @@ const (
 	// MaxCheckpointBytes and maxSignatureLines bound a signed checkpoint.
 	MaxCheckpointBytes = 128 << 10
 	maxSignatureLines  = 512
+	// maxApprovals bounds the approvals kept of one member outside the ledger.
+	maxApprovals = 16
 )

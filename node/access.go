@@ -18,7 +18,7 @@ const accessSegment = "access.segment"
 
 func (n *Node) openAccess() (err error) {
 	cfg := accesslog.Config{
-		Dir: filepath.Join(n.cfg.Dir, "access"), Key: n.keys.Agency.Derive("vigil access log v1"), OnSegment: n.anchorSegment, Log: n.log,
+		Dir: filepath.Join(n.cfg.Dir, "access"), Key: n.keys.Node.Derive("vigil access log v1"), OnSegment: n.anchorSegment, Log: n.log,
 	}
 	n.access, err = accesslog.Open(cfg)
 	if errors.Is(err, accesslog.ErrAbsent) {

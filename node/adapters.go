@@ -47,6 +47,9 @@ func (a authorLedger) Wait(ctx context.Context, size uint64) error {
 	return a.n.store.Wait(ctx, a.n.id.Origin, size)
 }
 
+// Changed implements author.Ledger.
+func (a authorLedger) Changed() <-chan struct{} { return a.n.store.Changed() }
+
 // cosignMembers is how cosigning reaches the other nodes.
 type cosignMembers struct{ n *Node }
 
@@ -95,7 +98,9 @@ func (n *Node) routes() {
 		}
 	})
 	n.cluster.Handle("POST "+blindRoute, n.blinding.serve)
+	n.cluster.Handle("POST /notice", n.notices.serve)
 	n.cluster.HandleOpen("POST /join", n.serveJoin)
+	n.cluster.HandleOpen("POST /replace", n.serveReplace)
 }
 
 // noteSealed remembers the newest checkpoint that counts.
@@ -161,10 +166,13 @@ func (n *Node) follows() []string {
 // peerRoster says whom to speak to across the border: what the card names until their own roster is mirrored.
 type peerRoster struct{ n *Node }
 
-// Partners implements peer.Roster.
+// Partners implements peer.Roster. A node that left has none.
 func (r peerRoster) Partners() []peer.Partner {
 	state := r.n.store.State()
 	if state == nil {
+		return nil
+	}
+	if _, member := state.Governance.NodeOwner(r.n.keys.Node.Public().ID()); !member {
 		return nil
 	}
 	var out []peer.Partner

@@ -88,7 +88,12 @@ func (n *Node) Ready() (bool, []string) {
 	check(n.StaleFor() == 0, "leader", "none heard")
 	if state != nil {
 		_, member := state.Governance.NodeOwner(n.keys.Node.Public().ID())
-		check(member, "membership", "waiting to be admitted")
+		why := "waiting to be admitted"
+		if left := n.left(); left != "" {
+			why = "this node was " + left
+		}
+		check(member, "membership", why)
+		check(!n.cluster.Lingers(), "voters", "the vote of a node that left still counts; let it run until this is over")
 		at := n.board.Position(n.id.Origin)
 		check(at >= n.opened && at+boardLag >= n.Size(), "board", "following the ledger")
 	}
@@ -121,6 +126,9 @@ func (n *Node) role() string {
 		return "waiting to be admitted"
 	}
 	if _, member := state.Governance.NodeOwner(n.keys.Node.Public().ID()); !member {
+		if left := n.left(); left != "" {
+			return left
+		}
 		return "not a member"
 	}
 	switch {
@@ -182,6 +190,11 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 	}
 	if free, ok := n.space(); ok && free < spaceWarning {
 		add("warning", fmt.Sprintf("%d MiB are left on the data disk; at %d MiB nothing more is written", free>>20, n.floor>>20), "make room on "+n.cfg.Dir)
+	}
+	if left := n.left(); left != "" {
+		add("failure", "this node was "+left+": it gets and writes nothing more", "stop it, and keep its directory only as long as you must")
+	} else if others := n.cluster.Disowned(); others > 0 {
+		add("failure", fmt.Sprintf("%d nodes answer that this one is not a member: it was removed or replaced, and has not heard of it", others), "ask another member for 'vigil agency list'")
 	}
 	if d := n.StaleFor(); d > 0 {
 		add("failure", fmt.Sprintf("no leader heard for %.0f s: reads are served as they were, writes wait", d.Seconds()), "start the other voters")
@@ -272,6 +285,10 @@ func (n *Node) showEvents(out *api.Entry, rec *ledger.Record, payload []byte, co
 		}
 		for i := range p.Events {
 			x := &p.Events[i]
+			if x.Type == keyFormer {
+				out.Note = "it holds a key of this agency, which is not shown"
+				continue
+			}
 			out.Events = append(out.Events, api.ShowEvent(x))
 		}
 	}

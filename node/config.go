@@ -11,6 +11,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"vigil/ledger"
 	"vigil/node/signin"
 )
 
@@ -80,6 +81,9 @@ type Config struct {
 		Level  string `toml:"level" comment:"debug, info, warn or error"`
 		Format string `toml:"format" comment:"json or text"`
 	} `toml:"log"`
+
+	// withhold is cluster.Config's, for tests of a lying leader.
+	withhold func(ledger.Entry) bool
 }
 
 // DefaultConfig returns the defaults for a node with its data in dir.

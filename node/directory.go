@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/google/renameio/v2"
-	"vigil/crypto"
+
 	"vigil/ledger"
 )
 
@@ -49,22 +49,6 @@ type Pin struct {
 	Address string          `json:"address"`
 }
 
-// Keys are a node's private keys. They exist in memory and, locked, in one file.
-type Keys struct {
-	Agency     *crypto.AgencyKey
-	Node       *crypto.NodeKey
-	Checkpoint *crypto.NodeKey
-}
-
-// lockedKeys is what the passphrase locks: CBOR [version, agency secret key, node seed, checkpoint seed].
-type lockedKeys struct {
-	_          struct{} `cbor:",toarray"`
-	Version    uint64
-	Agency     []byte
-	Node       []byte
-	Checkpoint []byte
-}
-
 // makeDirectory makes an empty 0700 directory or accepts an empty one. Anything in it is refused: it may be a node.
 func makeDirectory(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -78,40 +62,6 @@ func makeDirectory(dir string) error {
 		return fmt.Errorf("%w: %s holds %s; choose an empty one, or start what is there with 'vigil serve'", ErrDirectoryTaken, dir, entries[0].Name())
 	}
 	return os.Chmod(dir, 0o700)
-}
-
-// writeKeys locks and writes the keys, synced, 0600.
-func writeKeys(dir string, k Keys, passphrase []byte) error {
-	plain := ledger.Marshal(lockedKeys{Version: 1, Agency: k.Agency.Secret(), Node: k.Node.Seed(), Checkpoint: k.Checkpoint.Seed()})
-	locked, err := crypto.Lock(plain, passphrase)
-	if err != nil {
-		return err
-	}
-	return renameio.WriteFile(filepath.Join(dir, keysFile), locked, 0o600)
-}
-
-func readKeys(dir string, passphrase []byte) (Keys, error) {
-	locked, err := readSmall(filepath.Join(dir, keysFile))
-	if err != nil {
-		return Keys{}, err
-	}
-	plain, err := crypto.Unlock(locked, passphrase)
-	if err != nil {
-		return Keys{}, fmt.Errorf("node: keys of %s: %w", dir, err)
-	}
-	var l lockedKeys
-	if err := ledger.Unmarshal(plain, &l, maxSmallFile); err != nil {
-		return Keys{}, fmt.Errorf("node: keys of %s: %w", dir, err)
-	}
-	var k Keys
-	if k.Agency, err = crypto.ParseAgencyKey(l.Agency); err != nil {
-		return Keys{}, err
-	}
-	if k.Node, err = crypto.ParseNodeKey(l.Node); err != nil {
-		return Keys{}, err
-	}
-	k.Checkpoint, err = crypto.ParseNodeKey(l.Checkpoint)
-	return k, err
 }
 
 func readSmall(path string) ([]byte, error) {

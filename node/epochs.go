@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"vigil/crypto"
@@ -56,7 +55,7 @@ func (n *Node) tellBadShares(ctx context.Context) {
 func (n *Node) dueAudiences() []ledger.AudienceName {
 	var due []ledger.AudienceName
 	for _, a := range n.store.State().Governance.Audiences {
-		if a.Due && slices.Contains(a.Members, n.id.Agency) && !slices.Contains(a.Barred, n.id.Agency) {
+		if _, mine := a.MayMake(n.id.Agency); a.Due && mine {
 			due = append(due, a.Name)
 		}
 	}
@@ -69,12 +68,12 @@ func (n *Node) makeEpoch(ctx context.Context, name ledger.AudienceName) {
 	if !ok {
 		return
 	}
-	rank := slices.Index(a.Members, n.id.Agency)
+	rank, _ := a.MayMake(n.id.Agency)
 	if n.waitWhile(ctx, time.Duration(rank)*epochStep, func() bool { return n.stillDue(name, a.Epoch) }) {
 		return
 	}
 	g := n.store.State().Governance
-	key, err := crypto.GenerateAgencyKey(n.keys.Agency.Certificate().Suite(), time.Now())
+	key, err := crypto.GenerateAgencyKey(n.current().Certificate().Suite(), time.Now())
 	if err != nil {
 		n.log.Error("no new audience key", "error", err)
 		return

@@ -39,6 +39,9 @@ func ExplainConfig(path string) ([]Setting, error) {
 func explain(v reflect.Value, prefix string, set map[string]any, path string) []Setting {
 	var out []Setting
 	for i := range v.NumField() {
+		if !v.Type().Field(i).IsExported() {
+			continue
+		}
 		key := v.Type().Field(i).Tag.Get("toml")
 		value, given := set[key]
 		if v.Field(i).Kind() == reflect.Struct {

@@ -35,3 +35,6 @@ func (n *Node) Govern(ctx context.Context, act any) error {
 
 // Governance is the roster as this node has it.
 func (n *Node) Governance() *ledger.Governance { return n.store.State().Governance }
+
+// Withhold makes a node of this configuration, when it leads, pretend never to have got some entries.
+func (c *Config) Withhold(f func(ledger.Entry) bool) { c.withhold = f }

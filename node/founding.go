@@ -69,14 +69,14 @@ func makeKeys(suite crypto.Suite, now time.Time) (Keys, error) {
 		return Keys{}, err
 	}
 	checkpoint, err := crypto.GenerateNodeKey()
-	return Keys{Agency: agency, Node: node, Checkpoint: checkpoint}, err
+	return Keys{Agency: []*crypto.AgencyKey{agency}, Node: node, Checkpoint: checkpoint}, err
 }
 
 func makeGenesis(c Config, f Founding, keys Keys, now time.Time) (ledger.Entry, ledger.Origin, error) {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
 	origin := ledger.NewOrigin(f.Agency.Jurisdiction(), random)
-	founder := ledger.Agency{ID: f.Agency, Name: f.Name, Certificate: keys.Agency.Certificate().Bytes(), Generation: 1, Node: nodeOf(c, keys)}
+	founder := ledger.Agency{ID: f.Agency, Name: f.Name, Certificate: keys.Agency[0].Certificate().Bytes(), Generation: 1, Node: nodeOf(c, keys)}
 	audience, err := crypto.GenerateAgencyKey(f.Suite, now)
 	if err != nil {
 		return ledger.Entry{}, "", err
@@ -90,7 +90,7 @@ func makeGenesis(c Config, f Founding, keys Keys, now time.Time) (ledger.Entry, 
 		Version: ledger.RecordVersion, Origin: origin, Author: f.Agency, Writer: keys.Node.Public().ID(), Sequence: 1,
 		Kind: ledger.KindGovernance, AuthoredAt: now.UnixMilli(), EventsRoot: ledger.EmptyRoot,
 	}
-	entry, err := ledger.SignEntry(keys.Agency, rec, act)
+	entry, err := ledger.SignEntry(keys.Agency[0], rec, act)
 	if err == nil {
 		_, err = ledger.Found(entry) // what is founded must be what every replica accepts
 	}

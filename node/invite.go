@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,7 +128,7 @@ const joinDomain = "vigil join v1"
 
 func signJoin(body joinBody, k Keys, secret [32]byte) (joinRequest, error) {
 	b := ledger.Marshal(body)
-	signature, err := k.Agency.Sign(b, time.Unix(body.At, 0))
+	signature, err := k.Agency[0].Sign(b, time.Unix(body.At, 0))
 	if err != nil {
 		return joinRequest{}, err
 	}
@@ -138,8 +139,9 @@ func signJoin(body joinBody, k Keys, secret [32]byte) (joinRequest, error) {
 	return r, nil
 }
 
-// openJoin checks everything a joiner proves; now is the inviter's clock.
-func openJoin(raw []byte, inviter *crypto.AgencyKey, origin ledger.Origin, now time.Time) (joinBody, error) {
+// openJoin checks everything a joiner proves; now is the inviter's clock, and the inviter's keys are tried one after the
+// other, because it may have rotated its key since.
+func openJoin(raw []byte, inviter []*crypto.AgencyKey, origin ledger.Origin, now time.Time) (joinBody, error) {
 	var r joinRequest
 	var body joinBody
 	if err := ledger.Unmarshal(raw, &r, maxJoinBytes); err != nil {
@@ -148,11 +150,14 @@ func openJoin(raw []byte, inviter *crypto.AgencyKey, origin ledger.Origin, now t
 	if err := ledger.Unmarshal(r.Body, &body, maxJoinBytes); err != nil {
 		return body, fmt.Errorf("%w: %w", ErrJoinRefused, err)
 	}
-	secret := inviteSecret(inviter, body.Invite, body.Expires, body.Agency)
-	mac := hmac.New(sha256.New, secret[:])
-	mac.Write(r.Body)
+	invited := slices.ContainsFunc(inviter, func(k *crypto.AgencyKey) bool {
+		secret := inviteSecret(k, body.Invite, body.Expires, body.Agency)
+		mac := hmac.New(sha256.New, secret[:])
+		mac.Write(r.Body)
+		return hmac.Equal(mac.Sum(nil), r.MAC[:])
+	})
 	switch {
-	case !hmac.Equal(mac.Sum(nil), r.MAC[:]):
+	case !invited:
 		return body, fmt.Errorf("%w: not made with an invitation of this agency", ErrJoinRefused)
 	case body.Origin != origin:
 		return body, ErrTokenOther

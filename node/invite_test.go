@@ -24,11 +24,11 @@ func TestWhatAJoinerMustProve(t *testing.T) {
 		t.Fatal(err)
 	}
 	origin, other := ledger.NewOrigin("in", [16]byte{1}), ledger.NewOrigin("in", [16]byte{2})
-	inv := newInvitation(inviter.Agency, "in/b", now.Add(time.Hour))
+	inv := newInvitation(inviter.Agency[0], "in/b", now.Add(time.Hour))
 	body := func(k Keys) joinBody {
 		return joinBody{
 			Version: 1, Origin: origin, Invite: inv.ID, Expires: inv.Expires, Agency: "in/b", At: now.Unix(),
-			Keys: joinKeys{Certificate: k.Agency.Certificate().Bytes(), Node: k.Node.Public(), Checkpoint: k.Checkpoint.Public()},
+			Keys: joinKeys{Certificate: k.Agency[0].Certificate().Bytes(), Node: k.Node.Public(), Checkpoint: k.Checkpoint.Public()},
 		}
 	}
 	signed := func(b joinBody, k Keys, secret [32]byte) joinRequest {
@@ -68,7 +68,7 @@ func TestWhatAJoinerMustProve(t *testing.T) {
 		}, now, ErrTokenOther},
 		"without the secret": {func() joinRequest { return signed(body(joiner), joiner, [32]byte{1}) }, now, ErrJoinRefused},
 		"of another inviter": {func() joinRequest {
-			return signed(body(joiner), joiner, newInvitation(stranger.Agency, "in/b", now.Add(time.Hour)).Secret)
+			return signed(body(joiner), joiner, newInvitation(stranger.Agency[0], "in/b", now.Add(time.Hour)).Secret)
 		}, now, ErrJoinRefused},
 		"another's agency key": {func() joinRequest {
 			k := joiner

@@ -77,7 +77,7 @@ func Join(ctx context.Context, c Config, j Joining) (Joined, error) {
 		Format: identityFormat, Agency: inv.Agency, Origin: inv.Origin, Genesis: inv.Genesis.String(),
 		Node: keys.Node.Public().ID().String(), Members: inv.Members,
 	}
-	out := Joined{Identity: id, Fingerprint: keys.Agency.Certificate().Fingerprint().String(), Proposal: proposal}
+	out := Joined{Identity: id, Fingerprint: keys.Agency[0].Certificate().Fingerprint().String(), Proposal: proposal}
 	return out, writeIdentity(c.Dir, id)
 }
 
@@ -117,7 +117,7 @@ func makeJoin(c Config, j Joining, inv Invitation, passphrase []byte) (Keys, *pe
 	n := nodeOf(c, keys)
 	req, err := signJoin(joinBody{
 		Version: 1, Origin: inv.Origin, Invite: inv.ID, Expires: inv.Expires, Agency: inv.Agency, Name: j.Name,
-		Keys:    joinKeys{Certificate: keys.Agency.Certificate().Bytes(), Node: n.Key, Checkpoint: n.Checkpoint},
+		Keys:    joinKeys{Certificate: keys.Agency[0].Certificate().Bytes(), Node: n.Key, Checkpoint: n.Checkpoint},
 		Address: n.Address, Peers: n.Peers, At: time.Now().Unix(),
 	}, keys, inv.Secret)
 	if err != nil {

@@ -14,9 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/mod/sumdb/tlog"
-
-	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/node/api"
 	"vigil/node/author"
@@ -52,50 +49,12 @@ func (n *Node) Agencies() api.Agencies {
 	for _, p := range g.Proposals {
 		out.Proposals = append(out.Proposals, describeProposal(g, p))
 	}
+	for _, p := range n.notices.proposals(g) {
+		x := describeProposal(g, p)
+		x.Outside = true
+		out.Proposals = append(out.Proposals, x)
+	}
 	return out
-}
-
-// describeProposal says in a sentence what approving does.
-func describeProposal(g *ledger.Governance, p ledger.Proposal) api.Proposal {
-	x := api.Proposal{ID: hex.EncodeToString(p.ID[:]), Author: string(p.Author), Change: p.Change.Name}
-	for _, a := range p.Approvals {
-		x.Approvals = append(x.Approvals, string(a))
-	}
-	change, err := p.Change.Open()
-	if err != nil {
-		x.Text = "a change that this binary does not know; upgrade before you approve it"
-		return x
-	}
-	x.Needs = g.Needs(change)
-	switch c := change.(type) {
-	case *ledger.Admit:
-		x.Subject = string(c.Agency.ID)
-		if certificate, err := crypto.ParseCertificate(c.Agency.Certificate); err == nil {
-			x.Fingerprint = certificate.Fingerprint().String()
-		}
-		x.Text = fmt.Sprintf("admits %s (%s) to %s: from the next epoch on it reads what is sealed to them, here and from partners", c.Agency.ID, c.Agency.Name, joinNames(c.Audiences))
-	case *ledger.Link:
-		sum := sha256.Sum256(c.Card.Encode())
-		x.Subject, x.Fingerprint = string(c.Card.Origin), hex.EncodeToString(sum[:])
-		x.Text = fmt.Sprintf("links %s: its gateways get our governance and whatever is released to it, and everything else as hashes", c.Card.Origin)
-	case *ledger.SetPolicy:
-		x.Subject = "policy"
-		x.Text = "changes the policy: " + strings.Join(api.PolicyChanges(g.Policy, c.Policy), "; ")
-	default:
-		x.Text = "changes the roster: " + p.Change.Name
-	}
-	return x
-}
-
-func joinNames(names []ledger.AudienceName) string {
-	var out []string
-	for _, n := range names {
-		out = append(out, string(n))
-	}
-	if len(out) == 0 {
-		return "no audience"
-	}
-	return strings.Join(out, ", ")
 }
 
 func refuse(status int, code, detail, hint string) error {
@@ -121,7 +80,7 @@ func (n *Node) Invite(agency string, valid time.Duration) (api.Invitation, error
 	if _, exists := state.Governance.Agency(id); exists {
 		return api.Invitation{}, refuse(http.StatusConflict, "exists", fmt.Sprintf("%s is a member already", id), "choose another id")
 	}
-	inv := newInvitation(n.keys.Agency, id, time.Now().Add(valid))
+	inv := newInvitation(n.current(), id, time.Now().Add(valid))
 	inv.Origin, inv.Genesis = n.id.Origin, state.Governance.Genesis
 	for i := range state.Governance.Agencies {
 		a := &state.Governance.Agencies[i]
@@ -142,7 +101,7 @@ func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "request cut off", http.StatusBadRequest)
 		return
 	}
-	body, err := openJoin(raw, n.keys.Agency, n.id.Origin, time.Now())
+	body, err := openJoin(raw, n.ring.all(), n.id.Origin, time.Now())
 	if err != nil && !errors.Is(err, ErrTokenExpired) {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
@@ -165,7 +124,7 @@ func (n *Node) admit(ctx context.Context, body joinBody, expired error) (string,
 		return "", errNotYet
 	}
 	a := ledger.Agency{
-		ID: body.Agency, Name: body.Name, Certificate: body.Keys.Certificate, Generation: 1,
+		ID: body.Agency, Name: body.Name, Certificate: body.Keys.Certificate, Generation: state.Governance.NextGeneration(body.Agency),
 		Node: ledger.Node{Key: body.Keys.Node, Checkpoint: body.Keys.Checkpoint, Address: body.Address, Peers: body.Peers},
 	}
 	if proposal, asked, err := invited(state.Governance, a); asked || err != nil {
@@ -193,7 +152,7 @@ func (n *Node) admit(ctx context.Context, body joinBody, expired error) (string,
 // id with other keys or addresses is an invitation used twice.
 func invited(g *ledger.Governance, a ledger.Agency) (proposal string, asked bool, err error) {
 	same := func(o ledger.Agency) bool {
-		o.Joined = a.Joined
+		o.Joined, o.Generation = a.Joined, a.Generation
 		return bytes.Equal(ledger.Marshal(o), ledger.Marshal(a))
 	}
 	for i := range g.Agencies {
@@ -225,24 +184,6 @@ func invited(g *ledger.Governance, a ledger.Agency) (proposal string, asked bool
 // calledAlike says whether people would take the one agency's name for the other's.
 func calledAlike(a, b ledger.Agency) bool {
 	return a.Name != "" && strings.EqualFold(strings.Join(strings.Fields(a.Name), " "), strings.Join(strings.Fields(b.Name), " "))
-}
-
-// Approve implements api.Node.
-func (n *Node) Approve(ctx context.Context, prefix string) (author.Receipt, error) {
-	state := n.store.State()
-	if state == nil {
-		return author.Receipt{}, errNotYet
-	}
-	var found []tlog.Hash
-	for _, p := range state.Governance.Proposals {
-		if strings.HasPrefix(hex.EncodeToString(p.ID[:]), strings.ToLower(prefix)) {
-			found = append(found, p.ID)
-		}
-	}
-	if len(found) != 1 {
-		return author.Receipt{}, refuse(http.StatusNotFound, "no-proposal", fmt.Sprintf("%d open proposals begin with that", len(found)), "'vigil agency list' shows the open ones")
-	}
-	return n.author.Govern(ctx, &ledger.Approve{Proposal: found[0]})
 }
 
 // Partners implements api.Node.

@@ -37,6 +37,7 @@ type Node struct {
 	cfg  Config
 	id   Identity
 	keys Keys
+	ring *keyRing
 	log  *slog.Logger
 
 	store    *store.Store
@@ -52,6 +53,7 @@ type Node struct {
 	blinding *blinding
 	tells    *notify.Teller
 	cosign   *cosign.Cosigner
+	notices  *notices
 	peer     *peer.Peer // nil where this node is no gateway
 	api      *api.Server
 
@@ -66,10 +68,11 @@ type Node struct {
 	started             time.Time
 	opened              uint64 // entries on disk when the node was opened
 
-	mu     sync.Mutex
-	sealed map[ledger.Origin]sealedAt // guarded by mu
-	alarms []alarm                    // guarded by mu
-	used   map[[16]byte]string        // guarded by mu; the keys each invitation was used with since the start
+	mu      sync.Mutex
+	sealed  map[ledger.Origin]sealedAt // guarded by mu
+	alarms  []alarm                    // guarded by mu
+	used    map[[16]byte]string        // guarded by mu; the keys each invitation was used with since the start
+	rewinds int                        // guarded by mu; wishes that the board follow everything again
 }
 
 type sealedAt struct {
@@ -111,6 +114,7 @@ func Open(cfg Config, log *slog.Logger) (*Node, error) {
 	if n.keys, err = id.unlock(cfg.Dir, passphrase); err != nil {
 		return nil, err
 	}
+	n.ring = &keyRing{save: n.saveAgencyKeys, list: n.keys.Agency}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
@@ -128,25 +132,29 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	n.opened = n.Size()
+	n.notices = newNotices(n)
 	if err := n.openCluster(); err != nil {
 		return err
 	}
-	n.opener = &opener{agency: n.id.Agency, origin: n.id.Origin, store: n.store, log: n.log, ring: crypto.NewKeyring(n.keys.Agency)}
+	n.opener = &opener{
+		agency: n.id.Agency, origin: n.id.Origin, store: n.store, log: n.log, ring: crypto.NewKeyring(n.ring.all()...), found: n.foundKey,
+	}
 	n.board, err = board.Open(board.Config{
-		Dir: filepath.Join(n.cfg.Dir, "board"), Key: n.keys.Agency.Derive("vigil board v1"), Agency: n.id.Agency, Ledger: n.store, Opener: n.opener,
+		Dir: filepath.Join(n.cfg.Dir, "board"), Key: n.current().Derive("vigil board v1"), Agency: n.id.Agency, Ledger: n.store, Opener: n.opener,
 		Policy: n.policyInForce, Log: n.log,
 	})
 	if err != nil {
 		return err
 	}
-	if n.finder, err = newFinder(filepath.Join(n.cfg.Dir, "match"), n.keys.Agency.Derive("vigil match index v1"), n.board, n.log); err != nil {
+	if n.finder, err = newFinder(filepath.Join(n.cfg.Dir, "match"), n.current().Derive("vigil match index v1"), n.board, n.log); err != nil {
 		return err
 	}
 	n.author = author.New(author.Config{
-		Agency: n.id.Agency, Key: n.keys.Agency, Writer: n.keys.Node.Public().ID(), Ledger: authorLedger{n}, Log: n.log,
+		Agency: n.id.Agency, Key: n.signer, Writer: n.keys.Node.Public().ID(), Ledger: authorLedger{n}, Log: n.log,
 		Alarm: func(reason string, sequence uint64) {
 			n.alarm("leader", fmt.Sprintf("%s (sequence %d)", reason, sequence))
 		},
+		Governed: n.notices.tell,
 	})
 	n.cosign = cosign.New(cosign.Config{
 		Agency: n.id.Agency, Node: n.keys.Node.Public().ID(), Key: n.keys.Checkpoint, Store: n.store, Members: cosignMembers{n}, Log: n.log,
@@ -157,7 +165,7 @@ func (n *Node) open() (err error) {
 	}
 	n.blinding = newBlinding(n)
 	n.triage = triage.New(triage.Config{Board: n.board, Known: triage.Exact{Board: n.board}, Log: n.log})
-	if n.drafts, err = draft.Open(draft.Config{Dir: filepath.Join(n.cfg.Dir, "drafts"), Key: n.keys.Agency.Derive("vigil drafts v1"), Log: n.log}); err != nil {
+	if n.drafts, err = draft.Open(draft.Config{Dir: filepath.Join(n.cfg.Dir, "drafts"), Key: n.keys.Node.Derive("vigil drafts v1"), Log: n.log}); err != nil {
 		return err
 	}
 	n.owes = duty.New(duty.Config{Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Duties: n.duties(), Log: n.log})
@@ -217,7 +225,7 @@ func (n *Node) openCluster() error {
 	}
 	n.cluster, err = cluster.Open(cluster.Config{
 		Dir: filepath.Join(n.cfg.Dir, "raft"), Agency: n.id.Agency, Key: n.keys.Node, Store: n.store, Listener: listener, Pins: pins, Log: n.log,
-		Alarm: func(peer crypto.NodeID, reason string) { n.alarm(n.nameOf(peer), reason) }, Fatal: n.fail, Follows: n.follows,
+		Alarm: func(peer crypto.NodeID, reason string) { n.alarm(n.nameOf(peer), reason) }, Fatal: n.fail, Follows: n.follows, Condemned: n.notices.condemns, Withhold: n.cfg.withhold,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -280,7 +288,7 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, run := range []func(context.Context) error{
 		n.runCluster, n.whileWriting(n.found), n.askAgain, n.board.Run, n.author.Run, n.whileWriting(n.cosign.Run), n.whileWriting(n.makeEpochs),
 		n.whileWriting(n.keepSeals), n.access.Run, n.watchSpace, n.serveAPI, n.whileWriting(n.owes.Run), n.whileWriting(n.tells.Run),
-		n.drafts.Run, n.triage.Run, n.finder.Run,
+		n.whileWriting(n.keepFormerKeys), n.finishRewind, n.notices.run, n.drafts.Run, n.triage.Run, n.finder.Run,
 	} {
 		group.Go(func() error { return n.survive(run(ctx)) })
 	}

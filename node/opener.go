@@ -12,12 +12,13 @@ import (
 )
 
 // opener opens what is sealed to this agency. It learns audience keys from the shares in governance entries, when it
-// meets something it cannot open yet.
+// meets something it cannot open yet, and this agency's former keys from the entries that hold them.
 type opener struct {
 	agency ledger.AgencyID
 	origin ledger.Origin
 	store  *store.Store
 	log    *slog.Logger
+	found  func(*crypto.AgencyKey) // told of a former key that was not here; it must not block
 
 	mu      sync.Mutex
 	ring    *crypto.Keyring // guarded by mu
@@ -40,16 +41,53 @@ func (o *opener) badShares() []badShare {
 // Open implements board.Opener.
 func (o *opener) Open(rec *ledger.Record, payload []byte) (*ledger.Payload, error) {
 	p, err := ledger.OpenPayload(payload, rec, o.keys())
-	if !errors.Is(err, crypto.ErrNotForUs) || !o.learn() {
-		return p, err
+	if errors.Is(err, crypto.ErrNotForUs) && o.learn() {
+		p, err = ledger.OpenPayload(payload, rec, o.keys())
 	}
-	return ledger.OpenPayload(payload, rec, o.keys())
+	if err == nil {
+		o.adopt(rec, p)
+	}
+	return p, err
 }
 
 func (o *opener) keys() *crypto.Keyring {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.ring
+}
+
+// add makes a key of this agency open what is sealed to it from now on.
+func (o *opener) add(k *crypto.AgencyKey) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ring = o.ring.With(k)
+}
+
+// adopt takes former keys out of an entry by which this agency handed them to itself. With each, shares that did not open
+// are tried again.
+func (o *opener) adopt(rec *ledger.Record, p *ledger.Payload) {
+	if rec.Author != o.agency || len(rec.Audience) != 1 || rec.Audience[0].Name != ledger.AudienceName(o.agency) {
+		return
+	}
+	for i := range p.Events {
+		e := &p.Events[i]
+		if e.Type != keyFormer {
+			continue
+		}
+		k, err := crypto.ParseAgencyKey(e.Rows)
+		if err != nil {
+			o.log.Warn("an entry that should hold a former key of this agency does not", "writer", rec.Writer, "sequence", rec.Sequence)
+			continue
+		}
+		if o.keys().Holds(k) {
+			continue
+		}
+		o.mu.Lock()
+		o.ring, o.scanned, o.bad = o.ring.With(k), 0, nil
+		o.mu.Unlock()
+		o.learn()
+		o.found(k)
+	}
 }
 
 // learn reads the governance entries that came since the last time and says whether there was a new key.

@@ -38,7 +38,7 @@ type blinding struct {
 }
 
 func newBlinding(n *Node) *blinding {
-	return &blinding{n: n, key: crypto.DeriveBlindKey(n.keys.Agency.Derive("vigil blind v1")), asked: map[ledger.AgencyID]*rate.Limiter{}}
+	return &blinding{n: n, key: crypto.DeriveBlindKey(n.current().Derive("vigil blind v1")), asked: map[ledger.AgencyID]*rate.Limiter{}}
 }
 
 // Name implements duty.Duty.

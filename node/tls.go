@@ -15,7 +15,7 @@ import (
 )
 
 // serverTLS returns the HTTPS configuration and the SHA-256 of the certificate: the configured one, or one of the node's
-// own. The own one is made anew from the agency key at every start, so that its pin stays the same and no key is on disk.
+// own. The own one is made anew from the node key at every start, so that its pin stays the same and no key is on disk.
 func (n *Node) serverTLS() (*tls.Config, string, error) {
 	var c tls.Certificate
 	var err error
@@ -32,7 +32,7 @@ func (n *Node) serverTLS() (*tls.Config, string, error) {
 }
 
 func (n *Node) ownCertificate() (tls.Certificate, error) {
-	seed := n.keys.Agency.Derive("vigil api certificate v1 " + n.id.Node)
+	seed := n.keys.Node.Derive("vigil api certificate v1")
 	d := new(big.Int).SetBytes(seed[:])
 	curve := elliptic.P256()
 	d.Mod(d, new(big.Int).Sub(curve.Params().N, big.NewInt(1)))

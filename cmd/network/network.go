@@ -121,6 +121,40 @@ func (n *Network) enter(ctx context.Context, x *Node, before []ledger.AgencyID) 
 	})
 }
 
+// Forget stops the node of an agency that was removed, and leaves it out from now on.
+func (n *Network) Forget(id ledger.AgencyID) {
+	x := n.nodes[id]
+	x.Stop()
+	if x.Link != nil {
+		x.Link.Close()
+	}
+	delete(n.nodes, id)
+	n.order = slices.DeleteFunc(n.order, func(o ledger.AgencyID) bool { return o == id })
+}
+
+// Replace puts a new node in the place of an agency's, which may be running, and returns the old one. The new one is
+// started and ready.
+func (n *Network) Replace(ctx context.Context, id ledger.AgencyID) (*Node, error) {
+	old := n.nodes[id]
+	x, err := newNode(n.dir, n.binary, n.passphrase(), id, n.gateway(id, slices.Index(n.members(id.Jurisdiction()), id)))
+	if err != nil {
+		return nil, err
+	}
+	x.Config.Dir = old.Config.Dir + "-new"
+	from, err := node.ReplacingFrom(ctx, old.Config)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := node.Replace(ctx, x.Config, from); err != nil {
+		return nil, err
+	}
+	n.nodes[id], x.Token = x, old.Token
+	if err := x.Start(ctx); err != nil {
+		return nil, err
+	}
+	return old, Eventually(ctx, 60*time.Second, func() error { return x.ready(ctx) })
+}
+
 // Approve has an agency approve a proposal as soon as it has it.
 func (n *Network) Approve(ctx context.Context, by ledger.AgencyID, proposal string) error {
 	return Eventually(ctx, 20*time.Second, func() error { _, err := n.nodes[by].Operator.Approve(ctx, proposal); return err })

@@ -72,7 +72,7 @@ func heard(seconds float64) string {
 func num(n uint64) string { return strconv.FormatUint(n, 10) }
 
 func agencyCommand(o *options) *cobra.Command {
-	return noun("agency", "Who belongs: invite, approve, list", agencyInvite(o), agencyApprove(o), agencyList(o))
+	return noun("agency", "Who belongs: invite, approve, remove, list", agencyInvite(o), agencyApprove(o), agencyRemove(o), agencyWithdraw(o), agencyList(o))
 }
 
 func agencyInvite(o *options) *cobra.Command {
@@ -109,6 +109,37 @@ func agencyApprove(o *options) *cobra.Command {
 				return err
 			}
 			w, err := c.Approve(cmd.Context(), args[0])
+			return o.written(w, err)
+		},
+	}
+}
+
+func agencyRemove(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "remove AGENCY", Short: "Propose that an agency leaves; others approve with 'agency approve'", Args: cobra.ExactArgs(1),
+		Long: "Once enough members have approved, its entries are refused everywhere, its node is cut off at once and every audience it was in\n" +
+			"gets a new key. The agency itself does not vote on it. What it could open before, it keeps.",
+		Example: "  vigil agency remove in/mh-cyber",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			w, err := c.Remove(cmd.Context(), api.Removal{Agency: args[0]})
+			return o.written(w, err)
+		},
+	}
+}
+
+func agencyWithdraw(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "withdraw PROPOSAL", Short: "Take this agency's own open proposal back", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			w, err := c.Withdraw(cmd.Context(), args[0])
 			return o.written(w, err)
 		},
 	}
@@ -156,6 +187,9 @@ func (o *options) agencies(a api.Agencies) {
 	p.table([]string{"AUDIENCE", "EPOCH", "STATE", "MEMBERS"}, rows)
 	for _, x := range a.Proposals {
 		fmt.Fprintf(p.out, "\nproposal %s by %s, %d of %d approvals (%s)\n  %s\n", x.ID, x.Author, len(x.Approvals), x.Needs, strings.Join(x.Approvals, ", "), safe(x.Text))
+		if x.Outside {
+			fmt.Fprintf(p.out, "  not in the ledger: it came from its author, and the leader may be withholding it\n")
+		}
 		if x.Fingerprint != "" {
 			fmt.Fprintf(p.out, "  fingerprint %s\n", x.Fingerprint)
 		}

@@ -107,6 +107,26 @@ func (c *Client) Approve(ctx context.Context, proposal string) (Written, error) 
 	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/proposals/" + url.PathEscape(proposal) + "/approval"})
 }
 
+// Withdraw takes this agency's own open proposal back.
+func (c *Client) Withdraw(ctx context.Context, proposal string) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodDelete, path: "/v1/proposals/" + url.PathEscape(proposal)})
+}
+
+// Remove proposes that an agency leaves.
+func (c *Client) Remove(ctx context.Context, r Removal) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/removals", body: r})
+}
+
+// RotateKey makes this agency's next key and proposes it.
+func (c *Client) RotateKey(ctx context.Context) (Rotation, error) {
+	return ask[Rotation](ctx, c, call{method: http.MethodPost, path: "/v1/keys"})
+}
+
+// Keys lists this agency's keys, without secrets.
+func (c *Client) Keys(ctx context.Context) ([]Key, error) {
+	return ask[[]Key](ctx, c, call{method: http.MethodGet, path: "/v1/keys"})
+}
+
 // Partners returns the linked jurisdictions.
 func (c *Client) Partners(ctx context.Context) ([]PartnerStatus, error) {
 	return ask[[]PartnerStatus](ctx, c, call{method: http.MethodGet, path: "/v1/partners"})

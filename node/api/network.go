@@ -34,6 +34,23 @@ func (s *Server) networkRoutes() {
 	route(s, http.MethodPost, "/v1/proposals/{id}/approval", "approve", "Approve an open proposal", governors, func(ctx context.Context, in *proposalPath) (*body[Written], error) {
 		return s.governed(s.cfg.Node.Approve(ctx, in.ID))
 	})
+	route(s, http.MethodDelete, "/v1/proposals/{id}", "withdraw", "Take this agency's own open proposal back", governors, func(ctx context.Context, in *proposalPath) (*body[Written], error) {
+		return s.governed(s.cfg.Node.Withdraw(ctx, in.ID))
+	})
+	route(s, http.MethodPost, "/v1/removals", "remove", "Propose that an agency leaves", governors, func(ctx context.Context, in *body[Removal]) (*body[Written], error) {
+		return s.governed(s.cfg.Node.Remove(ctx, in.Body.Agency))
+	})
+	route(s, http.MethodGet, "/v1/keys", "keys", "This agency's keys, without secrets", inspectors, func(context.Context, *none) (*body[[]Key], error) {
+		return &body[[]Key]{s.cfg.Node.AgencyKeys()}, nil
+	})
+	route(s, http.MethodPost, "/v1/keys", "rotateKey", "Make this agency's next key and propose it", governors, func(ctx context.Context, _ *none) (*body[Rotation], error) {
+		r, fingerprint, err := s.cfg.Node.RotateKey(ctx)
+		w, err := s.governed(r, err)
+		if err != nil {
+			return nil, err
+		}
+		return &body[Rotation]{Rotation{Written: w.Body, Fingerprint: fingerprint}}, nil
+	})
 	route(s, http.MethodGet, "/v1/partners", "partners", "Linked jurisdictions", inspectors, func(context.Context, *none) (*body[[]PartnerStatus], error) {
 		return &body[[]PartnerStatus]{s.cfg.Node.Partners()}, nil
 	})

@@ -105,6 +105,10 @@ func explain(err error) error {
 		return problem(http.StatusBadRequest, "query", err.Error(), "")
 	case errors.Is(err, author.ErrTooLarge):
 		return problem(http.StatusRequestEntityTooLarge, "too-large", err.Error(), "send fewer rows at once")
+	case errors.Is(err, ledger.ErrStaleEpoch):
+		return unavailable("stale-epoch", "the audience waits for its next key, which a member is making")
+	case errors.Is(err, author.ErrNoKey):
+		return problem(http.StatusConflict, "no-key", err.Error(), "")
 	case errors.As(err, &reason):
 		return problem(http.StatusConflict, reason.Code, err.Error(), "")
 	case errors.Is(err, author.ErrUnknown), errors.Is(err, author.ErrBusy), errors.Is(err, context.DeadlineExceeded):

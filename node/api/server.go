@@ -55,6 +55,13 @@ type Node interface {
 	ProposePolicy(ctx context.Context, p ledger.Policy) (author.Receipt, error)
 	// Evaluators are the agencies that blind pointers; none where there are too few.
 	Evaluators() []ledger.AgencyID
+	// Withdraw takes this agency's own open proposal back.
+	Withdraw(ctx context.Context, proposal string) (author.Receipt, error)
+	// Remove proposes that an agency leaves.
+	Remove(ctx context.Context, agency string) (author.Receipt, error)
+	// RotateKey makes this agency's next key, proposes it and returns its fingerprint.
+	RotateKey(ctx context.Context) (r author.Receipt, fingerprint string, err error)
+	AgencyKeys() []Key
 	Partners() []PartnerStatus
 	Card() (Card, error)
 	Link(ctx context.Context, card []byte) (author.Receipt, error)

@@ -274,6 +274,26 @@ type Proposal struct {
 	Approvals   []string `json:"approvals"`
 	Needs       int      `json:"needs"`
 	Text        string   `json:"text" doc:"What approving it does, in a sentence"`
+	Outside     bool     `json:"outside,omitempty" doc:"Its author gave it and the ledger does not have it: the leader may be withholding it"`
+}
+
+// Removal is the body of POST /v1/removals.
+type Removal struct {
+	Agency string `json:"agency" maxLength:"65" doc:"Id of the agency that is to leave"`
+}
+
+// Rotation is the answer to POST /v1/keys: the proposal that the others approve.
+type Rotation struct {
+	Written
+	Fingerprint string `json:"fingerprint" doc:"Of the new key: read it to those who approve"`
+}
+
+// Key is one of this agency's keys.
+type Key struct {
+	Fingerprint string `json:"fingerprint"`
+	Generation  uint64 `json:"generation,omitempty"`
+	Suite       string `json:"suite"`
+	State       string `json:"state" doc:"in force, waiting for approvals, former, …"`
 }
 
 // Invite is the body of POST /v1/invitations.

@@ -32,6 +32,8 @@ var (
 	ErrNotMember = errors.New("author: this node is not a writer of the ledger")
 	// ErrBusy says that more waits here than the bound allows.
 	ErrBusy = errors.New("author: too much is waiting to be written; try again shortly")
+	// ErrNoKey says that the roster names another key of this agency than those that are here.
+	ErrNoKey = errors.New("author: the roster names a key of this agency that is not here; bring the kit with the newest key")
 	// ErrTooLarge says that the events do not fit one entry.
 	ErrTooLarge = errors.New("author: the events do not fit one entry")
 )
@@ -49,17 +51,22 @@ type Ledger interface {
 	Committed(writer crypto.NodeID, sequence uint64) (index uint64, leaf [32]byte, ok bool, err error)
 	// Wait returns when the own replica holds size entries.
 	Wait(ctx context.Context, size uint64) error
+	// Changed is closed at the own replica's next change.
+	Changed() <-chan struct{}
 }
 
-// Config names what an Author works with; every field is required.
+// Config names what an Author works with; every field but Governed is required.
 type Config struct {
 	Agency ledger.AgencyID
-	Key    *crypto.AgencyKey
+	// Key returns this agency's key as a state names it, nil where it is not here.
+	Key    func(*ledger.State) *crypto.AgencyKey
 	Writer crypto.NodeID
 	Ledger Ledger
 	Log    *slog.Logger
 	// Alarm is told of what an honest ledger never does; it must not block.
 	Alarm func(reason string, sequence uint64)
+	// Governed is told of every act of governance once it is signed and before it is proposed; it must not block.
+	Governed func(ledger.Entry)
 }
 
 // Receipt says where events were committed.
@@ -82,7 +89,8 @@ type Index = ledger.Index
 type Author struct {
 	cfg   Config
 	queue chan *request
-	next  uint64 // the sequence the next entry gets; Run's goroutine only
+	next  uint64        // the sequence the next entry gets; Run's goroutine only
+	held  []*batchGroup // wait for the own replica to move on; Run's goroutine only
 
 	confirms chan confirmation
 }
@@ -91,6 +99,7 @@ type request struct {
 	audience []ledger.AudienceName
 	events   []ledger.Event // sealed entries
 	act      []byte         // governance entries
+	patience time.Duration  // how long an act waits for another's that must come first
 	rows     int
 	bytes    int
 	done     chan outcome // buffered: the author never waits for a caller
@@ -125,6 +134,12 @@ func (a *Author) Govern(ctx context.Context, act any) (Receipt, error) {
 	return a.wait(ctx, &request{act: ledger.EncodeAct(act), done: make(chan outcome, 1)})
 }
 
+// GovernAfter is Govern for an act that another's must precede: what the ledger refuses for want of that one is proposed
+// again while patience lasts.
+func (a *Author) GovernAfter(ctx context.Context, act any, patience time.Duration) (Receipt, error) {
+	return a.wait(ctx, &request{act: ledger.EncodeAct(act), patience: patience, done: make(chan outcome, 1)})
+}
+
 func (a *Author) wait(ctx context.Context, r *request) (Receipt, error) {
 	select {
 	case a.queue <- r:
@@ -155,13 +170,22 @@ func (a *Author) Run(ctx context.Context) error {
 
 func (a *Author) write(ctx context.Context) error {
 	for {
-		var first *request
+		var changed <-chan struct{}
+		var again <-chan time.Time
+		if len(a.held) > 0 {
+			changed, again = a.cfg.Ledger.Changed(), time.After(holdAgain)
+		}
+		var batch []*request
 		select {
 		case <-ctx.Done():
+			failAll(a.held, ErrUnknown)
 			return nil
-		case first = <-a.queue:
+		case first := <-a.queue:
+			batch = a.gather(first)
+		case <-changed:
+		case <-again:
 		}
-		a.round(ctx, a.gather(first))
+		a.round(ctx, batch)
 	}
 }
 
@@ -179,10 +203,11 @@ func (a *Author) gather(first *request) []*request {
 	return batch
 }
 
-// round writes one batch of requests. A crash before Propose loses nothing that was promised; a crash after it
-// leaves the outcome to the client's retry, which carries the event id.
+// round writes what was held back and one batch of requests. A crash before Propose loses nothing that was promised; a
+// crash after it leaves the outcome to the client's retry, which carries the event id.
 func (a *Author) round(ctx context.Context, batch []*request) {
-	groups := group(batch)
+	groups := append(a.held, group(batch)...)
+	a.held = nil
 	for len(groups) > 0 {
 		n := min(len(groups), maxInFlight)
 		again := a.propose(ctx, groups[:n])
@@ -205,7 +230,6 @@ func (a *Author) propose(ctx context.Context, groups []*batchGroup) (again []*ba
 		return nil
 	}
 
-	wait := false
 	for i, s := range signed {
 		switch results[i].Verdict {
 		case ledger.Accepted, ledger.Repeat:
@@ -216,25 +240,52 @@ func (a *Author) propose(ctx context.Context, groups []*batchGroup) (again []*ba
 			again = append(again, s.group)
 		default:
 			a.next = min(a.next, s.sequence)
-			retry := a.refused(s, results[i])
-			again, wait = append(again, retry...), wait || len(retry) > 0
+			a.refused(s, results[i].Reason)
 		}
-	}
-	if wait {
-		a.settle(ctx)
 	}
 	return again
 }
 
-// refused lets a group try again when time may mend it: a stale epoch is replaced by the next. Everything else is
-// the callers' answer.
-func (a *Author) refused(s signedGroup, r ledger.Result) []*batchGroup {
-	s.group.tries++
-	if r.Retryable() && s.group.tries < maxTries {
-		return []*batchGroup{s.group}
+// refused holds a group back where time may mend it: a stale epoch is replaced by the next, a rotated key by the roster's.
+// The leader's word alone refuses nothing: it counts when the own replica refuses the entry too. Everything else is the
+// callers' answer.
+func (a *Author) refused(s signedGroup, reason *ledger.Reason) {
+	_, own := a.cfg.Ledger.State().Apply(s.entry)
+	confirmed := own.Verdict == ledger.Refused
+	if !confirmed || mends(s.group, reason) {
+		if a.hold(s.group, holdFor) {
+			return
+		}
+		if !confirmed {
+			a.cfg.Alarm("the leader refuses an entry that this replica accepts", s.sequence)
+		}
 	}
-	s.group.fail(fmt.Errorf("%w: %w", ErrRefused, r.Reason))
-	return nil
+	s.group.fail(fmt.Errorf("%w: %w", ErrRefused, reason))
+}
+
+// mends says whether another's entry may mend a refusal.
+func mends(g *batchGroup, reason *ledger.Reason) bool {
+	switch reason {
+	case ledger.ErrStaleEpoch, ledger.ErrSignature:
+		return true
+	case ledger.ErrNoAudience:
+		return g.requests[0].act == nil
+	case ledger.ErrNoProposal:
+		return g.requests[0].patience > 0
+	}
+	return false
+}
+
+// hold keeps a group for when the own replica has moved on, until its time is up.
+func (a *Author) hold(g *batchGroup, most time.Duration) bool {
+	if g.until.IsZero() {
+		g.until = time.Now().Add(max(most, g.requests[0].patience))
+	}
+	if time.Now().After(g.until) {
+		return false
+	}
+	a.held = append(a.held, g)
+	return true
 }
 
 // commit proposes until the outcome is known or ctx ends. What is proposed again are the same bytes: the ledger
@@ -257,15 +308,6 @@ func (a *Author) commit(ctx context.Context, signed []signedGroup) ([]ledger.Res
 			return nil, ErrUnknown
 		case <-time.After(wait):
 		}
-	}
-}
-
-// settle waits, bounded, until the own replica moves on: a refusal that time may mend is mended by another entry.
-func (a *Author) settle(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, settleWait)
-	defer cancel()
-	if state := a.cfg.Ledger.State(); state != nil {
-		_ = a.cfg.Ledger.Wait(ctx, state.Size()+1) // a time-out is as good: the state is read again either way
 	}
 }
 

@@ -27,6 +27,35 @@ type fakeLedger struct {
 	lose    func(n int) (before, after bool) // of the n-th proposal
 	calls   int                              // guarded by mu
 	refuse  *ledger.Reason                   // guarded by mu; once
+	changed chan struct{}                    // guarded by mu
+	renewed *crypto.AgencyKey                // of member 0, once the roster names it
+}
+
+func (f *fakeLedger) keyOf(s *ledger.State, first *crypto.AgencyKey) *crypto.AgencyKey {
+	if c, _ := s.Governance.Certificate("in/a0"); f.renewed != nil && c.Fingerprint() == f.renewed.Certificate().Fingerprint() {
+		return f.renewed
+	}
+	return first
+}
+
+// set replaces the state, as other members' entries do.
+func (f *fakeLedger) set(s *ledger.State) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state = s
+	f.wake()
+}
+
+// wake tells of a change; mu is held.
+func (f *fakeLedger) wake() {
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+func (f *fakeLedger) Changed() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.changed
 }
 
 func (f *fakeLedger) Writable() error { return nil }
@@ -60,6 +89,7 @@ func (f *fakeLedger) Propose(_ context.Context, entries []ledger.Entry) ([]ledge
 		if r.Verdict == ledger.Accepted {
 			f.state, f.index[string(e.Leaf)] = next, r
 			f.entries++
+			f.wake()
 		}
 		out[i] = r
 	}
@@ -80,13 +110,13 @@ func (f *fakeLedger) Wait(ctx context.Context, _ uint64) error {
 
 func start(t *testing.T, f *fakeLedger, j *ledgertest.Jurisdiction) *author.Author {
 	t.Helper()
-	f.state, f.index = j.State, map[string]ledger.Result{}
+	f.state, f.index, f.changed = j.State, map[string]ledger.Result{}, make(chan struct{})
 	if f.lose == nil {
 		f.lose = func(int) (bool, bool) { return false, false }
 	}
 	m := j.Members[0]
 	a := author.New(author.Config{
-		Agency: m.ID, Key: m.Key, Writer: m.Node.Public().ID(), Ledger: f, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Alarm: func(string, uint64) {},
+		Agency: m.ID, Key: func(s *ledger.State) *crypto.AgencyKey { return f.keyOf(s, m.Key) }, Writer: m.Node.Public().ID(), Ledger: f, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Alarm: func(string, uint64) {},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -148,16 +178,100 @@ func TestLostAnswersDoubleNothing(t *testing.T) {
 }
 
 func TestARefusalRenumbersWhatFollows(t *testing.T) {
-	f := &fakeLedger{refuse: ledger.ErrMalformedEntry}
+	f := &fakeLedger{}
 	a := start(t, f, ledgertest.Found(t, "in", 2))
-	if _, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event("refused")}); !errors.Is(err, author.ErrRefused) {
+	if _, err := a.Govern(t.Context(), &ledger.Approve{}); !errors.Is(err, author.ErrRefused) {
 		t.Fatalf("refused for good: %v", err)
+	}
+	f.mu.Lock()
+	f.refuse = ledger.ErrMalformedEntry
+	f.mu.Unlock()
+	if _, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event("not believed")}); err != nil {
+		t.Fatalf("the leader's word alone refused an entry: %v", err)
 	}
 	f.mu.Lock()
 	f.refuse = ledger.ErrStaleEpoch
 	f.mu.Unlock()
 	if _, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event("sealed again")}); err != nil {
 		t.Fatalf("a stale epoch is mended by signing again: %v", err)
+	}
+}
+
+// TestAStaleAudienceHoldsNobodyUp: what is for a stale audience waits, everything else goes on, and the next epoch, made by
+// this very author, lets it through.
+func TestAStaleAudienceHoldsNobodyUp(t *testing.T) {
+	f := &fakeLedger{}
+	j := ledgertest.Found(t, "in", 3)
+	a := start(t, f, j)
+	j.Change(t, &ledger.Remove{Agency: "in/a2"})
+	f.set(j.State)
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event("waits")})
+		waiting <- err
+	}()
+	if _, err := a.Submit(t.Context(), []ledger.AudienceName{"in/a0"}, []ledger.Event{ledgertest.Event("to itself")}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-waiting:
+		t.Fatalf("sealed to a stale audience: %v", err)
+	default:
+	}
+	if _, err := a.Govern(t.Context(), j.NextEpoch(t, everyone[0])); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waiting; err != nil {
+		t.Fatalf("not sealed again to the next epoch: %v", err)
+	}
+}
+
+// TestARotatedKeySignsAgain: what the old key signed and the ledger refused is signed with the new one.
+func TestARotatedKeySignsAgain(t *testing.T) {
+	j := ledgertest.Found(t, "in", 2)
+	key, err := crypto.GenerateAgencyKey(crypto.SuiteClassic, time.Unix(1_700_000_000, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeLedger{renewed: key, refuse: ledger.ErrSignature}
+	a := start(t, f, j)
+	change, err := ledger.NewRekey(j.State.Governance, "in/a0", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := j.Propose(t, 1, change)
+	if v := j.State.Governance.Version; v != 3 || j.State.Governance.Needs(change) != 1 {
+		t.Fatalf("%s at version %d", id, v)
+	}
+	f.set(j.State)
+	r, err := a.Submit(t.Context(), []ledger.AudienceName{"in/a0"}, []ledger.Event{ledgertest.Event("signed twice")})
+	if err != nil || r.Index != j.State.Size() {
+		t.Fatalf("%+v %v", r, err)
+	}
+}
+
+func TestAnApprovalWaitsForItsProposal(t *testing.T) {
+	f := &fakeLedger{}
+	j := ledgertest.Found(t, "in", 3)
+	a := start(t, f, j)
+	propose := j.Act(t, 1, &ledger.Propose{Roster: j.State.Governance.Version, Change: ledger.NewChange(&ledger.Remove{Agency: "in/a2"})})
+	approve := &ledger.Approve{Proposal: ledger.LeafHash(propose.Leaf)}
+	if _, err := a.Govern(t.Context(), approve); !errors.Is(err, ledger.ErrNoProposal) {
+		t.Fatalf("approved what is not there: %v", err)
+	}
+	done := make(chan error, 1)
+	go func() { _, err := a.GovernAfter(t.Context(), approve, time.Minute); done <- err }()
+	if _, err := a.Submit(t.Context(), []ledger.AudienceName{"in/a0"}, []ledger.Event{ledgertest.Event("between")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Propose(t.Context(), []ledger.Entry{propose}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, member := f.State().Governance.Agency("in/a2"); member {
+		t.Fatal("not carried out")
 	}
 }
 

@@ -1,6 +1,7 @@
 package author
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,7 +16,7 @@ type batchGroup struct {
 	requests []*request
 	rows     int
 	bytes    int
-	tries    int
+	until    time.Time // when it was first held back, and for how long at most
 }
 
 func (g *batchGroup) fail(err error) {
@@ -71,6 +72,9 @@ func (a *Author) sign(groups []*batchGroup) []signedGroup {
 	signed := make([]signedGroup, 0, len(groups))
 	for _, g := range groups {
 		s, err := a.signOne(state, g, a.next+uint64(len(signed)))
+		if errors.Is(err, ledger.ErrStaleEpoch) && a.hold(g, holdFor) {
+			continue
+		}
 		if err != nil {
 			g.fail(err)
 			continue
@@ -95,9 +99,16 @@ func (a *Author) signOne(state *ledger.State, g *batchGroup, sequence uint64) (s
 			return signedGroup{}, err
 		}
 	}
-	entry, err := ledger.SignEntry(a.cfg.Key, rec, payload)
+	key := a.cfg.Key(state)
+	if key == nil {
+		return signedGroup{}, ErrNoKey
+	}
+	entry, err := ledger.SignEntry(key, rec, payload)
 	if err != nil {
 		return signedGroup{}, err
+	}
+	if rec.Kind == ledger.KindGovernance && a.cfg.Governed != nil {
+		a.cfg.Governed(entry)
 	}
 	return signedGroup{group: g, entry: entry, sequence: sequence, at: at}, nil
 }

@@ -9,11 +9,11 @@ const (
 	maxInFlight       = 64   // entries proposed in one round
 	maxEntryPlaintext = 1 << 20
 	eventOverhead     = 64 // CBOR framing, id and type of one event, generously
-	maxTries          = 20
 
 	retryFirst  = 10 * time.Millisecond
 	retryMost   = time.Second
-	settleWait  = 500 * time.Millisecond
+	holdFor     = 8 * time.Second // what a refusal that time may mend is held back; below what a client waits
+	holdAgain   = 250 * time.Millisecond
 	confirmWait = 10 * time.Second
 	maxConfirms = 1024
 )

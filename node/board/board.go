@@ -167,6 +167,19 @@ func (b *Board) rewound(origin ledger.Origin) {
 	}
 }
 
+// CaughtUp says whether the board is where the ledgers are, with nothing left to follow again.
+func (b *Board) CaughtUp() bool {
+	origins := b.cfg.Ledger.Origins()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, origin := range origins {
+		if _, asked := b.rewind[origin]; asked || b.positions[origin] < b.cfg.Ledger.Size(origin) {
+			return false
+		}
+	}
+	return true
+}
+
 // WaitFor returns when the board has followed size entries of a ledger.
 func (b *Board) WaitFor(ctx context.Context, origin ledger.Origin, size uint64) error {
 	return b.wait(ctx, func() bool { return b.positions[origin] >= size })

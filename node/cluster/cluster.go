@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,7 +47,7 @@ type Config struct {
 	Store  *store.Store
 	// Listener takes the connections of the jurisdiction's other nodes.
 	Listener net.Listener
-	// Pins are the nodes that count as members, with their addresses, until the own roster is there.
+	// Pins are the nodes that count as members, with their addresses, until the roster names this node.
 	Pins map[crypto.NodeID]string
 	Log  *slog.Logger
 	// Alarm is told what an honest peer never does. Fatal is told that the disk fails: the node must Halt. Neither may block.
@@ -56,6 +55,12 @@ type Config struct {
 	Fatal func(error)
 	// Follows names the partners this node has an open stream to; nil where it is no gateway. The others are told.
 	Follows func() []string
+	// Condemned says that enough members have approved a node's removal, whether or not that is in the ledger yet; nil says
+	// it of none.
+	Condemned func(crypto.NodeID) bool
+	// Withhold says which entries this node, when it leads, pretends never to have got. It is set by tests of a lying leader
+	// and by nothing else.
+	Withhold func(ledger.Entry) bool
 
 	// Heartbeat is raft's heartbeat and election timeout; the lease is five sixths of it. Zero is 1.2 s.
 	Heartbeat time.Duration
@@ -81,8 +86,14 @@ type Cluster struct {
 	halted    atomic.Pointer[time.Time] // when Halt was called; nil while the node takes part
 	stopping  raft.Future               // of Halt or Close
 
-	mu      sync.Mutex
-	heights map[crypto.NodeID]Height // guarded by mu
+	ready chan struct{}               // closed once raft is there
+	ahead atomic.Pointer[shownRoster] // a roster that was shown and that our own has not come to yet
+
+	mu         sync.Mutex
+	heights    map[crypto.NodeID]Height    // guarded by mu
+	addresses  map[crypto.NodeID]string    // guarded by mu; where nodes were that the roster has named since the start
+	disowned   map[crypto.NodeID]bool      // guarded by mu; who answers that this node is no member
+	introduced map[crypto.NodeID]time.Time // guarded by mu; when this node last showed how it became one
 }
 
 // Open opens raft's log and starts raft; Run serves. A node without a log waits to be added by the others, unless
@@ -97,21 +108,27 @@ func Open(cfg Config) (*Cluster, error) {
 	if cfg.Follows == nil {
 		cfg.Follows = func() []string { return nil }
 	}
+	if cfg.Condemned == nil {
+		cfg.Condemned = func(crypto.NodeID) bool { return false }
+	}
 	own, err := certificate(cfg.Key)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{
 		cfg: cfg, self: cfg.Key.Public().ID(), routes: http.NewServeMux(), queue: make(chan *proposal, queueLength),
-		reconcile: make(chan struct{}, 1), heights: map[crypto.NodeID]Height{},
+		reconcile: make(chan struct{}, 1), ready: make(chan struct{}), heights: map[crypto.NodeID]Height{}, addresses: map[crypto.NodeID]string{}, disowned: map[crypto.NodeID]bool{},
+		introduced: map[crypto.NodeID]time.Time{},
 	}
+	c.remember()
 	c.clients = newClients(own, c.Address)
 	if err := c.openRaft(own); err != nil {
 		return nil, err
 	}
 	c.routes.HandleFunc("POST /cluster/propose", c.member(c.servePropose))
-	c.routes.HandleFunc("POST /cluster/height", c.member(c.serveHeight))
-	c.routes.HandleFunc("POST /cluster/transfer", c.member(c.serveTransfer))
+	c.routes.HandleFunc("POST /cluster/height", c.guarded(c.speaks, c.serveHeight))
+	c.HandleOpen("POST /cluster/introduce", c.serveIntroduce)
+	c.routes.HandleFunc("POST /cluster/transfer", c.guarded(c.speaks, c.serveTransfer))
 	return c, nil
 }
 
@@ -151,23 +168,22 @@ func (c *Cluster) openRaft(own tls.Certificate) error {
 func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
 	logger := hclog.New(&hclog.LoggerOptions{Name: "raft", Level: hclog.Info, Output: slogWriter{c.cfg.Log}, DisableTime: true})
 	c.guard = &guard{alarm: c.cfg.Alarm, logs: logs, rises: map[crypto.NodeID]*rate.Limiter{}}
-	c.transport = newTransport(c.self, own, c.Address, c.guard, logger)
+	c.transport = newTransport(c.self, own, c.raftAddress, c.guard, logger)
 	queue := newConnQueue(c.cfg.Listener.Addr())
-	c.listener = &listener{inner: c.cfg.Listener, config: serverConfig(own, c.Member), raft: c.transport.accepted, http: queue, live: map[net.Conn]crypto.NodeID{}}
+	c.listener = &listener{inner: c.cfg.Listener, config: serverConfig(own, c.speaks), raft: c.transport.accepted, http: queue, live: map[net.Conn]crypto.NodeID{}}
 	machine := &fsm{store: c.cfg.Store, fatal: c.cfg.Fatal, changed: c.rosterChanged}
 
 	cache, err := raft.NewLogCache(raftCacheEntries, logs)
 	if err != nil {
 		return err
 	}
-	ready := make(chan struct{})
-	c.guard.term, c.guard.applied, c.guard.leader = c.after(ready, func() uint64 { return c.raft.CurrentTerm() }),
-		c.after(ready, func() uint64 { return c.raft.AppliedIndex() }), func() raft.ServerID { <-ready; _, id := c.raft.LeaderWithID(); return id }
+	c.guard.term, c.guard.applied, c.guard.leader = c.after(c.ready, func() uint64 { return c.raft.CurrentTerm() }),
+		c.after(c.ready, func() uint64 { return c.raft.AppliedIndex() }), func() raft.ServerID { <-c.ready; _, id := c.raft.LeaderWithID(); return id }
 	c.raft, err = raft.NewRaft(c.raftConfig(logger), machine, monotonic{cache}, &checkedStable{StableStore: c.bolt, fatal: c.cfg.Fatal}, c.snapshots, c.transport)
 	if err != nil {
 		return errors.Join(fmt.Errorf("cluster: start raft: %w", err), c.transport.Close())
 	}
-	close(ready)
+	close(c.ready)
 	return nil
 }
 
@@ -288,26 +304,6 @@ func (c *Cluster) StepDown(ctx context.Context) {
 	}
 }
 
-// rosterChanged closes connections of nodes that left and wakes the leader's reconciliation.
-func (c *Cluster) rosterChanged() {
-	if c.listener != nil {
-		c.listener.cut(c.stays)
-		c.transport.cut(c.Member)
-		c.clients.cut(c.Member)
-	}
-	select {
-	case c.reconcile <- struct{}{}:
-	default:
-	}
-}
-
-// stays says whether a node's connections stay open: a member's do, and a stranger's, who may be asking to join. Those of
-// a node that left do not.
-func (c *Cluster) stays(id crypto.NodeID) bool {
-	state := c.cfg.Store.State()
-	return state == nil || !slices.ContainsFunc(state.Governance.Removed, func(r ledger.Removed) bool { return r.Node == id })
-}
-
 // Leads says whether this node leads now.
 func (c *Cluster) Leads() bool { return !c.Halted() && c.raft.State() == raft.Leader }
 
@@ -355,25 +351,4 @@ func (c *Cluster) Progress() (term, last, applied uint64) {
 		return 0, 0, 0
 	}
 	return c.raft.CurrentTerm(), c.raft.LastIndex(), c.raft.AppliedIndex()
-}
-
-// Member says whether a node belongs: it is in the roster, or pinned by the invitation while there is no roster yet.
-func (c *Cluster) Member(id crypto.NodeID) bool {
-	_, ok := c.Address(id)
-	return ok
-}
-
-// Address returns where a member is.
-func (c *Cluster) Address(id crypto.NodeID) (string, bool) {
-	state := c.cfg.Store.State()
-	if state == nil {
-		address, ok := c.cfg.Pins[id]
-		return address, ok
-	}
-	owner, ok := state.Governance.NodeOwner(id)
-	if !ok {
-		return "", false
-	}
-	a, _ := state.Governance.Agency(owner)
-	return a.Node.Address, true
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,9 @@ type network struct {
 	members []ledgertest.Member
 	dirs    []string
 	nodes   []*testNode
+
+	condemned atomic.Value // the node id that every node is told to cut off
+	liar      atomic.Value // the node that, leading, withholds governance
 }
 
 func newNetwork(t *testing.T, n int) *network {
@@ -84,7 +88,12 @@ func (w *network) start(i int) *testNode {
 			default:
 			}
 		},
-		Fatal: func(err error) { w.t.Errorf("node %d: fatal: %v", i, err) },
+		Fatal:     func(err error) { w.t.Errorf("node %d: fatal: %v", i, err) },
+		Condemned: func(id crypto.NodeID) bool { return w.condemned.Load() == id },
+		Withhold: func(e ledger.Entry) bool {
+			rec, err := e.Open()
+			return err == nil && rec.Kind == ledger.KindGovernance && w.liar.Load() == m.Node.Public().ID()
+		},
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -49,11 +49,16 @@ func (c *Cluster) HandleOpen(pattern string, h http.HandlerFunc) {
 }
 
 // member refuses requests of nodes that are no members, on every request and not only when they connected.
-func (c *Cluster) member(h http.HandlerFunc) http.HandlerFunc {
+func (c *Cluster) member(h http.HandlerFunc) http.HandlerFunc { return c.guarded(c.Member, h) }
+
+// notMember is what a node hears that does not belong, or not any more.
+const notMember = "not a member of this ledger"
+
+func (c *Cluster) guarded(allowed func(crypto.NodeID) bool, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, ok := PeerFromContext(r.Context())
-		if !ok || !c.Member(id) {
-			http.Error(w, "not a member of this ledger", http.StatusForbidden)
+		if !ok || !allowed(id) {
+			http.Error(w, notMember, http.StatusForbidden)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
@@ -61,17 +66,19 @@ func (c *Cluster) member(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// clients keeps one pinned HTTP/2 client a node.
+// clients keeps one pinned HTTP/2 client a node, and its connections, so that those to a node that left can be cut in the
+// middle of a request.
 type clients struct {
 	own     tls.Certificate
 	address func(crypto.NodeID) (string, bool)
 
 	mu    sync.Mutex
-	nodes map[crypto.NodeID]*http.Client // guarded by mu
+	nodes map[crypto.NodeID]*http.Client          // guarded by mu
+	live  map[crypto.NodeID]map[net.Conn]struct{} // guarded by mu
 }
 
 func newClients(own tls.Certificate, address func(crypto.NodeID) (string, bool)) *clients {
-	return &clients{own: own, address: address, nodes: map[crypto.NodeID]*http.Client{}}
+	return &clients{own: own, address: address, nodes: map[crypto.NodeID]*http.Client{}, live: map[crypto.NodeID]map[net.Conn]struct{}{}}
 }
 
 func (c *clients) get(id crypto.NodeID) *http.Client {
@@ -80,12 +87,27 @@ func (c *clients) get(id crypto.NodeID) *http.Client {
 	if client := c.nodes[id]; client != nil {
 		return client
 	}
-	client := pinnedClient(c.own, id, func() (string, bool) { return c.address(id) })
+	client := pinnedClient(c.own, id, func() (string, bool) { return c.address(id) }, func(conn net.Conn) net.Conn { return c.track(id, conn) })
 	c.nodes[id] = client
 	return client
 }
 
-func pinnedClient(own tls.Certificate, id crypto.NodeID, address func() (string, bool)) *http.Client {
+func (c *clients) track(id crypto.NodeID, conn net.Conn) net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live[id] == nil {
+		c.live[id] = map[net.Conn]struct{}{}
+	}
+	c.live[id][conn] = struct{}{}
+	return &trackedConn{Conn: conn, closed: func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.live[id], conn)
+	}}
+}
+
+// pinnedClient makes a client for one node; track is told of every connection before TLS begins on it.
+func pinnedClient(own tls.Certificate, id crypto.NodeID, address func() (string, bool), track func(net.Conn) net.Conn) *http.Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		to, ok := address()
 		if !ok {
@@ -93,20 +115,39 @@ func pinnedClient(own tls.Certificate, id crypto.NodeID, address func() (string,
 		}
 		ctx, cancel := context.WithTimeout(ctx, dialWait)
 		defer cancel()
-		d := tls.Dialer{Config: clientConfig(own, httpProtocol, id)}
-		return d.DialContext(ctx, "tcp", to)
+		raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", to)
+		if err != nil {
+			return nil, err
+		}
+		conn := tls.Client(track(raw), clientConfig(own, httpProtocol, id))
+		if err := conn.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		return conn, nil
 	}
 	return &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: dial}, Timeout: requestWait}
 }
 
 func (c *clients) cut(member func(crypto.NodeID) bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	var gone []*http.Client
+	var conns []net.Conn
 	for id, client := range c.nodes {
-		if !member(id) {
-			client.CloseIdleConnections()
-			delete(c.nodes, id)
+		if member(id) {
+			continue
 		}
+		gone = append(gone, client)
+		for conn := range c.live[id] {
+			conns = append(conns, conn)
+		}
+		delete(c.nodes, id)
+	}
+	c.mu.Unlock()
+	for _, client := range gone {
+		client.CloseIdleConnections()
+	}
+	for _, conn := range conns {
+		_ = conn.Close() // closed already is as good
 	}
 }
 
@@ -126,7 +167,7 @@ func PostTo(ctx context.Context, key *crypto.NodeKey, to crypto.NodeID, address,
 	if err != nil {
 		return nil, err
 	}
-	client := pinnedClient(own, to, func() (string, bool) { return address, true })
+	client := pinnedClient(own, to, func() (string, bool) { return address, true }, func(conn net.Conn) net.Conn { return conn })
 	defer client.CloseIdleConnections()
 	return post(ctx, client, to, route, body)
 }

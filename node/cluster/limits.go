@@ -9,6 +9,7 @@ const (
 	handshakeWait  = 5 * time.Second
 	dialWait       = 5 * time.Second
 	rpcWait        = 10 * time.Second
+	pipelineWait   = 5 * time.Second // for room among the requests on their way to one follower
 	requestWait    = 15 * time.Second
 	maxConnections = 1024
 	peerConns      = 3
@@ -36,10 +37,13 @@ const (
 	forwardBytes = 4 << 20
 	answerBytes  = 1 << 20
 
+	introduceEvery  = 5 * time.Second
+	leaderLook      = 100 * time.Millisecond
 	reconcileEvery  = 500 * time.Millisecond
 	heightEvery     = time.Second
 	caughtUpWithin  = 256 // entries behind the leader at which a non-voter may become a voter
 	heardWithin     = 5 * time.Second
+	aliveWithin     = 3 * time.Second
 	maxHeightBytes  = 4 << 10
 	haltedClose     = 2 * time.Second // for raft to end where the disk fails it
 	maxRequestBytes = 8 << 20

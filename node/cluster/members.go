@@ -2,9 +2,11 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -25,6 +27,7 @@ func (c *Cluster) reconcileLoop(ctx context.Context) error {
 		case <-tick.C:
 		case <-c.reconcile:
 		}
+		c.Recheck() // a configuration that changed may do without a node that left
 		if state := c.cfg.Store.State(); state != nil && c.Leads() {
 			if err := c.step(ctx, state.Governance); err != nil && ctx.Err() == nil {
 				c.cfg.Log.Info("raft's configuration does not follow the roster yet", "error", err)
@@ -39,7 +42,7 @@ func (c *Cluster) step(ctx context.Context, g *ledger.Governance) error {
 	if err := f.Error(); err != nil {
 		return err
 	}
-	change, id := due(f.Configuration().Servers, g, c.caughtUp)
+	change, id := due(f.Configuration().Servers, g, c.caughtUp, c.alive)
 	server, address := raft.ServerID(id.String()), raft.ServerAddress(id.String())
 	switch change {
 	case addNonvoter:
@@ -73,16 +76,31 @@ const (
 )
 
 // due decides the next change: who left goes first, then who came joins, then voters are made and unmade. A voter is
-// made only of a node that has nearly caught up.
-func due(servers []raft.Server, g *ledger.Governance, caughtUp func(crypto.NodeID) bool) (change, crypto.NodeID) {
+// made only of a node that has nearly caught up, and one that left goes only where those that remain can decide without it:
+// otherwise another is made first.
+func due(servers []raft.Server, g *ledger.Governance, caughtUp, alive func(crypto.NodeID) bool) (change, crypto.NodeID) {
 	suffrage := map[crypto.NodeID]raft.ServerSuffrage{}
+	var left []crypto.NodeID
+	all, remain := 0, 0 // voters, and those of them that belong and are heard
 	for _, s := range servers {
 		id, err := crypto.ParseNodeID(string(s.ID))
 		if err != nil {
 			continue // the guard lets no such server in
 		}
 		suffrage[id] = s.Suffrage
-		if _, member := g.NodeOwner(id); !member {
+		_, member := g.NodeOwner(id)
+		if !member {
+			left = append(left, id)
+		}
+		if s.Suffrage == raft.Voter {
+			all++
+			if member && alive(id) {
+				remain++
+			}
+		}
+	}
+	for _, id := range left {
+		if suffrage[id] != raft.Voter || remain >= (all-1)/2+1 {
 			return removeServer, id
 		}
 	}
@@ -136,6 +154,7 @@ func (c *Cluster) announceTransfer(ctx context.Context, to crypto.NodeID) {
 	if state == nil {
 		return
 	}
+	c.guard.announce(to) // this node votes, too
 	done := make(chan struct{}, len(state.Governance.Agencies))
 	asked := 0
 	for i := range state.Governance.Agencies {
@@ -233,6 +252,27 @@ func (c *Cluster) exchange(ctx context.Context, id crypto.NodeID) {
 	if err == nil {
 		c.hear(id, raw)
 	}
+	stranger := errors.Is(err, ErrRemote) && strings.Contains(err.Error(), notMember)
+	c.mu.Lock()
+	c.disowned[id] = stranger
+	c.mu.Unlock()
+	if stranger {
+		c.introduce(ctx, id)
+	}
+}
+
+// Disowned returns how many nodes answer that this one is not a member: it was removed or replaced, and may not have
+// heard.
+func (c *Cluster) Disowned() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, d := range c.disowned {
+		if d {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *Cluster) serveHeight(w http.ResponseWriter, r *http.Request) {

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/raft"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"vigil/crypto"
 	"vigil/ledger"
 )
 
@@ -66,6 +69,9 @@ func (c *Cluster) route(ctx context.Context, p *proposal) answer {
 		return answer{err: ErrNoLeader}
 	}
 	body := ledger.Marshal(command{Kind: p.kind(), Entries: p.entries, Mirror: p.mirror})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go c.whileLeads(ctx, leader, cancel)
 	raw, err := c.Post(ctx, leader, "/cluster/propose", body)
 	if err != nil {
 		if errors.Is(err, ErrRemote) && strings.Contains(err.Error(), "421") {
@@ -76,6 +82,23 @@ func (c *Cluster) route(ctx context.Context, p *proposal) answer {
 	return decodeAnswer(raw, len(p.entries))
 }
 
+// whileLeads calls otherwise once another node leads, or none: who was asked will not answer, or not with what counts.
+func (c *Cluster) whileLeads(ctx context.Context, leader crypto.NodeID, otherwise func()) {
+	tick := time.NewTicker(leaderLook)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if now, ok := c.Leader(); !ok || now != leader {
+			otherwise()
+			return
+		}
+	}
+}
+
 func (p *proposal) kind() uint64 {
 	if p.mirror != nil {
 		return commandMirror
@@ -84,6 +107,10 @@ func (p *proposal) kind() uint64 {
 }
 
 func (c *Cluster) enqueue(ctx context.Context, p *proposal) answer {
+	if c.cfg.Withhold != nil && slices.ContainsFunc(p.entries, c.cfg.Withhold) {
+		<-ctx.Done()
+		return answer{err: ErrUnknown}
+	}
 	select {
 	case c.queue <- p:
 	case <-ctx.Done():

@@ -79,6 +79,10 @@ func (t *transport) forward(id crypto.NodeID, p *peerTransport) {
 			return
 		case rpc = <-p.Consumer():
 		}
+		if _, ok := t.address(id); !ok { // it left, or is about to, and may not know
+			rpc.Respond(nil, fmt.Errorf("%w: node %s", ErrPin, id.Short()))
+			continue
+		}
 		if err := t.guard.check(id, rpc.Command); err != nil {
 			rpc.Respond(nil, err)
 			continue
@@ -142,7 +146,26 @@ func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAd
 	if err != nil {
 		return nil, err
 	}
-	return p.NetworkTransport.AppendEntriesPipeline(id, target)
+	inner, err := p.NetworkTransport.AppendEntriesPipeline(id, target)
+	if err != nil {
+		return nil, err
+	}
+	return pipeline{inner, pipelineWait}, nil
+}
+
+// pipeline ends a send that nobody will take any more. Where a follower refuses entries while others are on their way, the
+// library stops to read its answers and goes on to wait for room, for ever: the follower would get nothing from this leader
+// again, and raft could not be shut down.
+type pipeline struct {
+	raft.AppendPipeline
+	most time.Duration
+}
+
+// AppendEntries implements raft.AppendPipeline.
+func (p pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
+	stuck := time.AfterFunc(p.most, func() { _ = p.Close() }) // the send returns, and replication begins anew
+	defer stuck.Stop()
+	return p.AppendPipeline.AppendEntries(args, resp)
 }
 
 // AppendEntries implements raft.Transport.

@@ -16,6 +16,7 @@ const (
 	requestWait = 10 * time.Second
 	frameWait   = 60 * time.Second
 	keepAlive   = 10 * time.Second
+	quietMost   = time.Minute
 	commitWait  = 30 * time.Second
 	openWait    = 10 * time.Second
 

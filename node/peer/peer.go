@@ -60,7 +60,7 @@ type Sink interface {
 	Cosign(ctx context.Context, signed []byte) (line string, err error)
 }
 
-// Config names what a Peer works with; every field is required.
+// Config names what a Peer works with; every field but Quiet is required.
 type Config struct {
 	Own    ledger.Origin
 	Key    *crypto.NodeKey
@@ -69,6 +69,9 @@ type Config struct {
 	Source Source
 	Sink   Sink
 	Log    *slog.Logger
+	// Quiet is how long a gateway may send nothing new before the partner's next one is asked: one that was removed, or
+	// lies, keeps its stream alive and silent. Zero is a minute.
+	Quiet time.Duration
 }
 
 // Status is how a link stands.
@@ -91,6 +94,9 @@ type Peer struct {
 
 // New starts listening; Run serves and follows.
 func New(cfg Config) (*Peer, error) {
+	if cfg.Quiet == 0 {
+		cfg.Quiet = quietMost
+	}
 	p := &Peer{cfg: cfg, status: map[ledger.Origin]*Status{}}
 	h, err := newHost(cfg.Key, cfg.Listen, &gater{allowed: func(id peer.ID) bool { _, ok := p.partnerOf(id); return ok }})
 	if err != nil {
@@ -337,7 +343,7 @@ func (p *Peer) follow(ctx context.Context, origin ledger.Origin) {
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, errStandBy) {
+		if errors.Is(err, errStandBy) || errors.Is(err, errQuiet) {
 			p.note(origin, func(s *Status) { s.Gateway, s.Error = "", "" })
 			continue
 		}
@@ -439,14 +445,22 @@ func (p *Peer) followOne(ctx context.Context, origin ledger.Origin, turn int) er
 	if err := send(s, frameRequest, ledger.Marshal(ask)); err != nil {
 		return err
 	}
-	return p.receive(ctx, s, origin, gateway.ID)
+	return p.receive(ctx, s, origin, gateway.ID, len(gateways) > 1)
 }
 
-func (p *Peer) receive(ctx context.Context, s network.Stream, origin ledger.Origin, from peer.ID) error {
+// receive takes what one gateway sends. Where the partner has others, a quiet one is left after a while.
+func (p *Peer) receive(ctx context.Context, s network.Stream, origin ledger.Origin, from peer.ID, others bool) error {
 	r := bufio.NewReaderSize(s, 64<<10)
-	for {
-		_ = s.SetReadDeadline(time.Now().Add(frameWait))
+	for last := time.Now(); ; {
+		deadline, quiet := time.Now().Add(frameWait), last.Add(p.cfg.Quiet)
+		if others && quiet.Before(deadline) {
+			deadline = quiet
+		}
+		_ = s.SetReadDeadline(deadline)
 		kind, body, err := readFrame(r, maxFrameBytes)
+		if err != nil && others && !time.Now().Before(quiet) {
+			return errQuiet
+		}
 		if err != nil {
 			return fmt.Errorf("peer: read: %w", err)
 		}
@@ -460,6 +474,7 @@ func (p *Peer) receive(ctx context.Context, s network.Stream, origin ledger.Orig
 		default:
 			return ErrFrame
 		}
+		last = time.Now()
 		line, err := p.takeBatch(ctx, origin, body)
 		if err != nil {
 			p.note(origin, func(x *Status) { x.Refused++ })

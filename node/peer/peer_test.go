@@ -31,6 +31,7 @@ type side struct {
 	changed  chan struct{} // guarded by mu
 	lines    []string      // guarded by mu
 	lie      bool          // guarded by mu: serve a flipped leaf
+	silent   bool          // guarded by mu: serve nothing, and keep the stream
 	own      ledger.Origin
 	partner  ledger.Origin
 	peer     *Peer
@@ -68,7 +69,7 @@ func (s *side) Next(ctx context.Context, _ ledger.JurisdictionID, from uint64) (
 		s.mu.Lock()
 		size, changed, lie := s.j.State.Size(), s.changed, s.lie
 		var b *ledger.MirrorBatch
-		if from < size {
+		if from < size && !s.silent {
 			b = s.batch(from)
 		}
 		s.mu.Unlock()
@@ -157,6 +158,7 @@ func start(t *testing.T, s *side, listen string, key *crypto.NodeKey) {
 	t.Helper()
 	p, err := New(Config{
 		Own: s.own, Key: key, Listen: []string{listen}, Roster: s, Source: s, Sink: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Quiet: 300 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -346,6 +348,19 @@ func TestAWrongClockIsNamed(t *testing.T) {
 	if err := dialError(io.EOF); errors.Is(err, ErrClock) || !errors.Is(err, io.EOF) {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestASilentGatewayIsLeft: one that was removed, or lies, keeps its stream and sends nothing; the partner's next is asked.
+func TestASilentGatewayIsLeft(t *testing.T) {
+	a, b := pair(t, "/ip4/127.0.0.1/tcp/0")
+	silent := &side{t: t, j: a.j, own: a.own, partner: a.partner, changed: make(chan struct{}), silent: true}
+	start(t, silent, "/ip4/127.0.0.1/tcp/0", a.j.Members[1].Node)
+	a.link(t, b)
+	silent.link(t, b)
+	first, second := gatewayOf(t, silent, a.j.Members[1].Node), gatewayOf(t, a, a.j.Members[0].Node)
+	b.set([]Partner{{Origin: a.own, Gateways: append(first.Gateways, second.Gateways...)}})
+	a.write(3)
+	until(t, "the other gateway is asked", func() bool { return b.has(a) })
 }
 
 func TestFramesAreBounded(t *testing.T) {

@@ -43,6 +43,9 @@ func (r replica) Committed(w crypto.NodeID, n uint64) (uint64, [32]byte, bool, e
 	return i, h, ok, err
 }
 
+// Changed implements author.Ledger.
+func (r replica) Changed() <-chan struct{} { return r.store.Changed() }
+
 func (r replica) Wait(ctx context.Context, size uint64) error {
 	return r.store.Wait(ctx, r.origin, size)
 }
@@ -82,7 +85,7 @@ func startVoters(ctx context.Context, dir string) (*voters, error) {
 	}
 	m := v.members[1]
 	v.author = author.New(author.Config{
-		Agency: m.ID, Key: m.Key, Writer: m.Node.Public().ID(), Ledger: v.replicas[1], Log: quiet, Alarm: func(string, uint64) {},
+		Agency: m.ID, Key: func(*ledger.State) *crypto.AgencyKey { return m.Key }, Writer: m.Node.Public().ID(), Ledger: v.replicas[1], Log: quiet, Alarm: func(string, uint64) {},
 	})
 	v.running.Go(func() { _ = v.author.Run(running) })
 	return v, nil

@@ -1,0 +1,139 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"vigil/crypto"
+	"vigil/ledger"
+	"vigil/node/api"
+	"vigil/node/author"
+)
+
+// propose proposes a change against the roster as it is.
+func (n *Node) propose(ctx context.Context, change any) (author.Receipt, error) {
+	state := n.store.State()
+	if state == nil {
+		return author.Receipt{}, errNotYet
+	}
+	return n.author.Govern(ctx, &ledger.Propose{Roster: state.Governance.Version, Change: ledger.NewChange(change)})
+}
+
+// Remove implements api.Node: it proposes that an agency leaves.
+func (n *Node) Remove(ctx context.Context, agency string) (author.Receipt, error) {
+	id, err := ledger.ParseAgencyID(agency)
+	if err != nil {
+		return author.Receipt{}, refuse(http.StatusBadRequest, "agency-id", err.Error(), "'vigil agency list' shows the members")
+	}
+	return n.propose(ctx, &ledger.Remove{Agency: id})
+}
+
+// describeProposal says in a sentence what approving does.
+func describeProposal(g *ledger.Governance, p ledger.Proposal) api.Proposal {
+	x := api.Proposal{ID: hex.EncodeToString(p.ID[:]), Author: string(p.Author), Change: p.Change.Name}
+	for _, a := range p.Approvals {
+		x.Approvals = append(x.Approvals, string(a))
+	}
+	change, err := p.Change.Open()
+	if err != nil {
+		x.Text = "a change that this binary does not know; upgrade before you approve it"
+		return x
+	}
+	x.Needs = g.Needs(change)
+	switch c := change.(type) {
+	case *ledger.Admit:
+		x.Subject = string(c.Agency.ID)
+		if certificate, err := crypto.ParseCertificate(c.Agency.Certificate); err == nil {
+			x.Fingerprint = certificate.Fingerprint().String()
+		}
+		x.Text = fmt.Sprintf("admits %s (%s) to %s: from the next epoch on it reads what is sealed to them, here and from partners", c.Agency.ID, c.Agency.Name, joinNames(c.Audiences))
+	case *ledger.Link:
+		sum := sha256.Sum256(c.Card.Encode())
+		x.Subject, x.Fingerprint = string(c.Card.Origin), hex.EncodeToString(sum[:])
+		x.Text = fmt.Sprintf("links %s: its gateways get our governance and whatever is released to it, and everything else as hashes", c.Card.Origin)
+	case *ledger.Remove:
+		x.Subject = string(c.Agency)
+		x.Text = fmt.Sprintf("removes %s: its entries are refused and its node is cut off from then on; what it could open before, it keeps", c.Agency)
+	case *ledger.Rekey:
+		x.Subject = string(c.Agency)
+		if certificate, err := crypto.ParseCertificate(c.Certificate); err == nil {
+			x.Fingerprint = certificate.Fingerprint().String()
+		}
+		x.Text = fmt.Sprintf("gives %s another key: from then on only that one signs for it, and every audience it is in gets a new epoch", c.Agency)
+	case *ledger.Suspend:
+		x.Subject = string(c.Origin)
+		x.Text = fmt.Sprintf("closes the link to %s to new entries", c.Origin)
+		if !c.Suspend {
+			x.Text = fmt.Sprintf("opens the link to %s to new entries again", c.Origin)
+		}
+	case *ledger.SetPolicy:
+		x.Subject = "policy"
+		x.Text = "changes the policy: " + strings.Join(api.PolicyChanges(g.Policy, c.Policy), "; ")
+	case *ledger.RaiseFormat:
+		x.Text = fmt.Sprintf("raises the format to %d: nodes with an older binary stop until they are upgraded", c.Format)
+	default:
+		x.Text = "changes the roster: " + p.Change.Name
+	}
+	return x
+}
+
+func joinNames(names []ledger.AudienceName) string {
+	var out []string
+	for _, n := range names {
+		out = append(out, string(n))
+	}
+	if len(out) == 0 {
+		return "no audience"
+	}
+	return strings.Join(out, ", ")
+}
+
+// find returns the one proposal whose id begins with prefix, and whether the ledger has it.
+func (n *Node) find(prefix string) (id tlog.Hash, outside bool, err error) {
+	state := n.store.State()
+	if state == nil {
+		return id, false, errNotYet
+	}
+	inside := state.Governance.Proposals
+	all := append(slices.Clone(inside), n.notices.proposals(state.Governance)...)
+	found := 0
+	for i, p := range all {
+		if strings.HasPrefix(hex.EncodeToString(p.ID[:]), strings.ToLower(prefix)) {
+			found++
+			id, outside = p.ID, i >= len(inside)
+		}
+	}
+	if found != 1 {
+		return id, false, refuse(http.StatusNotFound, "no-proposal", fmt.Sprintf("%d open proposals begin with that", found), "'vigil agency list' shows the open ones")
+	}
+	return id, outside, nil
+}
+
+// Approve implements api.Node. A proposal that its author gave and the ledger does not have can be approved, too: the
+// others hear of it, and the ledger has both once nobody withholds them.
+func (n *Node) Approve(ctx context.Context, prefix string) (author.Receipt, error) {
+	id, outside, err := n.find(prefix)
+	if err != nil {
+		return author.Receipt{}, err
+	}
+	if outside {
+		return n.author.GovernAfter(ctx, &ledger.Approve{Proposal: id}, noticePatience)
+	}
+	return n.author.Govern(ctx, &ledger.Approve{Proposal: id})
+}
+
+// Withdraw implements api.Node.
+func (n *Node) Withdraw(ctx context.Context, prefix string) (author.Receipt, error) {
+	id, _, err := n.find(prefix)
+	if err != nil {
+		return author.Receipt{}, err
+	}
+	return n.author.Govern(ctx, &ledger.Withdraw{Proposal: id})
+}

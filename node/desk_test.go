@@ -211,8 +211,11 @@ func TestOneActionRaisesAlertsAndConcludes(t *testing.T) {
 	id, same := submit("one", 1, 2, 3), submit("two", 1, 2, 3)
 	body := api.EscalateReport{Alert: &api.EscalateAlert{AlertFacts: api.AlertFacts{Title: "from chat"}}, Also: []string{same}, Text: "seen"}
 	got, err := lab.EscalateReport(ctx, "e1", id, body)
-	if err != nil || len(got.Alerts) != 2 || len(got.Reports) != 2 || len(got.Writes) != 6 || got.Repeated {
+	if err != nil || len(got.Alerts) != 2 || len(got.Reports) != 2 || len(got.Writes) != 7 || !slices.Equal(got.Sighted, []string{known.ID}) || got.Repeated {
 		t.Fatalf("%+v %v", got, err)
+	}
+	if a, err := lab.Alert(ctx, known.ID); err != nil || len(a.Sightings) != 1 || a.Sightings[0].Setting != "platform" || a.Sightings[0].Count != 2 {
+		t.Errorf("whoever raised it hears nothing: %+v %v", a.Sightings, err)
 	}
 	for _, x := range got.Alerts {
 		a, err := lab.Alert(ctx, x)

@@ -558,3 +558,89 @@ func TestOutcomesAreToldAsThePolicySays(t *testing.T) {
 		t.Error("the outcome is not one of the known ones")
 	}
 }
+
+// What a lost leader leaves of a draft that is being finished is finished by asking again, and changed by nobody.
+func TestADraftThatIsBeingFinishedIsChangedByNobody(t *testing.T) {
+	var left atomic.Int64
+	left.Store(1 << 40)
+	r, chat, _, _ := deskOf(t, func(n *node.Node) error {
+		return n.WriteThrough(func(a api.Author) api.Author { return limited{a, &left} })
+	})
+	ctx := t.Context()
+	d, err := chat.OpenDraft(ctx, "d", submission(1, asIs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.Store(0)
+	if _, err := chat.FinishDraft(ctx, d.ID); status(err) != http.StatusServiceUnavailable {
+		t.Fatalf("without a leader: %v", err)
+	}
+	for name, err := range map[string]error{"a file is added": second(chat.AddFile(ctx, d.ID, api.ReportFile{Signals: md5(9)})), "removed": chat.RemoveDraft(ctx, d.ID)} {
+		if refusal := (*api.Refusal)(nil); !errors.As(err, &refusal) || refusal.Code != "finishing" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got, err := chat.Draft(ctx, d.ID); err != nil || !got.Finishing {
+		t.Errorf("%+v %v", got, err)
+	}
+	left.Store(1 << 40)
+	w, err := chat.FinishDraft(ctx, d.ID)
+	if err != nil || w.Repeated || len(w.Receipt) == 0 {
+		t.Fatalf("%+v %v", w, err)
+	}
+	if x, err := chat.Report(ctx, w.ID); err != nil || len(x.Statement.Files) != 1 {
+		t.Errorf("%+v %v", x, err)
+	}
+	if list, err := chat.Drafts(ctx); err != nil || len(list) != 0 {
+		t.Errorf("%+v %v", list, err)
+	}
+	if s, err := r.Operator.Status(ctx); err != nil || !s.Ready {
+		t.Errorf("%+v %v", s, err)
+	}
+}
+
+// Each role does what it is for, and nothing else.
+func TestWhoMayReportAndTriage(t *testing.T) {
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	chat, _ := named(t, r, api.RolePlatform, "chat.example")
+	w, err := chat.SubmitReport(t.Context(), "k", submission(1, asIs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	json := map[string]string{"Content-Type": "application/json", "Idempotency-Key": "roles"}
+	roles := []string{api.RolePlatform, api.RoleAnalyst, api.RoleLab, api.RoleAuditor, api.RoleLiaison, api.RoleCoordinator, api.RoleOperator, api.RoleSupport, api.RoleScreening}
+	platform, desk, readers := []string{api.RolePlatform}, []string{api.RoleAnalyst, api.RoleLab}, []string{api.RolePlatform, api.RoleAnalyst, api.RoleLab, api.RoleAuditor}
+	secrets := map[string]string{}
+	for _, role := range roles {
+		_, secrets[role] = named(t, r, role, "other.example")
+	}
+	for _, x := range []struct {
+		method, path, body string
+		may                []string
+	}{
+		{"POST", "/v1/reports", `{}`, platform},
+		{"POST", "/v1/drafts", `{}`, platform},
+		{"GET", "/v1/drafts", ``, platform},
+		{"GET", "/v1/drafts/" + w.ID, ``, platform},
+		{"POST", "/v1/drafts/" + w.ID + "/files", `{}`, platform},
+		{"POST", "/v1/drafts/" + w.ID + "/finish", ``, platform},
+		{"DELETE", "/v1/drafts/" + w.ID, ``, platform},
+		{"POST", "/v1/reports/" + w.ID + "/amendments", `{}`, platform},
+		{"POST", "/v1/reports/" + w.ID + "/withdrawal", `{}`, platform},
+		{"GET", "/v1/reports", ``, readers},
+		{"GET", "/v1/reports/" + w.ID, ``, readers},
+		{"GET", "/v1/reports/" + w.ID + "/bundle", ``, readers},
+		{"GET", "/v1/platforms", ``, readers},
+		{"GET", "/v1/queue", ``, readers[1:]},
+		{"POST", "/v1/reports/" + w.ID + "/triage", `{}`, desk},
+		{"POST", "/v1/reports/" + w.ID + "/escalation", `{"outcome":"none"}`, desk},
+	} {
+		for _, role := range roles {
+			resp, refusal := raw(t, c, secrets[role], x.method, x.path, json, x.body)
+			if may := slices.Contains(x.may, role); may == (resp.StatusCode == http.StatusForbidden) {
+				t.Errorf("%s %s as %s: %d %+v", x.method, x.path, role, resp.StatusCode, refusal)
+			}
+		}
+	}
+}

@@ -73,7 +73,7 @@ func (o *options) triaged(e api.Escalated, err error) error {
 		for _, x := range []struct {
 			what string
 			ids  []string
-		}{{"report", e.Reports}, {"alert", e.Alerts}, {"referral", e.Referrals}} {
+		}{{"report", e.Reports}, {"alert", e.Alerts}, {"sighting", e.Sighted}, {"referral", e.Referrals}} {
 			for _, id := range x.ids {
 				rows = append(rows, []string{x.what, id})
 			}

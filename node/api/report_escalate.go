@@ -25,7 +25,8 @@ type keyedEscalation struct {
 // escalate is the desk's one action: alerts, referrals and the conclusion.
 //
 // Everything is decided before anything is written, so that a refusal leaves nothing half done. Then the reports are
-// claimed, which nobody else can from there on; then the alerts are committed, the referrals, and last the conclusions. A
+// claimed, which nobody else can from there on; then the alerts are committed, sightings of those that carry the files
+// already, so that whoever raised them hears of it, the referrals, and last the conclusions. A
 // crash or a lost leader between two of these leaves the reports claimed, and what is done in the ledger; the same request
 // again finds it by its event ids and goes on.
 func (s *Server) escalate(ctx context.Context, in *keyedEscalation) (*body[Escalated], error) {
@@ -50,6 +51,9 @@ func (s *Server) escalate(ctx context.Context, in *keyedEscalation) (*body[Escal
 	if err := p.stage(ctx, e.alerts); err != nil {
 		return nil, err
 	}
+	if err := p.stage(ctx, e.sightings); err != nil {
+		return nil, err
+	}
 	if err := p.stage(ctx, e.referrals); err != nil {
 		return nil, err
 	}
@@ -62,7 +66,7 @@ func (s *Server) escalate(ctx context.Context, in *keyedEscalation) (*body[Escal
 	}
 
 	out := p.answer(e.list)
-	out.Alerts, out.Referrals = append(out.Alerts, e.alertIDs...), append(out.Referrals, e.referralIDs...)
+	out.Alerts, out.Referrals, out.Sighted = append(out.Alerts, e.alertIDs...), append(out.Referrals, e.referralIDs...), e.sighted
 	return &body[Escalated]{out}, nil
 }
 
@@ -74,9 +78,11 @@ type escalation struct {
 	list              []board.Report
 	claims            []planned
 	alerts, referrals []planned
+	sightings         []planned
 	alertIDs          []string // raised
 	knownIDs          []string // that carry the files already
 	referralIDs       []string
+	sighted           []string // of knownIDs
 }
 
 // escalation decides everything but the conclusions, which come after the claims, and looks whether those can be made.
@@ -92,7 +98,7 @@ func (s *Server) escalation(ctx context.Context, in *keyedEscalation, key string
 	if seen := in.Body.Revision; seen != nil && *seen != e.list[0].Object.Revision {
 		return nil, noun.Refuse("you saw revision %d and the platform has amended it to revision %d: look again", *seen, e.list[0].Object.Revision)
 	}
-	for _, decide := range []func(context.Context) error{e.claim, e.raise, e.refer} {
+	for _, decide := range []func(context.Context) error{e.claim, e.raise, e.sight, e.refer} {
 		if err := decide(ctx); err != nil {
 			return nil, err
 		}
@@ -236,6 +242,38 @@ func urgencyOf(s *report.Statement) alert.Urgency {
 		return alert.Priority
 	}
 	return alert.Routine
+}
+
+// sight plans to tell whoever raised an alert that carries a file that it was met again: so many times, on a platform, and
+// nothing else. Whom it cannot be sealed to now hears nothing, and the case goes on.
+func (e *escalation) sight(ctx context.Context) error {
+	for _, id := range e.knownIDs {
+		a, err := e.s.cfg.Board.One(ctx, id)
+		if errors.Is(err, board.ErrAmbiguous) {
+			continue // one of two agencies used the other's event id: nobody can be told which is meant
+		}
+		if err != nil {
+			return err
+		}
+		o, err := e.s.cfg.Board.Object(ctx, a.ID.Key)
+		if err != nil {
+			return err
+		}
+		p := planned{audience: alert.SightingAudience(e.s.cfg.Agency, a.ID.Author, a.Details.Handling, audienceNames(a.Audience)), what: "sighting of " + id}
+		today := alert.DayOf(now())
+		p.event, err = alert.Sight{
+			Event: ledger.EventIDFor(e.s.cfg.Agency, fmt.Sprintf("report/%s/%s/sighting/%s", e.list[0].Key.Event, e.key, id)), Target: a.ID,
+			Setting: alert.OnPlatform, Count: uint32(len(e.list)), Day: today, Today: today,
+		}.Decide(alert.View{Agency: e.s.cfg.Agency, Object: o})
+		if err != nil && !errors.Is(err, alert.ErrRetracted) { // it was standing a moment ago
+			return err
+		}
+		if err == nil && e.s.cfg.Node.Sealable(p.audience) == nil {
+			e.sightings = append(e.sightings, p)
+			e.sighted = append(e.sighted, id)
+		}
+	}
+	return nil
 }
 
 // refer plans the referrals; each names the alerts.

@@ -261,7 +261,8 @@ type EscalateAlert struct {
 
 // Escalated is what came of it.
 type Escalated struct {
-	Alerts    []string  `json:"alerts"`
+	Alerts    []string  `json:"alerts" doc:"Raised"`
+	Sighted   []string  `json:"sighted,omitempty" doc:"Alerts that carried files already: whoever raised them hears of it"`
 	Referrals []string  `json:"referrals"`
 	Reports   []string  `json:"reports" doc:"Concluded"`
 	Writes    []Written `json:"writes" doc:"One for each event"`

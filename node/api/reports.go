@@ -6,13 +6,14 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"vigil/ledger"
+	"vigil/ledger/noun"
 	"vigil/ledger/report"
 	"vigil/node/author"
 	"vigil/node/board"
+	"vigil/node/interop"
 )
 
 var (
@@ -71,6 +72,9 @@ func (s *Server) reportRoutes() {
 // platform says which platform asks, and under which token: the token is named after it.
 func (s *Server) platform(ctx context.Context) (report.Source, error) {
 	p := who(ctx)
+	if p.user != nil {
+		return report.Source{}, problem(http.StatusForbidden, "person", "a platform reports with a token of its own, not as a person", "make one with 'vigil token create'")
+	}
 	if err := report.PlatformName(p.label); err != nil {
 		return report.Source{}, problem(http.StatusConflict, "token-name", "this token is not named after a platform: "+err.Error(), "ask for one that is, such as chat.example")
 	}
@@ -124,13 +128,17 @@ func (s *Server) takeIn(ctx context.Context, id ledger.EventID, source report.So
 }
 
 // isPlatform says that a platform asks, which sees its own reports only.
-func isPlatform(ctx context.Context) bool { return slices.Contains(who(ctx).roles, RolePlatform) }
+func isPlatform(ctx context.Context) bool { return who(ctx).role == RolePlatform }
 
 // reportFor returns the report that who asks may see. To a platform another's is as one that is not there, and so is one
 // that was named by its beginning only.
 func (s *Server) reportFor(ctx context.Context, id string) (board.Report, error) {
 	if !isPlatform(ctx) {
 		return s.cfg.Board.Report(ctx, id)
+	}
+	source, err := s.platform(ctx)
+	if err != nil {
+		return board.Report{}, err
 	}
 	absent := problem(http.StatusNotFound, "not-found", "no report of yours has this id", "give the whole id, as it was answered")
 	if len(id) != len(report.IDPrefix)+32 {
@@ -141,7 +149,7 @@ func (s *Server) reportFor(ctx context.Context, id string) (board.Report, error)
 		return board.Report{}, absent
 	}
 	r, err := s.cfg.Board.ReportOf(ctx, report.Key{Home: s.cfg.Origin, Author: s.cfg.Agency, Event: event})
-	if err != nil || r.Object.Received.Source.Platform != who(ctx).label {
+	if err != nil || r.Object.Received.Source.Platform != source.Platform {
 		return board.Report{}, absent
 	}
 	return r, nil
@@ -150,7 +158,11 @@ func (s *Server) reportFor(ctx context.Context, id string) (board.Report, error)
 func (s *Server) listReports(ctx context.Context, in *reportQuery) (*body[ReportPage], error) {
 	q := board.ReportQuery{State: in.State, Platform: in.Platform, Person: in.Person, Exercise: in.Exercise, Before: in.Before, Limit: in.Limit}
 	if isPlatform(ctx) {
-		q.State, q.Person, q.Platform, q.Author = "", "", who(ctx).label, string(s.cfg.Agency)
+		source, err := s.platform(ctx)
+		if err != nil {
+			return nil, err
+		}
+		q.State, q.Person, q.Platform, q.Author = "", "", source.Platform, string(s.cfg.Agency)
 	}
 	page, err := s.cfg.Board.Reports(ctx, q)
 	if err != nil {
@@ -240,6 +252,9 @@ func (s *Server) reportBundle(ctx context.Context, in *bundlePath) (*rawAnswer, 
 
 func (s *Server) amendReport(ctx context.Context, in *keyedReport[AmendReport]) (*body[ReportWritten], error) {
 	statement, err := statementOf(in.Body.ReportStatement)
+	if err == nil {
+		err = noun.At("reason", interop.SniffText(in.Body.Reason))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -254,6 +269,9 @@ func (s *Server) amendReport(ctx context.Context, in *keyedReport[AmendReport]) 
 }
 
 func (s *Server) withdrawReport(ctx context.Context, in *keyedReport[WithdrawReport]) (*body[Written], error) {
+	if err := noun.At("reason", interop.SniffText(in.Body.Reason)); err != nil {
+		return nil, err
+	}
 	w, err := s.change(ctx, in.ID, keyOr("withdraw/", in.Key), in.Body.Revision, func(f report.Fact) bool {
 		before, ok := f.(*report.Withdrawn)
 		return ok && before.Reason == in.Body.Reason
@@ -344,7 +362,11 @@ func (s *Server) tookEffect(ctx context.Context, k report.Key, id ledger.EventID
 func (s *Server) listPlatforms(ctx context.Context, in *platformQuery) (*body[[]Platform], error) {
 	platform, agency := in.Platform, ""
 	if isPlatform(ctx) {
-		platform, agency = who(ctx).label, string(s.cfg.Agency)
+		source, err := s.platform(ctx)
+		if err != nil {
+			return nil, err
+		}
+		platform, agency = source.Platform, string(s.cfg.Agency)
 	}
 	figures, err := s.cfg.Board.Platforms(ctx, platform, agency, in.Exercise)
 	if err != nil {

@@ -34,14 +34,15 @@ var (
 
 // fakeLedger is a ledger in memory.
 type fakeLedger struct {
-	j *ledgertest.Jurisdiction
+	j      *ledgertest.Jurisdiction // of the test's goroutine
+	origin ledger.Origin
 
 	mu      sync.Mutex
 	entries []ledger.Entry
 	changed chan struct{}
 }
 
-func (f *fakeLedger) Origins() []ledger.Origin { return []ledger.Origin{f.j.Origin()} }
+func (f *fakeLedger) Origins() []ledger.Origin { return []ledger.Origin{f.origin} }
 func (f *fakeLedger) Size(ledger.Origin) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,12 +73,13 @@ type desk struct {
 	board  *board.Board
 	policy *atomic.Uint64 // corroboration
 	next   int
+	stop   func()
 }
 
 func newDesk(t testing.TB, dir string) *desk {
 	t.Helper()
 	in := ledgertest.Found(t, "in", 3)
-	d := &desk{ledger: &fakeLedger{j: in, entries: in.Entries, changed: make(chan struct{})}, policy: &atomic.Uint64{}}
+	d := &desk{ledger: &fakeLedger{j: in, origin: in.Origin(), entries: in.Entries, changed: make(chan struct{})}, policy: &atomic.Uint64{}}
 	d.policy.Store(2)
 	var err error
 	d.board, err = board.Open(board.Config{
@@ -94,12 +96,12 @@ func newDesk(t testing.TB, dir string) *desk {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- d.board.Run(ctx) }()
-	t.Cleanup(func() {
+	d.stop = func() {
 		cancel()
 		if err := errors.Join(<-done, d.board.Close()); err != nil {
 			t.Error(err)
 		}
-	})
+	}
 	return d
 }
 
@@ -202,6 +204,7 @@ func part(r *report.Ranked, name string) int {
 
 func TestTheQueueFollows(t *testing.T) {
 	d := newDesk(t, t.TempDir())
+	defer d.stop()
 	q := d.queue()
 	if len(waiting(t, q, false)) != 0 {
 		t.Fatal("something waits")
@@ -279,6 +282,7 @@ func TestFollowingEqualsReadingAnew(t *testing.T) {
 		}
 		defer os.RemoveAll(dir)
 		d := newDesk(t, dir)
+		defer d.stop()
 		q := d.queue()
 		var reports []report.Key
 		var alerts []alert.Key
@@ -330,6 +334,7 @@ func (f *failing) Known(ctx context.Context, files []report.File, exercise bool)
 
 func TestAFailureLosesNothing(t *testing.T) {
 	d := newDesk(t, t.TempDir())
+	defer d.stop()
 	f := &failing{exact: triage.Exact{Board: d.board}}
 	q := triage.New(triage.Config{Board: d.board, Known: f, Log: quiet})
 	d.report(t, false, 1)
@@ -368,6 +373,7 @@ func TestAFailureLosesNothing(t *testing.T) {
 // BenchmarkQueue asks for the queue of 10,000 waiting reports of three files with two signals each, after every one more.
 func BenchmarkQueue(b *testing.B) {
 	d := newDesk(b, b.TempDir())
+	defer d.stop()
 	const total, entry = 10_000, 500
 	for i := range total / entry {
 		var events []ledger.Event

@@ -74,7 +74,7 @@ func TestTheDeskTriages(t *testing.T) {
 			t.Errorf("drills: %+v %v", q, err)
 		}
 		x, err := asha.Report(ctx, plain)
-		if err != nil || !slices.Equal(x.Desk.Same, []string{same}) || len(x.Desk.Hits) != 1 || !slices.Equal(x.Desk.Moves, []string{"claim", "assign", "conclude"}) {
+		if err != nil || !slices.Equal(x.Desk.Same, []string{same}) || len(x.Desk.Hits) != 1 || !slices.Equal(x.Desk.Moves, []string{"claim", "assign", "conclude"}) || !slices.Equal(x.Desk.Audience, []string{"in/ncrb"}) {
 			t.Errorf("%+v %v", x.Desk, err)
 		}
 	})
@@ -171,6 +171,54 @@ func TestTheDeskTriages(t *testing.T) {
 }
 
 func unchanged(*node.Node) error { return nil }
+
+// together holds writes until so many have been decided, so that none of them knew of another.
+type together struct {
+	api.Author
+	armed *atomic.Bool
+	wait  *sync.WaitGroup
+}
+
+func (a together) Submit(ctx context.Context, audience []ledger.AudienceName, events []ledger.Event) (author.Receipt, error) {
+	if a.armed.Load() {
+		a.wait.Done()
+		a.wait.Wait()
+	}
+	return a.Author.Submit(ctx, audience, events)
+}
+
+func TestClaimsDecidedTogetherHaveOneHolder(t *testing.T) {
+	var armed atomic.Bool
+	var wait sync.WaitGroup
+	r, _, _, submit := deskOf(t, func(n *node.Node) error {
+		return n.WriteThrough(func(a api.Author) api.Author { return together{a, &armed, &wait} })
+	})
+	id := submit("one", 1)
+	people := make([]*api.Client, 3)
+	for i := range people {
+		people[i], _ = named(t, r, api.RoleLab, fmt.Sprint("person ", i))
+	}
+	wait.Add(len(people))
+	armed.Store(true)
+	var all sync.WaitGroup
+	got := make([]error, len(people))
+	for i, c := range people {
+		all.Go(func() { _, got[i] = c.TriageReport(t.Context(), "", id, api.TriageReport{Move: "claim"}) })
+	}
+	all.Wait()
+	armed.Store(false)
+	x, err := people[0].Report(t.Context(), id)
+	if err != nil || len(x.Timeline) != 4 || x.Desk.Step != 1 {
+		t.Fatalf("%+v %v", x, err)
+	}
+	for i, err := range got {
+		var refusal *api.Refusal
+		lost := errors.As(err, &refusal) && refusal.Status == http.StatusConflict && strings.Contains(refusal.Detail, "stale view")
+		if won := x.Desk.Person == fmt.Sprint("person ", i); won != (err == nil) || !won && !lost {
+			t.Errorf("person %d, while %s holds it: %v", i, x.Desk.Person, err)
+		}
+	}
+}
 
 // deskOf is what an escalation needs around it.
 func deskOf(t *testing.T, change func(*node.Node) error) (r *nodetest.Running, chat, lab *api.Client, submit func(key string, files ...byte) string) {

@@ -389,6 +389,51 @@ func TestFoldsConverge(t *testing.T) {
 	})
 }
 
+// Whoever writes past Decide writes what has no effect.
+func TestLiesHaveNoEffect(t *testing.T) {
+	other := report.Source{Platform: "other.example", Token: "t"}
+	for name, c := range map[string]struct {
+		by   ledger.AgencyID
+		kind string
+		fact func(k report.Key) report.Fact
+		says string
+	}{
+		"another agency amends": {lab, report.TypeAmended, func(k report.Key) report.Fact {
+			return &report.Amended{Target: k, Source: source, Statement: statement(file(9)).Normal()}
+		}, "only the platform"},
+		"another platform amends": {a, report.TypeAmended, func(k report.Key) report.Fact {
+			return &report.Amended{Target: k, Source: other, Statement: statement(file(9)).Normal()}
+		}, "only the platform"},
+		"another platform withdraws": {a, report.TypeWithdrawn, func(k report.Key) report.Fact { return &report.Withdrawn{Target: k, Source: other, Reason: "x"} }, "only the platform"},
+		"a stranger claims":          {u, report.TypeTriaged, func(k report.Key) report.Fact { return move(k, report.Claim) }, "not at the desk"},
+		"a stranger concludes":       {u, report.TypeTriaged, func(k report.Key) report.Fact { return move(k, report.Conclude) }, "not at the desk"},
+		"what waits is told of":      {lab, report.TypeTriaged, func(k report.Key) report.Fact { return move(k, report.Tell) }, "not concluded"},
+	} {
+		s := &story{}
+		key := received(t, s)
+		e, err := report.Codec.Encode(ledger.EventIDFor(c.by, "lie"), c.kind, c.fact(key))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		before := report.Fold(key, s.events)
+		s.place(t, origin(c.by), c.by, e)
+		after := report.Fold(key, s.events)
+		effect, _ := after.EffectOf(c.by, e.ID)
+		before.Lines, after.Lines = nil, nil
+		if !reflect.DeepEqual(before, after) || !strings.Contains(effect, c.says) {
+			t.Errorf("%s: %q, %+v", name, effect, after)
+		}
+	}
+}
+
+func move(k report.Key, m report.Move) *report.Triaged {
+	out := &report.Triaged{Target: k, Move: m, By: "x", Alerts: []string{}, Referrals: []string{}}
+	if m != report.Claim {
+		out.Outcome = report.Known
+	}
+	return out
+}
+
 func TestTwoClaimsHaveOneHolder(t *testing.T) {
 	s := &story{}
 	key := received(t, s)

@@ -25,6 +25,7 @@ func TestHandlingDecidesTheWaysOut(t *testing.T) {
 		if err != nil {
 			t.Fatal(c.tlp, err)
 		}
+		untilMatched(t, lab, asked(signals[0].Algorithm, signals[0].Value), api.MatchHit)
 		for name, x := range map[string]struct {
 			client *api.Client
 			sees   bool
@@ -33,13 +34,17 @@ func TestHandlingDecidesTheWaysOut(t *testing.T) {
 			if err != nil || (len(got.Results[0].Alerts) == 1) != x.sees {
 				t.Errorf("%s, %s: %+v %v", c.tlp, name, got, err)
 			}
+			near, err := x.client.Match(ctx, api.Match{Rows: [][]api.Fingerprint{asked(signals[0].Algorithm, signals[0].Value)}})
+			if err != nil || (near.Hits == 1) != x.sees {
+				t.Errorf("%s, %s: %+v %v", c.tlp, name, near, err)
+			}
 		}
 		if _, err := lab.Bundle(ctx, w.ID); status(err) != 0 && status(err) != 503 { // it raised it, so it may; it may not be sealed yet
 			t.Errorf("%s, its own bundle: %v", c.tlp, err)
 		}
 	}
 	page, err := auditor.Access(ctx, api.AccessQuery{Verb: "alert.hand-on"})
-	if err != nil || len(page.Records) != 2 || page.Records[0].Outcome != "refused" || page.Records[0].Reason == "" {
+	if err != nil || len(page.Records) != 4 || page.Records[0].Outcome != "refused" || page.Records[0].Reason == "" {
 		t.Errorf("%+v %v", page, err)
 	}
 }

@@ -261,8 +261,12 @@ func TestPlatformsFollow(t *testing.T) {
 		return w.ID
 	}
 	early := raise(10, false)
-	kept := raise(30, false)
+	stays := raise(30, false)
 	raise(50, true)
+	strict := api.AlertFacts{Handling: &api.Handling{TLP: "amber+strict"}}
+	if _, err := analyst.Raise(ctx, "", api.RaiseAlert{AlertFacts: strict, Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(90, 0)}}}); err != nil {
+		t.Fatal(err)
+	}
 	target := r.Target(t, api.RolePlatform)
 	cfg := feed.Config{
 		Client: nodetest.HTTP(t, r.Addresses.Pin), URL: target.Server, Token: target.Token, Path: filepath.Join(t.TempDir(), "index"), Log: nodetest.Quiet,
@@ -288,8 +292,12 @@ func TestPlatformsFollow(t *testing.T) {
 		return f, func() error { stop(); return <-ended }
 	}
 	f, stop := follow(cfg)
-	if !has(f, 10) || !has(f, 30) || has(f, 50) {
-		t.Error("what was there before is not followed")
+	if !has(f, 10) || !has(f, 30) || has(f, 50) || has(f, 90) {
+		t.Error("what was there before, and may leave, is not what is followed")
+	}
+	kept, err := r.As(t, api.RoleAuditor).Access(ctx, api.AccessQuery{Verb: "alert.hand-on"})
+	if err != nil || len(kept.Records) != 1 || kept.Records[0].Count != 1 || kept.Records[0].Outcome != "refused" {
+		t.Errorf("%+v %v", kept, err)
 	}
 	raise(70, false)
 	if _, err := analyst.Retract(ctx, "", early, api.Retract{Reason: "wrong"}); err != nil {
@@ -300,7 +308,7 @@ func TestPlatformsFollow(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if _, err := analyst.Retract(ctx, "", kept, api.Retract{Reason: "wrong"}); err != nil {
+	if _, err := analyst.Retract(ctx, "", stays, api.Retract{Reason: "wrong"}); err != nil {
 		t.Fatal(err)
 	}
 	f, stop = follow(cfg)
@@ -334,7 +342,7 @@ func TestPlatformsFollow(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.Token = "wrong"
-	f, err := feed.Open(cfg)
+	f, err = feed.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,7 @@ func (s *Server) matched(ctx context.Context, found []Found, exercise bool) ([]M
 	}
 	_, judges := who(ctx).as(content)
 	alerts = slices.DeleteFunc(alerts, func(a board.Alert) bool {
-		return a.Details.Exercise != exercise || a.Standing == alert.Withdrawn || !judges && a.Bar != alert.Open
+		return a.Details.Exercise != exercise || a.Standing == alert.Withdrawn || !judges && (a.Bar != alert.Open || s.leaves(ctx, &a, alert.ToPlatform) != nil)
 	})
 	out := make([]MatchedAlert, len(alerts))
 	for i, shown := range s.alerts(alerts) {

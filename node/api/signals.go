@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vigil/ledger/alert"
+	"vigil/node/accesslog"
 	"vigil/node/board"
 )
 
@@ -151,25 +152,9 @@ func (f *signalFeed) send(lines []SignalLine) error {
 
 // lines returns a page's lines, and the ids of the alerts in them.
 func (f *signalFeed) lines(ctx context.Context, page []board.Standing) (lines []SignalLine, ids []string, err error) {
-	var rows []int64
-	for _, p := range page {
-		if !p.Gone && p.Bar == alert.Open {
-			rows = append(rows, p.Row)
-		}
-	}
-	alerts, err := f.s.cfg.Board.Rows(ctx, rows)
+	shown, others, err := f.shown(ctx, page)
 	if err != nil {
 		return nil, nil, err
-	}
-	shown, others := map[int64]SignalLine{}, map[int64]bool{}
-	for i, a := range f.s.alerts(alerts) {
-		b := &alerts[i]
-		if others[b.Row] = b.Details.Exercise != f.exercise; !others[b.Row] && b.Bar == alert.Open {
-			shown[b.Row] = SignalLine{
-				Op: "add", Number: b.Row, Alert: a.ID, Signals: a.Signals, Author: a.Author, Urgency: a.Urgency,
-				Standing: a.Standing, Classifications: a.Classifications, Handling: a.Handling,
-			}
-		}
 	}
 	for _, p := range page {
 		line, add := shown[p.Row]
@@ -185,4 +170,42 @@ func (f *signalFeed) lines(ctx context.Context, page []board.Standing) (lines []
 		lines = append(lines, line)
 	}
 	return lines, ids, nil
+}
+
+// shown returns the lines of a page's alerts that are acted on, and which never were in this stream: of the other kind, or
+// such as may not leave to a platform. What may not is one refusal in the access log for a page.
+func (f *signalFeed) shown(ctx context.Context, page []board.Standing) (shown map[int64]SignalLine, others map[int64]bool, err error) {
+	var rows []int64
+	for _, p := range page {
+		if !p.Gone && p.Bar == alert.Open {
+			rows = append(rows, p.Row)
+		}
+	}
+	alerts, err := f.s.cfg.Board.Rows(ctx, rows)
+	if err != nil {
+		return nil, nil, err
+	}
+	shown, others = map[int64]SignalLine{}, map[int64]bool{}
+	refusal, kept := "", []string(nil)
+	for i, a := range f.s.alerts(alerts) {
+		b := &alerts[i]
+		err := b.Details.Handling.Permits(alert.ToPlatform, b.ID.Author == f.s.cfg.Agency)
+		switch {
+		case b.Details.Exercise != f.exercise:
+			others[b.Row] = true
+		case err != nil:
+			others[b.Row] = true
+			refusal, kept = err.Error(), append(kept, a.ID)
+		case b.Bar == alert.Open:
+			shown[b.Row] = SignalLine{
+				Op: "add", Number: b.Row, Alert: a.ID, Signals: a.Signals, Author: a.Author, Urgency: a.Urgency,
+				Standing: a.Standing, Classifications: a.Classifications, Handling: a.Handling,
+			}
+		}
+	}
+	if len(kept) == 0 {
+		return shown, others, nil
+	}
+	r := accesslog.Record{Verb: "alert.hand-on", Objects: objectsOf(kept), Count: uint64(len(kept)), Outcome: accesslog.Refused, Reason: refusal}
+	return shown, others, f.s.record(ctx, r)
 }

@@ -48,9 +48,10 @@ func (d answerRecalls) Owed(ctx context.Context, _ time.Time) ([]duty.Owed, time
 // answers packs what is owed: one event for each author and audience.
 func (d answerRecalls) answers(ctx context.Context, owed []board.OwedRecall) ([]duty.Owed, error) {
 	type group struct {
-		home   ledger.Origin
-		author ledger.AgencyID
-		to     string
+		home     ledger.Origin
+		author   ledger.AgencyID
+		exercise bool
+		to       string
 	}
 	packed := map[group]*recall.Answered{}
 	var order []group
@@ -59,9 +60,9 @@ func (d answerRecalls) answers(ctx context.Context, owed []board.OwedRecall) ([]
 		if err != nil {
 			return nil, err
 		}
-		g := group{x.Key.Home, x.Key.Author, audienceText(d.n.withSelf(x.To))}
+		g := group{x.Key.Home, x.Key.Author, x.Exercise, audienceText(d.n.withSelf(x.To))}
 		if packed[g] == nil {
-			packed[g], order = &recall.Answered{Home: g.home, Author: g.author}, append(order, g)
+			packed[g], order = &recall.Answered{Home: g.home, Author: g.author, Exercise: g.exercise}, append(order, g)
 		}
 		packed[g].Answers = append(packed[g].Answers, recall.Answer{Recall: recall.Recall{Alert: x.Key.Event, Retraction: x.Retraction}, Derived: derived})
 	}

@@ -45,7 +45,7 @@ func TestARecallIsAnsweredWithWhatWasMadeOfIt(t *testing.T) {
 		return w.ID
 	}
 	wrong, good := raise(1, api.AlertFacts{}), raise(2, api.AlertFacts{})
-	raise(3, api.AlertFacts{Exercise: true})
+	drill := raise(3, api.AlertFacts{Exercise: true})
 	raise(4, api.AlertFacts{Handling: &api.Handling{TLP: "red", Releases: []string{"in/ncrb"}}})
 	if _, err := analyst.AddWatched(ctx, "", api.AddWatched{WatchFacts: api.WatchFacts{Case: "c"}, Rows: [][]api.Signal{numbered(1)}}); err != nil {
 		t.Fatal(err)
@@ -92,6 +92,14 @@ func TestARecallIsAnsweredWithWhatWasMadeOfIt(t *testing.T) {
 	if len(alerts) != 1 || len(withdrawn) != 0 || alerts[0].ID == good {
 		t.Errorf("an exercise: %+v %+v", alerts, withdrawn)
 	}
+
+	if _, err := analyst.Retract(ctx, "", drill, api.Retract{Reason: "the exercise is over"}); err != nil {
+		t.Fatal(err)
+	}
+	nodetest.Until(t, "the exercise's answer", func() bool {
+		x, err := analyst.Recall(ctx, drill)
+		return err == nil && x.Complete && x.Exercise && x.Exports == 1
+	})
 
 	// The board is lost: what left is known still, and nothing is answered twice.
 	before, err := r.Operator.Status(ctx)

@@ -52,22 +52,25 @@ type Answer struct {
 
 // Answered is an agency's answer to recalls of one author's alerts.
 type Answered struct {
-	Home    ledger.Origin   // of the alerts
-	Author  ledger.AgencyID // of the alerts, who took them back
-	Answers []Answer        // ascending by alert and retraction, none twice
+	Home   ledger.Origin   // of the alerts
+	Author ledger.AgencyID // of the alerts, who took them back
+	// Exercise is as the alerts', or the answers are without effect.
+	Exercise bool
+	Answers  []Answer // ascending by alert and retraction, none twice
 }
 
 type answeredShared struct {
-	_      struct{} `cbor:",toarray"`
-	Home   ledger.Origin
-	Author ledger.AgencyID
+	_        struct{} `cbor:",toarray"`
+	Home     ledger.Origin
+	Author   ledger.AgencyID
+	Exercise bool
 }
 
 // Normal returns the answers in canonical order. Of two to one recall the first stays.
 func (a *Answered) Normal() *Answered {
 	sorted := slices.Clone(a.Answers)
 	slices.SortStableFunc(sorted, func(x, y Answer) int { return x.compare(y.Recall) })
-	return &Answered{Home: a.Home, Author: a.Author, Answers: slices.CompactFunc(sorted, func(x, y Answer) bool { return x.Recall == y.Recall })}
+	return &Answered{Home: a.Home, Author: a.Author, Exercise: a.Exercise, Answers: slices.CompactFunc(sorted, func(x, y Answer) bool { return x.Recall == y.Recall })}
 }
 
 // About implements noun.Fact: it stands by itself, for it is about many alerts.
@@ -101,7 +104,7 @@ func (a *Answered) Encode(id ledger.EventID) (ledger.Event, error) {
 			rows = binary.BigEndian.AppendUint32(rows, n)
 		}
 	}
-	return ledger.Event{ID: id, Type: TypeAnswered, Version: 1, Shared: ledger.Marshal(answeredShared{Home: a.Home, Author: a.Author}), Width: answerBytes, Rows: rows}, nil
+	return ledger.Event{ID: id, Type: TypeAnswered, Version: 1, Shared: ledger.Marshal(answeredShared{Home: a.Home, Author: a.Author, Exercise: a.Exercise}), Width: answerBytes, Rows: rows}, nil
 }
 
 // Decode reads an event. Its errors are noun.ErrNewer and noun.ErrMalformed. What decodes encodes to the same event.
@@ -116,7 +119,7 @@ func Decode(e *ledger.Event) (*Answered, error) {
 	if e.Version != 1 || e.Width != answerBytes || len(e.Rows)%answerBytes != 0 {
 		return nil, fmt.Errorf("%w: not rows of version 1", noun.ErrMalformed)
 	}
-	a := &Answered{Home: s.Home, Author: s.Author, Answers: make([]Answer, 0, len(e.Rows)/answerBytes)}
+	a := &Answered{Home: s.Home, Author: s.Author, Exercise: s.Exercise, Answers: make([]Answer, 0, len(e.Rows)/answerBytes)}
 	for rows := e.Rows; len(rows) > 0; rows = rows[answerBytes:] {
 		a.Answers = append(a.Answers, Answer{
 			Recall: Recall{Alert: ledger.EventID(rows[:16]), Retraction: ledger.EventID(rows[16:32])},

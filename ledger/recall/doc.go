@@ -12,7 +12,7 @@
 //
 // # Events, version 1
 //
-//	recall.answered  shared  CBOR [home ledger's origin, author] of the alerts
+//	recall.answered  shared  CBOR [home ledger's origin, author, exercise] of the alerts
 //	                 rows    44 bytes each, ascending, none twice: the alert's event id (16), the retraction's event id
 //	                         (16), then big-endian hits (4), exports (4) and subscribers told (4)
 package recall

@@ -52,7 +52,7 @@ func TestAnswersRoundTripAndTheirBytesArePinned(t *testing.T) {
 	if s := hex.EncodeToString(e.Row(1)); s != row {
 		t.Error(s)
 	}
-	if s := hex.EncodeToString(e.Shared); s != "82781d"+hex.EncodeToString([]byte(home))+"64"+hex.EncodeToString([]byte("in/a")) {
+	if s := hex.EncodeToString(e.Shared); s != "83781d"+hex.EncodeToString([]byte(home))+"64"+hex.EncodeToString([]byte("in/a"))+"f4" {
 		t.Error(s)
 	}
 }
@@ -65,9 +65,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"unknown type": {func(e *ledger.Event) { e.Type = "recall.other" }, noun.ErrNewer},
 		"version 2":    {func(e *ledger.Event) { e.Version = 2 }, noun.ErrNewer},
 		"version 0":    {func(e *ledger.Event) { e.Version = 0 }, noun.ErrMalformed},
-		"no ledger":    {func(e *ledger.Event) { e.Shared = ledger.Marshal([]any{"in", "in/a"}) }, ledger.ErrOrigin},
-		"no author":    {func(e *ledger.Event) { e.Shared = ledger.Marshal([]any{home, "a"}) }, ledger.ErrAgencyID},
-		"more shared":  {func(e *ledger.Event) { e.Shared = ledger.Marshal([]any{home, "in/a", 1}) }, noun.ErrMalformed},
+		"no ledger":    {func(e *ledger.Event) { e.Shared = ledger.Marshal([]any{"in", "in/a", false}) }, ledger.ErrOrigin},
+		"no author":    {func(e *ledger.Event) { e.Shared = ledger.Marshal([]any{home, "a", false}) }, ledger.ErrAgencyID},
+		"more shared":  {func(e *ledger.Event) { e.Shared = ledger.Marshal([]any{home, "in/a", true, 1}) }, noun.ErrMalformed},
 		"half a row":   {func(e *ledger.Event) { e.Rows = e.Rows[:len(e.Rows)-1] }, noun.ErrMalformed},
 		"wide rows":    {func(e *ledger.Event) { e.Width = 66; e.Rows = e.Rows[:132] }, noun.ErrMalformed},
 		"nothing":      {func(e *ledger.Event) { e.Rows = nil }, noun.ErrCount},

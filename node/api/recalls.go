@@ -112,10 +112,11 @@ func showRecallEvent(e *ledger.Event) (any, error) {
 		RecallDerived
 	}
 	content := struct {
-		Author  string   `json:"author"`
-		Ledger  string   `json:"ledger"`
-		Answers []answer `json:"answers" doc:"The first hundred"`
-	}{Author: string(a.Author), Ledger: string(a.Home)}
+		Author   string   `json:"author"`
+		Ledger   string   `json:"ledger"`
+		Exercise bool     `json:"exercise,omitempty"`
+		Answers  []answer `json:"answers" doc:"The first hundred"`
+	}{Author: string(a.Author), Ledger: string(a.Home), Exercise: a.Exercise}
 	for _, x := range a.Answers[:min(len(a.Answers), maxShownRows)] {
 		content.Answers = append(content.Answers, answer{
 			Alert: alert.ID{Key: alert.Key{Event: x.Alert}}.String(), Retraction: x.Retraction.String(),

@@ -44,7 +44,7 @@ func (b *Board) Dump() (string, error) {
 		`SELECT hex(o.event), o.author, hex(r.event), r.exercise, e.origin, e.idx FROM recalls r JOIN objects o ON o.id = r.object JOIN events e ON e.seq = r.seq ORDER BY 1, 2, 3`,
 		`SELECT w.audience, hex(o.event), o.author, hex(w.event) FROM recalls_owed w JOIN objects o ON o.id = w.object ORDER BY 1, 2, 3, 4`,
 		`SELECT w.audience, hex(o.event), o.author, hex(w.event) FROM recalls_untold w JOIN objects o ON o.id = w.object ORDER BY 1, 2, 3, 4`,
-		`SELECT hex(a.alert), a.author, a.home, hex(a.retraction), a.agency, a.hits, a.exports, a.told, e.origin, e.idx, e.leaf FROM recall_answers a JOIN events e ON e.seq = a.seq ORDER BY 1, 2, 3, 4, 9, 10, 11`,
+		`SELECT hex(a.alert), a.author, a.home, hex(a.retraction), a.agency, a.exercise, a.hits, a.exports, a.told, e.origin, e.idx, e.leaf FROM recall_answers a JOIN events e ON e.seq = a.seq ORDER BY 1, 2, 3, 4, 10, 11, 12`,
 		`SELECT hex(o.event), hex(x.since), x.exercise FROM exports x JOIN objects o ON o.id = x.id ORDER BY 1`,
 		`SELECT hex(r.event), r.author, r.home, r.first, r.last, r.what, r.origin, r.idx, r.leaf, hex(o.event) FROM export_runs r JOIN objects o ON o.id = r.export ORDER BY 1, 2, 3, 4, 7, 8, 9`,
 	} {

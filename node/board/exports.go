@@ -27,6 +27,10 @@ func (exports) dated() bool                           { return false }
 func (exports) refold(*folder, int64, noun.Key) error { return nil }
 func (exports) forget()                               {}
 
+func (exports) weigh(f *folder, object int64) (weight, error) {
+	return f.weightOf("SELECT exercise, 0 FROM exports WHERE id = ?", object)
+}
+
 func (exports) place(w where, e *ledger.Event) (placed, fate) {
 	if !w.own {
 		return placed{}, malformed // another's word on what is ours alone

@@ -115,11 +115,11 @@ func (f *folder) numbers(query string, args ...any) ([]int64, error) {
 
 // pair is what a hit is made of.
 type pair struct {
-	watched  watch.ID
-	alert    alert.ID
-	exercise bool
-	origin   ledger.Origin // of the alert
-	index    uint64
+	watched watch.ID
+	alert   alert.ID
+	weight
+	origin ledger.Origin // of the alert
+	index  uint64
 }
 
 // pairOf reads both sides; false where one is gone, or where they do not mix.
@@ -138,10 +138,10 @@ func (f *folder) pairOf(a Alike) (p pair, ok bool, err error) {
 	if err != nil {
 		return p, false, err
 	}
-	s, err = f.prepared(`SELECT c.exercise, a.id - a.first, o.home, o.author, o.event, e.origin, e.idx FROM alerts a JOIN causes c ON c.first = a.first
+	s, err = f.prepared(`SELECT c.exercise, c.urgency, a.id - a.first, o.home, o.author, o.event, e.origin, e.idx FROM alerts a JOIN causes c ON c.first = a.first
 		JOIN objects o ON o.id = c.object JOIN events e ON e.seq = c.founding WHERE a.id = ?`)
 	if err == nil {
-		err = s.QueryRow(a.Alert).Scan(&exercise, &p.alert.Row, &alertHome, &alertAuthor, &alertEvent, &origin, &p.index)
+		err = s.QueryRow(a.Alert).Scan(&exercise, &p.urgency, &p.alert.Row, &alertHome, &alertAuthor, &alertEvent, &origin, &p.index)
 	}
 	if errors.Is(err, sql.ErrNoRows) || err == nil && exercise != p.exercise {
 		return p, false, nil
@@ -178,7 +178,7 @@ func (f *folder) hit(a Alike) error {
 		return errors.Join(err, nearer)
 	}
 	f.watching = true
-	return f.change(changeHit, id.String(), p.origin, p.index)
+	return f.note(changeHit, id.String(), p.origin, p.index, p.weight)
 }
 
 // tellHits tells of the hits of an alert whose standing becomes another in what it means: disputed, retracted, or neither.
@@ -186,7 +186,7 @@ func (f *folder) tellHits(id int64, to alert.State) error {
 	if some, err := f.watches(); err != nil || !some {
 		return err
 	}
-	s, err := f.prepared(`SELECT h.hit, a.standing, e.origin, e.idx FROM hits h JOIN alerts a ON a.id = h.alert JOIN causes c ON c.first = a.first
+	s, err := f.prepared(`SELECT h.hit, a.standing, e.origin, e.idx, c.exercise, c.urgency FROM hits h JOIN alerts a ON a.id = h.alert JOIN causes c ON c.first = a.first
 		JOIN events e ON e.seq = c.founding WHERE h.alert = ? ORDER BY h.id`)
 	if err != nil {
 		return err
@@ -201,13 +201,14 @@ func (f *folder) tellHits(id int64, to alert.State) error {
 		var from alert.State
 		var origin string
 		var index uint64
-		if err := rows.Scan(&hit, &from, &origin, &index); err != nil {
+		var w weight
+		if err := rows.Scan(&hit, &from, &origin, &index, &w.exercise, &w.urgency); err != nil {
 			return err
 		}
 		if max(from, alert.Corroborated) == max(to, alert.Corroborated) {
 			return rows.Err()
 		}
-		if err := f.change(changeHit, watch.HitID(hit).String(), ledger.Origin(origin), index); err != nil {
+		if err := f.note(changeHit, watch.HitID(hit).String(), ledger.Origin(origin), index, w); err != nil {
 			return err
 		}
 	}

@@ -392,3 +392,44 @@ func TestWhoWasNotToldIsToldAgain(t *testing.T) {
 	f.shown[in.Origin()]++
 	check("it was released meanwhile", "[0]", "[1]", "[0]", "[4294967295]", "[us/*]")
 }
+
+func TestAnExerciseIsRecalledByItself(t *testing.T) {
+	f, in := alone(t, 2)
+	one := alertID(in, "in/a1", "drill", 0)
+	in.Seal(t, 1, home, drill(t, "drill", 1))
+	e, err := (&alert.Retracted{Target: one.Key, Rows: alert.RowSet{0}, Exercise: true}).Encode(ledger.EventIDFor("test", "r"))
+	in.Seal(t, 1, home, must(t, e, err))
+	say := func(name string, member int, exercise bool) {
+		t.Helper()
+		a := &recall.Answered{Home: one.Home, Author: one.Author, Exercise: exercise, Answers: []recall.Answer{{Recall: recall.Recall{Alert: one.Event, Retraction: ledger.EventIDFor("test", "r")}}}}
+		e, err := a.Encode(ledger.EventIDFor("test", name))
+		in.Seal(t, member, home, must(t, e, err))
+	}
+	say("of casework", 1, false)
+	show(f, in)
+	b := open(t, t.TempDir(), f, in.Ring(0), 1)
+	defer b.Close()
+	catchUp(t, b, f)
+	if got := lines(recalled(t, b, one.String()), time.Time{}, time.Now()); got != "in/a0 not-yet-heard, in/a1 not-yet-heard" {
+		t.Error(got)
+	}
+	owed, err := b.OwedRecalls(t.Context(), home, 10)
+	if err != nil || len(owed) != 1 || !owed[0].Exercise {
+		t.Errorf("%+v %v", owed, err)
+	}
+	say("of the exercise", 0, true)
+	show(f, in)
+	catchUp(t, b, f)
+	if got := lines(recalled(t, b, one.String()), time.Time{}, time.Now()); got != "in/a0 done 0, in/a1 not-yet-heard" {
+		t.Error(got)
+	}
+	for exercise, want := range map[bool]int{true: 1, false: 0} {
+		if page, err := b.Recalls(t.Context(), board.RecallQuery{Exercise: exercise}); err != nil || len(page.Recalls) != want {
+			t.Errorf("%v: %d, %v", exercise, len(page.Recalls), err)
+		}
+	}
+	changes, err := b.Changes(t.Context(), 0, 100)
+	if err != nil || !slices.ContainsFunc(changes, func(c board.Change) bool { return c.Kind == recall.TypeAnswered && c.Exercise }) {
+		t.Errorf("%+v %v", changes, err)
+	}
+}

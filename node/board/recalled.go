@@ -74,7 +74,7 @@ func (b *Board) recallOf(ctx context.Context, a Alert, s *Stored) (Recall, error
 		return out, err
 	}
 	for _, retraction := range covering {
-		given, err := b.answers(ctx, a.ID.Key, retraction)
+		given, err := b.answers(ctx, a.ID.Key, retraction, a.Details.Exercise)
 		if err != nil {
 			return out, err
 		}
@@ -108,12 +108,12 @@ func (b *Board) covering(ctx context.Context, id alert.ID) ([]ledger.EventID, er
 	return out, rows.Err()
 }
 
-// answers returns what agencies answered to a recall.
-func (b *Board) answers(ctx context.Context, k alert.Key, retraction ledger.EventID) ([]recall.Given, error) {
+// answers returns what agencies answered to a recall; what is said in an exercise has no effect on casework.
+func (b *Board) answers(ctx context.Context, k alert.Key, retraction ledger.EventID, exercise bool) ([]recall.Given, error) {
 	rows, err := b.read.QueryContext(ctx, `SELECT a.agency, a.hits, a.exports, a.told, e.origin, e.idx, e.leaf, e.authored,
 		(SELECT at FROM seals s WHERE s.origin = e.origin AND s.size > e.idx ORDER BY s.size LIMIT 1)
-		FROM recall_answers a JOIN events e ON e.seq = a.seq WHERE a.alert = ? AND a.author = ? AND a.home = ? AND a.retraction = ?`,
-		k.Event[:], string(k.Author), string(k.Home), retraction[:])
+		FROM recall_answers a JOIN events e ON e.seq = a.seq WHERE a.alert = ? AND a.author = ? AND a.home = ? AND a.retraction = ? AND a.exercise = ?`,
+		k.Event[:], string(k.Author), string(k.Home), retraction[:], exercise)
 	if err != nil {
 		return nil, err
 	}
@@ -279,6 +279,7 @@ type OwedRecall struct {
 	Key        alert.Key
 	Retraction ledger.EventID
 	Rows       alert.RowSet
+	Exercise   bool
 	To         []ledger.AudienceName // sorted; those that have no answer yet
 }
 
@@ -331,7 +332,7 @@ func (b *Board) OwedRecalls(ctx context.Context, to []ledger.AudienceName, limit
 	for _, name := range to {
 		args = append(args, string(name))
 	}
-	rows, err := b.read.QueryContext(ctx, `SELECT group_concat(w.audience, ' '), o.home, o.author, o.event, r.seq FROM recalls_owed w
+	rows, err := b.read.QueryContext(ctx, `SELECT group_concat(w.audience, ' '), o.home, o.author, o.event, r.seq, r.exercise FROM recalls_owed w
 		JOIN recalls r ON r.object = w.object AND r.event = w.event JOIN objects o ON o.id = w.object
 		WHERE w.audience IN (?`+strings.Repeat(", ?", len(to)-1)+`) GROUP BY w.object, w.event ORDER BY r.seq LIMIT ?`, append(args, limit)...)
 	if err != nil {
@@ -344,10 +345,11 @@ func (b *Board) OwedRecalls(ctx context.Context, to []ledger.AudienceName, limit
 		var names, home, author string
 		var event []byte
 		var seq int64
-		if err := rows.Scan(&names, &home, &author, &event, &seq); err != nil {
+		var x OwedRecall
+		if err := rows.Scan(&names, &home, &author, &event, &seq, &x.Exercise); err != nil {
 			return nil, err
 		}
-		x := OwedRecall{Key: keyOf(home, author, event)}
+		x.Key = keyOf(home, author, event)
 		for _, name := range strings.Fields(names) {
 			x.To = append(x.To, ledger.AudienceName(name))
 		}

@@ -21,7 +21,7 @@ CREATE TABLE recalls_owed (audience TEXT, object INTEGER, event BLOB, PRIMARY KE
 CREATE INDEX recalls_owed_by_object ON recalls_owed (object, event);
 CREATE TABLE recalls_untold (audience TEXT, object INTEGER, event BLOB, PRIMARY KEY (audience, object, event)) WITHOUT ROWID;
 CREATE TABLE recall_answers (
-	alert BLOB, author TEXT, home TEXT, retraction BLOB, seq INTEGER, agency TEXT NOT NULL, hits INTEGER NOT NULL, exports INTEGER NOT NULL, told INTEGER NOT NULL,
+	alert BLOB, author TEXT, home TEXT, retraction BLOB, seq INTEGER, agency TEXT NOT NULL, exercise INTEGER NOT NULL, hits INTEGER NOT NULL, exports INTEGER NOT NULL, told INTEGER NOT NULL,
 	PRIMARY KEY (alert, author, home, retraction, seq)) WITHOUT ROWID;
 `
 
@@ -34,6 +34,10 @@ func (recalls) repolicy(*folder) error                { return nil }
 func (recalls) dated() bool                           { return false }
 func (recalls) refold(*folder, int64, noun.Key) error { return nil }
 func (recalls) forget()                               {}
+
+func (recalls) weigh(f *folder, object int64) (weight, error) {
+	return f.weightOf("SELECT a.exercise, 0 FROM events e JOIN recall_answers a ON a.seq = e.seq WHERE e.object = ? LIMIT 1", object)
+}
 
 func (recalls) name(p placed) string {
 	a := p.fact.(recall.Placed).Fact
@@ -58,8 +62,8 @@ func (n recalls) fold(f *folder, object int64, p placed, _ bool) error {
 	}
 	a := p.fact.(recall.Placed).Fact
 	for _, x := range a.Answers {
-		_, err := f.exec("INSERT INTO recall_answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", x.Alert[:], string(a.Author), string(a.Home), x.Retraction[:], p.seq,
-			string(p.author), x.Derived.Hits, x.Derived.Exports, x.Derived.Told)
+		_, err := f.exec("INSERT INTO recall_answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", x.Alert[:], string(a.Author), string(a.Home), x.Retraction[:], p.seq,
+			string(p.author), a.Exercise, x.Derived.Hits, x.Derived.Exports, x.Derived.Told)
 		if err == nil && p.author == f.board.cfg.Agency {
 			err = f.settled(alert.Key{Home: a.Home, Author: a.Author, Event: x.Alert}, x.Retraction)
 		}

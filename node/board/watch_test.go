@@ -112,6 +112,20 @@ func TestWhatIsWatchedIsHitWhateverComesFirst(t *testing.T) {
 	same(t, "casework", hits(t, b, board.HitQuery{}), "case one.0 on before: asserted, open", "case one.2 on after: asserted, open")
 	same(t, "exercise", hits(t, b, board.HitQuery{Exercise: true}), "case training.0 on drill: asserted, open", "case training.1 on drill: asserted, open")
 
+	told, err := b.Changes(t.Context(), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drills := 0
+	for _, c := range told {
+		if c.Kind == "watch.hit" && c.Exercise {
+			drills++
+		}
+	}
+	if drills != 2 {
+		t.Errorf("%d hits are told of as an exercise's", drills)
+	}
+
 	own(handled(t, "done", watch.Done, hitOf(in, "one", 0, alertID(in, "in/a1", "before", 2))))
 	catchUp(t, b, f)
 	same(t, "done", hits(t, b, board.HitQuery{State: "done"}), "case one.0 on before: asserted, done")

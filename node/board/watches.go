@@ -41,6 +41,11 @@ func (watches) dated() bool                           { return false }
 func (watches) refold(*folder, int64, noun.Key) error { return nil }
 func (watches) forget()                               {}
 
+func (watches) weigh(f *folder, object int64) (weight, error) {
+	return f.weightOf(`SELECT exercise, 0 FROM watchlists WHERE object = ?1
+		UNION ALL SELECT h.exercise, 0 FROM handled d JOIN hits h ON h.hit = d.hit WHERE d.object = ?1 LIMIT 1`, object)
+}
+
 func (watches) name(p placed) string {
 	if h, ok := p.fact.(watch.Placed).Fact.(*watch.Handled); ok {
 		return h.Hits[0].String()

@@ -25,8 +25,9 @@ func demoCommand(o *options) *cobra.Command {
 	d := &demo{o: o}
 	cmd := &cobra.Command{
 		Use: "demo", Short: "Two jurisdictions on this machine: one alert crosses a border, and what stops it does not", Args: cobra.NoArgs,
-		Long: "Starts seven real nodes in two jurisdictions on this machine (loopback, real disk in a temporary directory), shows the main job with\n" +
-			"measured figures, and stays up until interrupted. All hashes are synthetic: random bytes.",
+		Long: "Starts seven real nodes in two jurisdictions on this machine (loopback, real disk in a temporary directory) and shows, with\n" +
+			"measured figures, two acts: one alert crosses a border, and what stops it does not; a platform's report becomes a case and has an\n" +
+			"outcome. Then it stays up until interrupted. All hashes are synthetic: random bytes.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
 	}
 	cmd.Flags().BoolVar(&d.exit, "exit", false, "end after the scenario; status 0 only if every step held")
@@ -44,6 +45,7 @@ type demo struct {
 	failed []string
 	start  time.Time
 	alert  string // the id of the alert that crosses the border
+	act2   casework
 }
 
 // figures are what a step measured.
@@ -79,6 +81,12 @@ func (d *demo) run(ctx context.Context) error {
 		{"leader", "the leader is killed mid-write; nothing acknowledged is lost", d.killLeader},
 		{"border", "the link is cut, both write on; healed, both sides are equal", d.cutBorder},
 		{"evidence", "an evidence bundle verifies offline; one flipped byte is refused with its reason", d.evidence},
+		{"report", "a platform reports a file by its hashes and has a signed receipt at once", d.reported},
+		{"triage", "the lab takes it from its queue: one action raises an alert and opens a referral", d.triaged},
+		{"watch", "it hits another state's watch list, seen there alone; that state takes the referral", d.met},
+		{"sighting", "a partner meets the file abroad; who raised the alert learns how often", d.sighted},
+		{"recall", "a wrong alert is called back; everyone who held it answers, at home and abroad", d.recalled},
+		{"outcome", "the case is closed; the platform learns the outcome, and can prove its report", d.outcome},
 	}
 	for _, s := range steps {
 		began := time.Now()

@@ -17,6 +17,7 @@ import (
 	"vigil/cmd/network"
 	"vigil/ledger"
 	"vigil/node"
+	"vigil/node/api"
 )
 
 func TestScripts(t *testing.T) {
@@ -87,7 +88,8 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	as(ts, neg, args[:1])
 }
 
-// as is "as AGENCY": commands that follow speak to its node as its laboratory; "as AGENCY operator", on its socket.
+// as is "as AGENCY": commands that follow speak to its node as its laboratory; "as AGENCY operator", on its socket; "as
+// AGENCY ROLE", with a token of that role.
 func as(ts *testscript.TestScript, _ bool, args []string) {
 	n := worldOf(ts).net.Node(ledger.AgencyID(args[0]))
 	if n == nil {
@@ -98,6 +100,12 @@ func as(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("VIGIL_SERVER", "https://"+n.Config.API.Listen)
 	ts.Setenv("VIGIL_PIN", n.Pin)
 	ts.Setenv("VIGIL_TOKEN_FILE", token)
+	if len(args) > 1 && args[1] != "operator" {
+		t, err := n.Operator.CreateToken(context.Background(), api.NewToken{Name: args[1], Role: args[1]})
+		ts.Check(err)
+		ts.Check(os.WriteFile(token, []byte(t.Secret+"\n"), 0o600))
+		return
+	}
 	if len(args) > 1 {
 		ts.Setenv("VIGIL_SERVER", "unix://"+n.Config.SocketPath())
 		ts.Setenv("VIGIL_TOKEN_FILE", "")

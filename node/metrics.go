@@ -1,6 +1,9 @@
 package node
 
 import (
+	"context"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
@@ -33,6 +36,10 @@ func newMetrics(n *Node) *metrics {
 		gauge("vigil_ledger_sealed_entries", "Entries under a checkpoint that counts.", func() float64 { size, _ := n.Sealed(n.id.Origin); return float64(size) }),
 		gauge("vigil_readmodel_lag_entries", "Entries the board has not followed yet.", func() float64 {
 			return float64(n.Size()) - float64(n.board.Position(n.id.Origin))
+		}),
+		gauge("vigil_case_overdue", "Referrals whose first deadline has passed.", func() float64 {
+			overdue, _ := n.board.Overdue(context.Background(), time.Now()) // 0 while the board cannot be read
+			return float64(overdue)
 		}),
 		gauge("vigil_raft_leader", "1 where this node leads.", func() float64 {
 			if n.cluster.Leads() {

@@ -1,6 +1,9 @@
 package node_test
 
 import (
+	"maps"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +57,33 @@ func TestReferralsAreRefusedWithTheReason(t *testing.T) {
 	}
 	page, err := liaison.Referrals(t.Context(), api.ReferralQuery{State: "open"})
 	if err != nil || len(page.Referrals) != 0 {
+		t.Errorf("something was written: %+v, %v", page, err)
+	}
+}
+
+func TestReferralsTakeNoAttachments(t *testing.T) {
+	n := nodetest.Run(t, nodetest.Found(t))
+	target := n.Target(t, api.RoleLiaison)
+	good := map[string]any{"kind": "investigation", "to": "in/x", "title": "t"}
+	for _, field := range []string{"attachment", "attachments", "file", "image", "media", "thumbnail"} {
+		body := maps.Clone(good)
+		body[field] = "aGFybWxlc3M="
+		if resp, answer := posted(t, target, "/v1/referrals", body); resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(answer), field) {
+			t.Errorf("%s: %d %s", field, resp.StatusCode, answer)
+		}
+	}
+	for _, kind := range []string{"image/jpeg", "multipart/form-data; boundary=x", "video/mp4", "application/octet-stream"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target.Server+"/v1/referrals", strings.NewReader("\xff\xd8\xff"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+target.Token)
+		r.Header.Set("Content-Type", kind)
+		if resp, answer := sent(t, r); resp.StatusCode != http.StatusUnsupportedMediaType && resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", kind, resp.StatusCode, answer)
+		}
+	}
+	if page, err := n.As(t, api.RoleLiaison).Referrals(t.Context(), api.ReferralQuery{}); err != nil || len(page.Referrals) != 0 {
 		t.Errorf("something was written: %+v, %v", page, err)
 	}
 }

@@ -30,6 +30,12 @@ func posted(t *testing.T, target api.Target, path string, body any) (*http.Respo
 	}
 	r.Header.Set("Authorization", "Bearer "+target.Token)
 	r.Header.Set("Content-Type", "application/json")
+	return sent(t, r)
+}
+
+// sent sends a request over the loopback and returns everything of the answer.
+func sent(t *testing.T, r *http.Request) (*http.Response, []byte) {
+	t.Helper()
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // the node's own certificate, on the loopback
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(r)
@@ -79,7 +85,7 @@ func TestAScreeningAnswersYesOrNoAndNothingElse(t *testing.T) {
 		t.Errorf("the record names somebody: %s", b)
 	}
 	log, err := auditor.Access(t.Context(), api.AccessQuery{Verb: "registry.screen"})
-	if err != nil || len(log.Records) != 4 || log.Records[0].Purpose != "appointment" || log.Records[0].Case != "2026/7" || log.Records[0].Role != api.RoleScreening {
+	if err != nil || len(log.Records) != 4 || log.Records[0].Purpose != "appointment: Act 1" || log.Records[0].Case != "2026/7" || log.Records[0].Role != api.RoleScreening {
 		t.Errorf("%+v %v", log, err)
 	}
 	notices, err := liaison.Notices(t.Context(), api.NoticeQuery{})

@@ -10,6 +10,7 @@ const (
 	maxNumberBytes = 64
 	maxTextBytes   = 1024
 	maxLineBytes   = 160
+	maxCaseBytes   = 128 // as in the access log
 	maxTerms       = 16
 	maxYears       = 120
 	maxHours       = 366 * 24

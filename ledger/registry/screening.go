@@ -40,7 +40,7 @@ func (s *Screened) Validate() error {
 		noun.At("role", noun.Line(s.Role, maxLineBytes)),
 		noun.At("purpose", noun.OneOf(Purposes, s.Purpose)),
 		noun.At("authority", line(s.Authority)),
-		noun.At("reference", noun.Line(s.Reference, maxLineBytes)),
+		noun.At("reference", noun.Line(s.Reference, maxCaseBytes)),
 	)
 }
 

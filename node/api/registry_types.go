@@ -126,7 +126,7 @@ type Screen struct {
 	Person
 	Purpose   string `json:"purpose" enum:"adoption,appointment,care,licence,volunteering"`
 	Authority string `json:"authority" minLength:"1" maxLength:"160" doc:"Law or consent on which it is asked"`
-	Reference string `json:"reference,omitempty" maxLength:"160" doc:"Of who asks; nobody's name"`
+	Reference string `json:"reference,omitempty" maxLength:"128" doc:"Of who asks; nobody's name"`
 	Exercise  bool   `json:"exercise,omitempty"`
 }
 

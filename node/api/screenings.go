@@ -59,7 +59,7 @@ func (s *Server) screen(ctx context.Context, in *body[Screen]) (*body[Screened],
 		return nil, err
 	}
 	id := registry.Key{Event: event}.ID(registry.ScreeningIDs)
-	err = s.record(ctx, accesslog.Record{Verb: "registry.screen", Objects: objectsOf([]string{id}), Count: 1, Purpose: asked.Purpose, Case: asked.Reference, Outcome: accesslog.Answered})
+	err = s.record(ctx, accesslog.Record{Verb: "registry.screen", Objects: objectsOf([]string{id}), Count: 1, Purpose: asked.Purpose + ": " + asked.Authority, Case: asked.Reference, Outcome: accesslog.Answered})
 	return &body[Screened]{answered(asked.Referred)}, err
 }
 

@@ -27,13 +27,11 @@ func (b *Board) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !moved {
-			moved, err = b.refold(ctx)
-		}
+		stale, err := b.refold(ctx) // a few between batches, so that a long catch-up does not keep deadlines from being known
 		if err != nil {
 			return err
 		}
-		if moved {
+		if moved || stale {
 			continue
 		}
 		select {

@@ -237,6 +237,12 @@ func (b *Board) Alarms(ctx context.Context, now time.Time, limit int) (due []Ref
 	return due, next, err
 }
 
+// Overdue returns how many referrals, exercises apart, have a deadline that has passed.
+func (b *Board) Overdue(ctx context.Context, now time.Time) (n int, err error) {
+	err = b.read.QueryRowContext(ctx, "SELECT count(*) FROM referrals WHERE exercise = 0 AND due < ?", now.UnixMilli()).Scan(&n)
+	return n, err
+}
+
 // HandedOver returns referrals that this agency holds and that were accepted abroad, some of them where there are many.
 func (b *Board) HandedOver(ctx context.Context, limit int) ([]Referral, error) {
 	return referrals.find(ctx, b, "0", "referrals r CROSS JOIN objects o ON o.id = r.id WHERE r.state = 'handover' AND r.holder = ? LIMIT ?", string(b.cfg.Agency), limit)

@@ -94,6 +94,9 @@ func TestReferralsAreListedByWhatIsDue(t *testing.T) {
 			t.Errorf("%s, by pages: %q, not %q", c.name, got, c.want)
 		}
 	}
+	if n, err := b.Overdue(t.Context(), now); err != nil || n != 2 {
+		t.Errorf("%d overdue, %v", n, err)
+	}
 	for _, q := range []board.ReferralQuery{{State: "x"}, {Kind: "x"}, {Sort: "x"}, {Cursor: "x"}, {Sort: "due", Cursor: "bW92ZWQgMSAx"}} {
 		if _, err := b.Referrals(t.Context(), q, now); err == nil {
 			t.Errorf("%+v was answered", q)

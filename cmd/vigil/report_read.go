@@ -152,6 +152,9 @@ func hitText(h api.ReportHit) string {
 	if h.Harmless {
 		return "harmless"
 	}
+	if h.Bar != "" {
+		return h.Alert + " (" + h.Standing + ", not acted on: " + h.Bar + ")"
+	}
 	return h.Alert + " (" + h.Standing + ")"
 }
 

@@ -16,15 +16,14 @@ type Hit struct {
 	File     int    // of the statement
 	Alert    string // its id; empty of a harmless one
 	Standing alert.State
+	Bar      alert.Bar // why the alert is not acted on, alert.Open where it is
 	Urgency  alert.Urgency
 	Harmless bool
 	Distance int // of perceptual hashes; 0 where they are the same
 }
 
-// Stands says that the alert does: what is disputed or retracted makes nothing known.
-func (h *Hit) Stands() bool {
-	return !h.Harmless && (h.Standing == alert.Asserted || h.Standing == alert.Corroborated)
-}
+// Stands says that the alert is acted on: what is disputed, retracted or held makes nothing known.
+func (h *Hit) Stands() bool { return !h.Harmless && h.Bar == alert.Open }
 
 // Part is one reason for a rank.
 type Part struct {

@@ -80,7 +80,7 @@ func priority(p ...report.Priority) func(*report.Statement) {
 
 func hits(standing alert.State, files ...int) (out []report.Hit) {
 	for _, f := range files {
-		out = append(out, report.Hit{File: f, Alert: "al_00", Standing: standing})
+		out = append(out, report.Hit{File: f, Alert: "al_00", Standing: standing, Bar: alert.Rules{}.Bar(alert.Standing{State: standing}, false, false)})
 	}
 	return out
 }
@@ -107,6 +107,7 @@ func TestEveryRankHasItsReasons(t *testing.T) {
 		"known":                {item(1, 0, hits(alert.Asserted, 0, 1), plain), map[string]int{"new": 0, "known": -100}},
 		"known, but disputed":  {item(1, 0, hits(alert.Disputed, 0, 1), plain), map[string]int{"new": 150, "known": 0}},
 		"known, but withdrawn": {item(1, 0, hits(alert.Withdrawn, 0, 1), plain), map[string]int{"new": 150, "known": 0}},
+		"known, but held":      {item(1, 0, []report.Hit{{File: 0, Standing: alert.Asserted, Bar: alert.BarHeld}, {File: 1, Standing: alert.Asserted, Bar: alert.BarHeld}}, plain), map[string]int{"new": 150, "known": 0}},
 		"harmless":             {item(1, 0, harmless, plain), map[string]int{"harmless": -500, "known": 0, "new": 0}},
 		"harmless and known":   {item(1, 0, append(hits(alert.Asserted, 0), harmless[1]), plain), map[string]int{"harmless": 0, "known": -100, "new": 0}},
 		"harmless, though an alert says otherwise": {item(1, 0, append(hits(alert.Asserted, 0, 1), harmless...), plain), map[string]int{"harmless": -500, "known": 0}},

@@ -124,7 +124,7 @@ func showHits(hits []report.Hit) []ReportHit {
 	for _, h := range hits {
 		x := ReportHit{File: h.File, Alert: h.Alert, Harmless: h.Harmless, Distance: h.Distance}
 		if h.Alert != "" {
-			x.Standing, x.Urgency = h.Standing.String(), h.Urgency.String()
+			x.Standing, x.Bar, x.Urgency = h.Standing.String(), h.Bar.String(), h.Urgency.String()
 		}
 		out = append(out, x)
 	}

@@ -155,6 +155,7 @@ type ReportHit struct {
 	File     int    `json:"file" doc:"0-based"`
 	Alert    string `json:"alert,omitempty"`
 	Standing string `json:"standing,omitempty"`
+	Bar      string `json:"bar,omitempty" doc:"Why the alert is not acted on"`
 	Urgency  string `json:"urgency,omitempty"`
 	Harmless bool   `json:"harmless,omitempty"`
 	Distance int    `json:"distance,omitempty" doc:"Of perceptual hashes"`

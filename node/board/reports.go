@@ -240,8 +240,12 @@ func (p *PlatformFigures) add(x PlatformFigures, outcome report.Outcome) {
 	}
 }
 
-// SignalsOf gives the signals of every alert that an id names, for a follower in memory that has heard of a change.
+// SignalsOf gives the signals of every alert, or of the declaration that signals are benign, that an id names: for a
+// follower in memory that has heard of a change.
 func (b *Board) SignalsOf(ctx context.Context, object string, take func(alert.Signal)) error {
+	if strings.HasPrefix(object, alert.BenignIDs) {
+		return b.benignSignals(ctx, object, take)
+	}
 	event, _, err := alert.ParseID(object)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrQuery, err)
@@ -256,4 +260,24 @@ func (b *Board) SignalsOf(ctx context.Context, object string, take func(alert.Si
 		}
 	}
 	return err
+}
+
+func (b *Board) benignSignals(ctx context.Context, object string, take func(alert.Signal)) error {
+	event, err := ledger.ParseEventID(strings.TrimPrefix(object, alert.BenignIDs))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrQuery, err)
+	}
+	found, err := benigns.find(ctx, b, "0", "objects o WHERE o.event = ? AND o.noun = ? AND o.founding IS NOT NULL", event[:], alert.BenignPrefix)
+	for i := range found {
+		for _, s := range found[i].Object.Declared.Signals {
+			take(s)
+		}
+	}
+	return err
+}
+
+// BenignSettled says whether declarations that signals are benign have followed the policy: they do soon after it changes.
+func (b *Board) BenignSettled(ctx context.Context) (settled bool, err error) {
+	err = b.read.QueryRowContext(ctx, "SELECT NOT EXISTS (SELECT 1 FROM objects WHERE stale = 1 AND noun = ?)", alert.BenignPrefix).Scan(&settled)
+	return settled, err
 }

@@ -299,6 +299,28 @@ func BenchmarkReports(b *testing.B) {
 	})
 }
 
+// BenchmarkFollowReports opens and folds entries of 500 reports of one file with two signals each.
+func BenchmarkFollowReports(b *testing.B) {
+	f, in := alone(b, 2)
+	const total, entry = 5_000, 500
+	for i := range total / entry {
+		var events []ledger.Event
+		for n := range entry {
+			events = append(events, received(b, fmt.Sprint(i, n), "chat.example", false, i*entry+n))
+		}
+		in.Seal(b, 0, home, events...)
+	}
+	show(f, in)
+	for b.Loop() {
+		x := open(b, b.TempDir(), f, in.Ring(0), 1)
+		catchUp(b, x, f)
+		if err := x.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(total*b.N)/b.Elapsed().Seconds(), "reports/s")
+}
+
 func TestNoListOfReportsIsSortedByHand(t *testing.T) {
 	f, in := alone(t, 1)
 	b := open(t, t.TempDir(), f, in.Ring(0), 1)

@@ -8,7 +8,7 @@ import (
 	"vigil/node/board"
 )
 
-// Exact knows the alerts on a board that carry exactly the same signal.
+// Exact knows the alerts on a board that carry exactly the same signal, and the signals that are declared benign.
 type Exact struct{ Board *board.Board }
 
 // Known implements Known.
@@ -24,17 +24,28 @@ func (x Exact) Known(ctx context.Context, files []report.File, exercise bool) ([
 	if err != nil {
 		return nil, err
 	}
+	benign, err := x.Board.KnownBenign(ctx, signals, exercise)
+	if err != nil {
+		return nil, err
+	}
 	type place struct {
 		file int
 		id   alert.ID
 	}
 	seen := map[place]bool{}
 	var hits []report.Hit
+	harmless := map[int]bool{}
+	for i := range signals {
+		if len(benign[i]) > 0 && !harmless[of[i]] {
+			harmless[of[i]] = true
+			hits = append(hits, report.Hit{File: of[i], Harmless: true})
+		}
+	}
 	for i, alerts := range found {
 		for _, a := range alerts {
 			if at := (place{of[i], a.ID}); !seen[at] && a.Details.Exercise == exercise {
 				seen[at] = true
-				hits = append(hits, report.Hit{File: of[i], Alert: a.ID.String(), Standing: a.Standing, Urgency: a.Details.Urgency})
+				hits = append(hits, report.Hit{File: of[i], Alert: a.ID.String(), Standing: a.Standing, Bar: a.Bar, Urgency: a.Details.Urgency})
 			}
 		}
 	}

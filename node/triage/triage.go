@@ -50,6 +50,7 @@ type Queue struct {
 	waiting map[noun.Key]*entry       // guarded by mu
 	carried map[report.Print][]*entry // guarded by mu; which of them carry a signal
 	ranked  map[bool][]report.Ranked  // guarded by mu; by exercise, until something changes
+	judging bool                      // guarded by mu; the policy changed, and the board is bringing declarations to it
 }
 
 type entry struct {
@@ -117,18 +118,22 @@ func (q *Queue) refresh(ctx context.Context) error {
 	if !q.loaded {
 		return q.load(ctx)
 	}
-	if q.cfg.Board.LastChange() <= q.changes {
+	if q.cfg.Board.LastChange() <= q.changes && !q.judging {
 		return nil
 	}
-	next, alerts, all, err := q.changed(ctx)
+	next, touched, policy, err := q.changed(ctx)
+	settled := true
+	if err == nil && (policy || q.judging) {
+		settled, err = q.cfg.Board.BenignSettled(ctx) // before anything is weighed by it
+	}
 	if err == nil {
 		err = q.take(ctx, false)
 	}
 	if err == nil {
-		err = q.weighAgain(ctx, alerts, all)
+		err = q.weighAgain(ctx, touched, policy || q.judging)
 	}
 	if err == nil {
-		q.changes = next
+		q.changes, q.judging = next, !settled
 	}
 	return err
 }
@@ -147,19 +152,20 @@ func (q *Queue) load(ctx context.Context) error {
 	return err
 }
 
-// changed returns the alerts that something was said of since, and whether all of them may stand otherwise.
-func (q *Queue) changed(ctx context.Context) (next uint64, alerts map[string]bool, all bool, err error) {
-	next, alerts = q.changes, map[string]bool{}
+// changed returns the alerts and declarations that something was said of since, and whether the policy changed, by which
+// all of them may stand otherwise.
+func (q *Queue) changed(ctx context.Context) (next uint64, touched map[string]bool, policy bool, err error) {
+	next, touched = q.changes, map[string]bool{}
 	for {
 		page, err := q.cfg.Board.Changes(ctx, next, pageChanges)
 		if err != nil || len(page) == 0 {
-			return next, alerts, all, err
+			return next, touched, policy, err
 		}
 		for _, c := range page {
 			next = c.Sequence
-			all = all || c.Kind == "policy"
-			if strings.HasPrefix(c.Kind, "alert.") {
-				alerts[c.Object] = true
+			policy = policy || c.Kind == "policy"
+			if strings.HasPrefix(c.Kind, "alert.") || strings.HasPrefix(c.Kind, alert.BenignPrefix) {
+				touched[c.Object] = true
 			}
 		}
 	}
@@ -220,8 +226,8 @@ func (q *Queue) remove(k noun.Key) {
 	delete(q.ranked, e.exercise)
 }
 
-// weighAgain weighs the reports again that carry a signal of an alert that changed.
-func (q *Queue) weighAgain(ctx context.Context, alerts map[string]bool, all bool) error {
+// weighAgain weighs the reports again that carry a signal of an alert or a declaration that changed.
+func (q *Queue) weighAgain(ctx context.Context, objects map[string]bool, all bool) error {
 	if len(q.waiting) == 0 {
 		return nil
 	}
@@ -231,7 +237,7 @@ func (q *Queue) weighAgain(ctx context.Context, alerts map[string]bool, all bool
 			touched[k] = true
 		}
 	}
-	for object := range alerts {
+	for object := range objects {
 		err := q.cfg.Board.SignalsOf(ctx, object, func(s alert.Signal) {
 			for _, e := range q.carried[report.PrintOf(s)] {
 				touched[e.item.Key] = true

@@ -71,7 +71,8 @@ func (r ringOpener) Open(rec *ledger.Record, payload []byte) (*ledger.Payload, e
 type desk struct {
 	ledger *fakeLedger
 	board  *board.Board
-	policy *atomic.Uint64 // corroboration
+	policy *atomic.Uint64                  // corroboration
+	benign atomic.Pointer[ledger.AgencyID] // who alone says what is benign; nobody: everyone
 	next   int
 	stop   func()
 }
@@ -87,6 +88,15 @@ func newDesk(t testing.TB, dir string) *desk {
 		Policy: func() ledger.Policy {
 			p := ledger.DefaultPolicy(1)
 			p.Corroboration = d.policy.Load()
+			if by := d.benign.Load(); by != nil {
+				section, _ := alert.Section.In(p)
+				section.Benign = []ledger.AgencyID{*by}
+				b, err := alert.Section.Encode(section)
+				if err != nil {
+					panic(err)
+				}
+				p = p.WithSection(alert.Section.Name, b)
+			}
 			return p
 		},
 	})
@@ -271,6 +281,82 @@ func TestTheQueueFollows(t *testing.T) {
 			t.Errorf("an alert on what it says now: %+v", r.Item)
 		}
 	}
+}
+
+func harmless(t testing.TB, q *triage.Queue, k report.Key) bool {
+	t.Helper()
+	for _, r := range waiting(t, q, false) {
+		if r.Key == k {
+			return part(&r, "harmless") != 0
+		}
+	}
+	t.Fatal("it does not wait")
+	return false
+}
+
+func TestWhatIsKnownToBeHarmlessFollows(t *testing.T) {
+	d := newDesk(t, t.TempDir())
+	defer d.stop()
+	q := d.queue()
+	k := d.report(t, false, 1)
+	declare := func(exercise bool, seed int) alert.Key {
+		e, err := alert.Declare{Event: d.id(), Signals: prints(seed).Signals, Reason: "a logo", Exercise: exercise}.Decide("in/a1", d.board.Rules())
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.seal(t, 1, e)
+		return alert.Key{Home: d.ledger.j.Origin(), Author: "in/a1", Event: e.ID}
+	}
+	declare(true, 1)
+	if harmless(t, q, k) {
+		t.Error("harmless from a drill")
+	}
+	b := declare(false, 1)
+	if !harmless(t, q, k) {
+		t.Error("declared, and not shown so")
+	}
+	a := d.alert(t, false, 1)
+	if got := waiting(t, q, false); part(&got[0], "harmless") == 0 || len(got[0].Hits) != 2 || got[0].Hits[1].Bar != alert.BarBenign {
+		t.Errorf("an alert on it: %+v", got[0].Hits)
+	}
+	other := ledger.AgencyID("in/a2")
+	d.benign.Store(&other)
+	d.report(t, false, 50) // the policy is read with the next entry
+	deadline := time.Now().Add(20 * time.Second)
+	for harmless(t, q, k) {
+		if time.Now().After(deadline) {
+			t.Fatal("the policy does not let that agency say so any more")
+		}
+	}
+	d.benign.Store(nil)
+	d.report(t, false, 51)
+	for !harmless(t, q, k) {
+		if time.Now().After(deadline) {
+			t.Fatal("the policy lets that agency say so again")
+		}
+	}
+	e, err := alert.BenignCodec.Encode(d.id(), alert.TypeLifted, &alert.Lifted{Target: b, Reason: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.seal(t, 1, e)
+	if harmless(t, q, k) {
+		t.Error("it was lifted")
+	}
+	if got := waiting(t, q, false); len(got) == 0 || !knows(got, (alert.ID{Key: a}).String(), alert.Open) {
+		t.Errorf("the alert is not acted on again: %+v", got[0].Hits)
+	}
+}
+
+func knows(queue []report.Ranked, id string, bar alert.Bar) bool {
+	for _, r := range queue {
+		for _, h := range r.Hits {
+			if h.Alert == id && h.Bar == bar {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Whatever happens, the queue that followed is the queue that a start would read.

@@ -114,3 +114,34 @@ func TestADamagedRaftLogLeavesTheNodeReadable(t *testing.T) {
 		t.Error("it ended as if nothing had happened")
 	}
 }
+
+// TestVerifyTellsWhatTheDiskHasLost damages a payload while the node is down: the rest is served, and verify names it.
+func TestVerifyTellsWhatTheDiskHasLost(t *testing.T) {
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	w, err := r.As(t, "analyst").Raise(t.Context(), "", api.RaiseAlert{Signals: md5(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Stop()
+	path := filepath.Join(c.Dir, "ledger", "current", "payload-00000000")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)-20] ^= 1 // of the last entry
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r = nodetest.Run(t, c)
+	var findings []string
+	var last api.VerifyLine
+	err = r.Operator.Verify(t.Context(), func(l api.VerifyLine) {
+		if last = l; l.Finding != "" {
+			findings = append(findings, l.Finding)
+		}
+	})
+	if err != nil || last.OK || !last.Finished || len(findings) == 0 || !strings.Contains(findings[0], "payload of entry") {
+		t.Errorf("entry %d was damaged; found %q, %+v, %v", w.Index, findings, last, err)
+	}
+}

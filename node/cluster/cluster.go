@@ -35,6 +35,9 @@ var (
 	ErrNoLeader = errors.New("cluster: no leader; nothing was written")
 	// ErrUnknown says that the outcome is not known: propose the same bytes again.
 	ErrUnknown = errors.New("cluster: the outcome is not known; propose the same again")
+	// ErrStuck says that raft is in a loop of snapshots (hashicorp/raft issue 697) out of which it comes by a start: a log
+	// that went further than the snapshot stays in its memory after it was removed from disk.
+	ErrStuck = errors.New("cluster: raft takes snapshot after snapshot; start again")
 	// ErrFounded refuses to found where something is already.
 	ErrFounded = errors.New("cluster: there is a raft log already")
 )
@@ -83,6 +86,8 @@ type Cluster struct {
 	clients   *clients
 	queue     chan *proposal
 	reconcile chan struct{}
+	stuck     chan struct{} // closed when raft cannot go on without a start
+	once      sync.Once
 	halted    atomic.Pointer[time.Time] // when Halt was called; nil while the node takes part
 	stopping  raft.Future               // of Halt or Close
 
@@ -117,7 +122,7 @@ func Open(cfg Config) (*Cluster, error) {
 	}
 	c := &Cluster{
 		cfg: cfg, self: cfg.Key.Public().ID(), routes: http.NewServeMux(), queue: make(chan *proposal, queueLength),
-		reconcile: make(chan struct{}, 1), ready: make(chan struct{}), heights: map[crypto.NodeID]Height{}, addresses: map[crypto.NodeID]string{}, disowned: map[crypto.NodeID]bool{},
+		reconcile: make(chan struct{}, 1), ready: make(chan struct{}), stuck: make(chan struct{}), heights: map[crypto.NodeID]Height{}, addresses: map[crypto.NodeID]string{}, disowned: map[crypto.NodeID]bool{},
 		introduced: map[crypto.NodeID]time.Time{},
 	}
 	c.remember()
@@ -171,7 +176,7 @@ func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
 	c.transport = newTransport(c.self, own, c.raftAddress, c.guard, logger)
 	queue := newConnQueue(c.cfg.Listener.Addr())
 	c.listener = &listener{inner: c.cfg.Listener, config: serverConfig(own, c.speaks), raft: c.transport.accepted, http: queue, live: map[net.Conn]crypto.NodeID{}}
-	machine := &fsm{store: c.cfg.Store, fatal: c.cfg.Fatal, changed: c.rosterChanged}
+	machine := &fsm{store: c.cfg.Store, fatal: c.cfg.Fatal, changed: c.rosterChanged, stuck: func() { c.once.Do(func() { close(c.stuck) }) }}
 
 	cache, err := raft.NewLogCache(raftCacheEntries, logs)
 	if err != nil {
@@ -277,6 +282,14 @@ func (c *Cluster) Run(ctx context.Context) error {
 	group.Go(func() error { return c.lead(ctx) })
 	group.Go(func() error { return c.reconcileLoop(ctx) })
 	group.Go(func() error { return c.heightLoop(ctx) })
+	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+		case <-c.stuck:
+			return ErrStuck
+		}
+		return nil
+	})
 	group.Go(func() error {
 		<-ctx.Done()
 		return errors.Join(c.listener.close(), c.server.Close())

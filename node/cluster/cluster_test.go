@@ -26,6 +26,7 @@ type testNode struct {
 	*Cluster
 	store  *store.Store
 	stop   func()
+	ended  chan error // Run's result
 	alarms chan string
 }
 
@@ -99,11 +100,11 @@ func (w *network) start(i int) *testNode {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- n.Run(ctx) }()
+	n.ended = make(chan error, 1)
+	go func() { n.ended <- n.Run(ctx) }()
 	n.stop = func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := <-n.ended; err != nil {
 			w.t.Errorf("node %d: run: %v", i, err)
 		}
 		if err := errors.Join(n.Close(), s.Close()); err != nil {
@@ -144,6 +145,11 @@ func (w *network) until(what string, ok func() bool) {
 	defer tick.Stop()
 	for !ok() {
 		if time.Now().After(deadline) {
+			for i, n := range w.nodes {
+				if n != nil {
+					w.t.Logf("node %d: %v alarms %d: %v", i, n.raft.Stats(), len(n.alarms), first(n.alarms))
+				}
+			}
 			w.t.Fatalf("not in time: %s", what)
 		}
 		<-tick.C
@@ -162,18 +168,27 @@ func (w *network) equal() bool {
 	return true
 }
 
+// voters returns how many vote as every running node knows. A node that has not heard of a voter gives it no vote, so that
+// nothing may be stopped before.
 func (w *network) voters() int {
-	f := w.nodes[0].raft.GetConfiguration()
-	if f.Error() != nil {
-		return 0
-	}
-	n := 0
-	for _, s := range f.Configuration().Servers {
-		if s.Suffrage == raft.Voter {
-			n++
+	least := len(w.nodes)
+	for _, x := range w.nodes {
+		if x == nil {
+			continue
 		}
+		f := x.raft.GetConfiguration()
+		if f.Error() != nil {
+			return 0
+		}
+		n := 0
+		for _, s := range f.Configuration().Servers {
+			if s.Suffrage == raft.Voter {
+				n++
+			}
+		}
+		least = min(least, n)
 	}
-	return n
+	return least
 }
 
 // propose has an entry committed at a node, asking again while the outcome is unknown or nobody leads.
@@ -260,6 +275,72 @@ func TestFarBehindFollowerFoldsAJournal(t *testing.T) {
 	w.until("it is back from its own disk", w.equal)
 }
 
+// TestAStaleSuffixBehindASnapshot is the gate for hashicorp/raft issue 697: a node whose log goes further than the snapshot
+// it gets, with entries that were never committed, refuses everything after it and gets another one, for ever. It must end,
+// and be well when it is started again.
+func TestAStaleSuffixBehindASnapshot(t *testing.T) {
+	w := newNetwork(t, 3)
+	w.found()
+	stale := w.leader()
+	for i := range w.nodes {
+		if i != stale {
+			w.stop(i)
+		}
+	}
+	var waiting []raft.ApplyFuture
+	for range 40 { // past the bound of what our own leader has in flight
+		waiting = append(waiting, w.nodes[stale].raft.Apply(ledger.Marshal(command{Kind: commandEntries}), time.Second))
+	}
+	for _, f := range waiting {
+		if f.Error() == nil {
+			t.Fatal("a minority committed")
+		}
+	}
+	_, last, _ := w.nodes[stale].Progress()
+	w.stop(stale)
+	for i := range w.nodes {
+		if i != stale {
+			w.start(i)
+		}
+	}
+	at := (stale + 1) % 3
+	for range 5 {
+		w.propose(at, w.seal(at))
+	}
+	w.until("one leads", func() bool { return w.leader() >= 0 })
+	lead := w.nodes[w.leader()]
+	if _, theirs, _ := lead.Progress(); theirs >= last {
+		t.Fatalf("the suffix goes to %d, the others are at %d", last, theirs)
+	}
+	c := lead.raft.ReloadableConfig()
+	c.TrailingLogs = 1
+	if err := lead.raft.ReloadConfig(c); err != nil {
+		t.Fatal(err)
+	}
+	if err := lead.raft.Snapshot().Error(); err != nil {
+		t.Fatal(err)
+	}
+
+	n := w.start(stale)
+	select {
+	case err := <-n.ended:
+		if !errors.Is(err, ErrStuck) {
+			t.Fatalf("it ended with %v", err)
+		}
+		n.ended <- nil
+		w.stop(stale)
+		w.start(stale)
+	case <-time.After(5 * time.Second):
+		if w.equal() {
+			t.Fatal("raft comes out of it by itself now: neither the watchdog nor this test is needed any more")
+		}
+		t.Fatal("it neither follows nor ends")
+	}
+	w.until("it has caught up", w.equal)
+	w.propose(stale, w.seal(stale))
+	w.until("it goes on", w.equal)
+}
+
 func TestMinorityDoesNotAcknowledge(t *testing.T) {
 	w := newNetwork(t, 3)
 	w.found()
@@ -315,4 +396,13 @@ func listen() (l net.Listener, err error) {
 		}
 	}
 	return nil, err
+}
+
+func first(c chan string) string {
+	select {
+	case s := <-c:
+		return s
+	default:
+		return ""
+	}
 }

@@ -31,7 +31,10 @@ type fsm struct {
 	store   *store.Store
 	fatal   func(error)
 	changed func() // the roster may have changed
+	stuck   func() // snapshot after snapshot arrives, and nothing after them
 	applied atomic.Uint64
+
+	restored int // snapshots since the last entry
 }
 
 var errCommand = errors.New("cluster: a committed raft entry cannot be applied")
@@ -42,6 +45,7 @@ func (f *fsm) Apply(l *raft.Log) any { return f.ApplyBatch([]*raft.Log{l})[0] }
 // ApplyBatch implements raft.BatchingFSM. Entries that the store already has are passed over: raft replays its log
 // from the last snapshot at every start.
 func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
+	f.restored = 0
 	out := make([]any, len(logs))
 	for i, l := range logs {
 		if l.Type != raft.LogCommand {
@@ -170,6 +174,9 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 // Restore implements raft.FSM: it folds a journal into a fresh ledger and swaps it in.
 func (f *fsm) Restore(rc io.ReadCloser) error {
 	defer rc.Close()
+	if f.restored++; f.restored > maxSnapshots {
+		f.stuck()
+	}
 	inner := io.Reader(rc)
 	if w, ok := rc.(raft.ReadCloserWrapper); ok {
 		inner = w.WrappedReadCloser()

@@ -14,18 +14,18 @@ const (
 	maxConnections = 1024
 	peerConns      = 3
 
-	maxServers         = 64
-	maxAppendEntries   = 128
-	maxLogBytes        = 6 << 20 // one raft entry: a mirror batch with its framing
-	maxSnapshotBytes   = 1 << 40
-	maxTermJump        = 1 << 20
-	maxTermRises       = 20 // a second and peer, in bursts
-	transferWindow     = 10 * time.Second
-	raftCacheEntries   = 512
-	snapshotThreshold  = 2048
-	trailingLogs       = 1024
-	snapshotInterval   = 15 * time.Second
-	maxSnapshotRetries = 8
+	maxServers        = 64
+	maxAppendEntries  = 128
+	maxLogBytes       = 6 << 20 // one raft entry: a mirror batch with its framing
+	maxSnapshotBytes  = 1 << 40
+	maxTermJump       = 1 << 20
+	maxTermRises      = 20 // a second and peer, in bursts
+	transferWindow    = 10 * time.Second
+	raftCacheEntries  = 512
+	snapshotThreshold = 2048
+	trailingLogs      = 1024
+	snapshotInterval  = 15 * time.Second
+	maxSnapshots      = 4 // in a row, with no entry after them
 
 	// groupBytes and groupEntries bound what the leader puts into one raft entry.
 	groupBytes    = 1 << 20

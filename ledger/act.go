@@ -54,6 +54,21 @@ type (
 		Audience AudienceName
 		Epoch    uint64
 	}
+	// HandOver gives an agency the earlier keys of an audience that it was granted: each sealed to its certificate, from
+	// epoch First on. Any other member of the audience may author it.
+	HandOver struct {
+		_        struct{} `cbor:",toarray"`
+		Agency   AgencyID
+		Audience AudienceName
+		First    uint64
+		Shares   [][]byte
+	}
+	// Took says that its author holds what was handed over to it, or that it does not match: another member tries then.
+	Took struct {
+		_        struct{} `cbor:",toarray"`
+		Audience AudienceName
+		OK       bool
+	}
 	// ReplaceNode puts another node, or other addresses, in place of its author's. It needs no approvals. It is
 	// signed with the agency key and, for another key, is sequence 1 of the new writer.
 	ReplaceNode struct {
@@ -128,6 +143,13 @@ type (
 		Name    AudienceName
 		Members []AgencyID
 	}
+	// Grant opens an audience's past to one of its members: the keys of the epochs First to Last.
+	Grant struct {
+		_           struct{} `cbor:",toarray"`
+		Agency      AgencyID
+		Audience    AudienceName
+		First, Last uint64
+	}
 	// RaiseFormat raises the format of the state; older binaries stop there.
 	RaiseFormat struct {
 		_      struct{} `cbor:",toarray"`
@@ -150,6 +172,8 @@ var actNames = map[string]func() any{
 	"withdraw":     func() any { return &Withdraw{} },
 	"new-epoch":    func() any { return &NewEpoch{} },
 	"bad-share":    func() any { return &BadShare{} },
+	"hand-over":    func() any { return &HandOver{} },
+	"took":         func() any { return &Took{} },
 	"replace-node": func() any { return &ReplaceNode{} },
 }
 
@@ -161,6 +185,7 @@ var changeNames = map[string]func() any{
 	"suspend":      func() any { return &Suspend{} },
 	"policy":       func() any { return &SetPolicy{} },
 	"audience":     func() any { return &SetAudience{} },
+	"grant":        func() any { return &Grant{} },
 	"raise-format": func() any { return &RaiseFormat{} },
 }
 
@@ -178,6 +203,10 @@ func actName(act any) string {
 		return "new-epoch"
 	case *BadShare:
 		return "bad-share"
+	case *HandOver:
+		return "hand-over"
+	case *Took:
+		return "took"
 	case *ReplaceNode:
 		return "replace-node"
 	}
@@ -200,6 +229,8 @@ func changeName(change any) string {
 		return "policy"
 	case *SetAudience:
 		return "audience"
+	case *Grant:
+		return "grant"
 	case *RaiseFormat:
 		return "raise-format"
 	}

@@ -43,7 +43,7 @@ func found(rec *Record, g *Genesis, leaf tlog.Hash) (*Governance, error) {
 	first := &Governance{
 		Origin: origin, Genesis: leaf, Format: g.Format, Version: 1, Agencies: []Agency{f}, Policy: g.Policy,
 		Audiences: []Audience{{Name: everyone, Members: []AgencyID{f.ID}, Epoch: 1, Certificate: g.Epoch.Certificate, Barred: []AgencyID{}}},
-		Proposals: []Proposal{}, Partners: []PartnerLink{}, Removed: []Removed{}, Former: []Former{},
+		Proposals: []Proposal{}, Partners: []PartnerLink{}, Removed: []Removed{}, Former: []Former{}, Grants: []OpenGrant{},
 	}
 	err := first.index()
 	return first.settle(), err
@@ -70,6 +70,10 @@ func (g *Governance) Fold(rec *Record, payload []byte, index Index, leaf tlog.Ha
 		err = next.newEpoch(rec.Author, a)
 	case *BadShare:
 		err = next.badShare(rec.Author, a)
+	case *HandOver:
+		err = next.handOver(rec.Author, a)
+	case *Took:
+		err = next.took(rec.Author, a)
 	case *ReplaceNode:
 		err = next.replaceNode(rec.Author, a.Node)
 	}
@@ -197,6 +201,8 @@ func (g *Governance) execute(change any, index Index) (*Governance, error) {
 		err = next.setPolicy(c.Policy)
 	case *SetAudience:
 		err = next.setAudience(c)
+	case *Grant:
+		err = next.grant(c)
 	case *RaiseFormat:
 		if c.Format <= next.Format {
 			return nil, ErrBounds
@@ -248,7 +254,8 @@ func (g *Governance) setPolicy(p Policy) error {
 }
 
 func (g *Governance) setAudience(c *SetAudience) error {
-	if _, single := c.Name.Agency(); single || c.Name.Jurisdiction() != g.Origin.Jurisdiction() || c.Name == Everyone(g.Origin.Jurisdiction()) {
+	_, single := c.Name.Agency()
+	if _, err := ParseAudienceName(string(c.Name)); err != nil || single || c.Name.Jurisdiction() != g.Origin.Jurisdiction() {
 		return ErrMalformedEntry
 	}
 	var members []AgencyID
@@ -275,5 +282,6 @@ func (g *Governance) setAudience(c *SetAudience) error {
 	}
 	a.Members, a.Due = members, true
 	g.Audiences[i] = a
+	g.dropGrants(func(o OpenGrant) bool { return o.Audience == c.Name && !slices.Contains(members, o.Agency) })
 	return nil
 }

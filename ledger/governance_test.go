@@ -163,6 +163,49 @@ func TestGovernanceRefusals(t *testing.T) {
 		{"a bad share of one's own making", 0, func(*testing.T, *ledgertest.Jurisdiction) any {
 			return &ledger.BadShare{Audience: everyone, Epoch: 3}
 		}, ledger.ErrEpoch},
+		{"a grant of an epoch that is not there", 0, func(_ *testing.T, j *ledgertest.Jurisdiction) any {
+			return propose(j, &ledger.Grant{Agency: "in/a2", Audience: everyone, First: 1, Last: 9})
+		}, ledger.ErrGrant},
+		{"a grant to who is not in the audience", 0, func(t *testing.T, j *ledgertest.Jurisdiction) any {
+			j.Change(t, &ledger.SetAudience{Name: "in/@desk", Members: []ledger.AgencyID{"in/a0"}})
+			j.NewEpoch(t, "in/@desk")
+			return propose(j, &ledger.Grant{Agency: "in/a2", Audience: "in/@desk", First: 1, Last: 1})
+		}, ledger.ErrGrant},
+		{"keys nobody granted", 0, func(*testing.T, *ledgertest.Jurisdiction) any {
+			return &ledger.HandOver{Agency: "in/a2", Audience: everyone, First: 1, Shares: [][]byte{{1}}}
+		}, ledger.ErrNoGrant},
+		{"more keys than were granted", 0, func(t *testing.T, j *ledgertest.Jurisdiction) any {
+			j.Change(t, &ledger.Grant{Agency: "in/a2", Audience: everyone, First: 1, Last: 1})
+			return &ledger.HandOver{Agency: "in/a2", Audience: everyone, First: 1, Shares: [][]byte{{1}, {2}}}
+		}, ledger.ErrNoGrant},
+		{"keys from the one who gets them", 2, func(t *testing.T, j *ledgertest.Jurisdiction) any {
+			j.Change(t, &ledger.Grant{Agency: "in/a2", Audience: everyone, First: 1, Last: 1})
+			return &ledger.HandOver{Agency: "in/a2", Audience: everyone, First: 1, Shares: [][]byte{{1}}}
+		}, ledger.ErrNoGrant},
+		{"keys again", 1, func(t *testing.T, j *ledgertest.Jurisdiction) any {
+			j.Change(t, &ledger.Grant{Agency: "in/a2", Audience: everyone, First: 1, Last: 1})
+			j.Govern(t, 0, &ledger.HandOver{Agency: "in/a2", Audience: everyone, First: 1, Shares: [][]byte{{1}}})
+			return &ledger.HandOver{Agency: "in/a2", Audience: everyone, First: 1, Shares: [][]byte{{1}}}
+		}, ledger.ErrNoGrant},
+		{"keys by whose did not match", 0, func(t *testing.T, j *ledgertest.Jurisdiction) any {
+			j.Change(t, &ledger.Grant{Agency: "in/a2", Audience: everyone, First: 1, Last: 1})
+			j.Govern(t, 0, &ledger.HandOver{Agency: "in/a2", Audience: everyone, First: 1, Shares: [][]byte{{1}}})
+			j.Govern(t, 2, &ledger.Took{Audience: everyone})
+			return &ledger.HandOver{Agency: "in/a2", Audience: everyone, First: 1, Shares: [][]byte{{1}}}
+		}, ledger.ErrBarred},
+		{"taken before it came", 2, func(t *testing.T, j *ledgertest.Jurisdiction) any {
+			j.Change(t, &ledger.Grant{Agency: "in/a2", Audience: everyone, First: 1, Last: 1})
+			return &ledger.Took{Audience: everyone, OK: true}
+		}, ledger.ErrNoGrant},
+		{"an audience of another jurisdiction", 0, func(_ *testing.T, j *ledgertest.Jurisdiction) any {
+			return propose(j, &ledger.SetAudience{Name: "uk/@desk", Members: []ledger.AgencyID{"in/a0"}})
+		}, ledger.ErrMalformedEntry},
+		{"a malformed audience", 0, func(_ *testing.T, j *ledgertest.Jurisdiction) any {
+			return propose(j, &ledger.SetAudience{Name: "in/@De sk", Members: []ledger.AgencyID{"in/a0"}})
+		}, ledger.ErrMalformedEntry},
+		{"an audience with a stranger", 0, func(_ *testing.T, j *ledgertest.Jurisdiction) any {
+			return propose(j, &ledger.SetAudience{Name: "in/@desk", Members: []ledger.AgencyID{"in/nobody"}})
+		}, ledger.ErrNotThere},
 		{"a threshold above the number of members", 0, func(_ *testing.T, j *ledgertest.Jurisdiction) any {
 			return propose(j, &ledger.SetPolicy{Policy: ledger.DefaultPolicy(4)})
 		}, ledger.ErrBounds},
@@ -397,7 +440,7 @@ func (h *history) propose() {
 	var fresh ledgertest.Member
 	var key *crypto.AgencyKey
 	other := h.Members[rapid.IntRange(0, len(h.Members)-1).Draw(h.t, "other")]
-	switch rapid.IntRange(0, 4).Draw(h.t, "change") {
+	switch rapid.IntRange(0, 5).Draw(h.t, "change") {
 	case 0:
 		fresh = ledgertest.NewMember(h.tb, ledger.AgencyID("in/"+string(rune('b'+len(h.Members)))))
 		if rapid.Bool().Draw(h.t, "returns") {
@@ -415,6 +458,8 @@ func (h *history) propose() {
 		change = &ledger.SetPolicy{Policy: ledger.DefaultPolicy(rapid.IntRange(1, len(g.Agencies)+1).Draw(h.t, "k"))}
 	case 4:
 		change = &ledger.SetAudience{Name: "in/@desk", Members: []ledger.AgencyID{h.Members[h.pick()].ID}}
+	case 5:
+		change = &ledger.Grant{Agency: other.ID, Audience: everyone, First: 1, Last: 1}
 	}
 	known := len(h.Members)
 	h.remember(change, fresh, key)
@@ -478,6 +523,13 @@ func (h *history) replace() {
 	}
 }
 
+func (h *history) handOver() {
+	for _, o := range h.State.Governance.Grants {
+		h.apply(h.pick(), &ledger.HandOver{Agency: o.Agency, Audience: o.Audience, First: o.First, Shares: [][]byte{{1}}})
+	}
+	h.apply(h.pick(), &ledger.Took{Audience: everyone, OK: rapid.Bool().Draw(h.t, "ok")})
+}
+
 // canAct checks that from here the members can still decide, and every audience with members can get its next key.
 func (h *history) canAct() {
 	for _, a := range h.State.Governance.Audiences {
@@ -512,7 +564,7 @@ func (h *history) canAct() {
 func TestRandomGovernance(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h := &history{Jurisdiction: ledgertest.Found(t, "in", rapid.IntRange(1, 4).Draw(rt, "agencies")), t: rt, tb: t, pending: map[tlog.Hash]*pending{}}
-		steps := []func(){h.propose, h.propose, h.approve, h.approve, h.approve, h.withdraw, h.epoch, h.epoch, h.badShare, h.replace}
+		steps := []func(){h.propose, h.propose, h.approve, h.approve, h.approve, h.withdraw, h.epoch, h.epoch, h.badShare, h.replace, h.handOver}
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			rapid.SampledFrom(steps).Draw(rt, "step")()
 			h.canAct()

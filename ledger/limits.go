@@ -20,6 +20,9 @@ const (
 	MaxAgencies       = 256
 	MaxNamedAudiences = 64
 	MaxPartners       = 64
+	// MaxGrants bounds the grants that wait for their keys, MaxGrantEpochs the epochs of one.
+	MaxGrants      = 64
+	MaxGrantEpochs = 256
 	// maxPolicySections and maxSectionBytes bound what nouns have in the policy.
 	maxPolicySections = 16
 	maxSectionBytes   = 16 << 10

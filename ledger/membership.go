@@ -91,6 +91,7 @@ func (g *Governance) remove(id AgencyID) error {
 	gone := g.Agencies[i]
 	g.Removed = append(g.Removed, Removed{Agency: id, Node: gone.Node.Key.ID()})
 	g.Former = append(g.Former, Former{Agency: id, Generation: gone.Generation, Certificate: gone.Certificate})
+	g.dropGrants(func(o OpenGrant) bool { return o.Agency == id })
 	g.Agencies = slices.Delete(g.Agencies, i, i+1)
 	g.Policy.Voters = slices.DeleteFunc(slices.Clone(g.Policy.Voters), func(v AgencyID) bool { return v == id })
 	if n := len(g.Policy.Voters); n == 4 {

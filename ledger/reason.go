@@ -45,6 +45,8 @@ var (
 	ErrKeyReturned  = &Reason{Code: "key-returned", text: "an agency key that left does not return; make a new one"}
 	ErrKeyProof     = &Reason{Code: "key-proof", text: "the new key does not prove that it is held, for this agency and generation"}
 	ErrGeneration   = &Reason{Code: "generation", text: "not the next generation of the agency's keys"}
+	ErrGrant        = &Reason{Code: "grant", text: "no such epochs of this audience, or the agency is not in it"}
+	ErrNoGrant      = &Reason{Code: "no-grant", text: "no grant waits for these keys from this agency"}
 	ErrNotProposer  = &Reason{Code: "not-proposer", text: "only its author takes a proposal back"}
 	ErrLast         = &Reason{Code: "last", text: "the last agency cannot be removed"}
 )
@@ -64,7 +66,7 @@ var reasons = func() map[string]*Reason {
 		ErrMalformedEntry, ErrOtherLedger, ErrNewerFormat, ErrUnknownAuthor, ErrOtherWriter, ErrSignature, ErrPayloadHash,
 		ErrNoAudience, ErrStaleEpoch, ErrAuthorOutside, ErrNotLinked, ErrNotInForce, ErrConflict, ErrVoided, ErrNoProposal,
 		ErrTwice, ErrOneProposal, ErrTarget, ErrExists, ErrNotThere, ErrBounds, ErrEpoch, ErrBarred, ErrGenesisTwice,
-		ErrNodeReturned, ErrVotersPolicy, ErrLast, ErrKeyReturned, ErrKeyProof, ErrGeneration, ErrNotProposer,
+		ErrNodeReturned, ErrVotersPolicy, ErrLast, ErrKeyReturned, ErrKeyProof, ErrGeneration, ErrNotProposer, ErrGrant, ErrNoGrant,
 	} {
 		out[r.Code] = r
 	}

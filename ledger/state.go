@@ -283,7 +283,7 @@ func countReleased(before map[Origin]*Partner, g *Governance, rec *Record, index
 // The state line is the RFC 6962 root over three leaves, each a CBOR array of a name and the RFC 6962 root over parts:
 //
 //	["public", root]    what partners fold too: origin, format, roster version, policy, agencies, audiences, partners,
-//	                    removed nodes, former certificates, open proposals
+//	                    removed nodes, former certificates, open grants, open proposals
 //	["released", root]  ["governance", count, hash], then ["released", origin, count, hash] sorted by origin
 //	["writers", root]   ["writer", node id, agency, sequence] sorted by node id
 
@@ -313,6 +313,9 @@ func (g *Governance) PublicParts() [][]byte {
 	}
 	for _, f := range g.Former {
 		parts = append(parts, FormerPart(f))
+	}
+	for _, o := range g.Grants {
+		parts = append(parts, Marshal([]any{"grant", o}))
 	}
 	for _, p := range g.Proposals {
 		parts = append(parts, Marshal([]any{"proposal", p}))

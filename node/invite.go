@@ -38,7 +38,7 @@ const (
 	maxJoinBytes  = 64 << 10
 )
 
-// Invitation is what a token holds: CBOR [1, origin, genesis, agency, id, secret, expiry (s), nodes].
+// Invitation is what a token holds: CBOR [1, origin, genesis, agency, id, secret, expiry (s), inviter, nodes, audiences].
 type Invitation struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint64
@@ -50,6 +50,8 @@ type Invitation struct {
 	Expires int64
 	Inviter Pin
 	Members []Pin
+	// Audiences are those it is admitted to; none for a support body or a platform, which is addressed by name.
+	Audiences []ledger.AudienceName
 }
 
 // Token encodes the invitation for one line of a terminal.
@@ -78,17 +80,17 @@ func ParseToken(token string) (Invitation, error) {
 }
 
 // newInvitation makes an invitation whose secret only the inviter can make again, so that nothing is kept of it.
-func newInvitation(key *crypto.AgencyKey, agency ledger.AgencyID, expires time.Time) Invitation {
-	i := Invitation{Version: 1, Agency: agency, Expires: expires.Unix()}
+func newInvitation(key *crypto.AgencyKey, agency ledger.AgencyID, audiences []ledger.AudienceName, expires time.Time) Invitation {
+	i := Invitation{Version: 1, Agency: agency, Audiences: audiences, Expires: expires.Unix()}
 	_, _ = rand.Read(i.ID[:]) // never fails
-	i.Secret = inviteSecret(key, i.ID, i.Expires, agency)
+	i.Secret = inviteSecret(key, i.ID, i.Expires, agency, audiences)
 	return i
 }
 
-func inviteSecret(key *crypto.AgencyKey, id [16]byte, expires int64, agency ledger.AgencyID) [32]byte {
+func inviteSecret(key *crypto.AgencyKey, id [16]byte, expires int64, agency ledger.AgencyID, audiences []ledger.AudienceName) [32]byte {
 	root := key.Derive("vigil invitation v1")
 	mac := hmac.New(sha256.New, root[:])
-	mac.Write(ledger.Marshal([]any{id[:], expires, string(agency)}))
+	mac.Write(ledger.Marshal([]any{id[:], expires, string(agency), audiences}))
 	return [32]byte(mac.Sum(nil))
 }
 
@@ -115,6 +117,8 @@ type joinBody struct {
 	Address string
 	Peers   []string
 	At      int64 // s
+	// Audiences are those of the invitation; the secret is made for them.
+	Audiences []ledger.AudienceName
 }
 
 type joinKeys struct {
@@ -151,7 +155,7 @@ func openJoin(raw []byte, inviter []*crypto.AgencyKey, origin ledger.Origin, now
 		return body, fmt.Errorf("%w: %w", ErrJoinRefused, err)
 	}
 	invited := slices.ContainsFunc(inviter, func(k *crypto.AgencyKey) bool {
-		secret := inviteSecret(k, body.Invite, body.Expires, body.Agency)
+		secret := inviteSecret(k, body.Invite, body.Expires, body.Agency, body.Audiences)
 		mac := hmac.New(sha256.New, secret[:])
 		mac.Write(r.Body)
 		return hmac.Equal(mac.Sum(nil), r.MAC[:])

@@ -24,7 +24,7 @@ func TestWhatAJoinerMustProve(t *testing.T) {
 		t.Fatal(err)
 	}
 	origin, other := ledger.NewOrigin("in", [16]byte{1}), ledger.NewOrigin("in", [16]byte{2})
-	inv := newInvitation(inviter.Agency[0], "in/b", now.Add(time.Hour))
+	inv := newInvitation(inviter.Agency[0], "in/b", nil, now.Add(time.Hour))
 	body := func(k Keys) joinBody {
 		return joinBody{
 			Version: 1, Origin: origin, Invite: inv.ID, Expires: inv.Expires, Agency: "in/b", At: now.Unix(),
@@ -61,6 +61,11 @@ func TestWhatAJoinerMustProve(t *testing.T) {
 			b.Agency = "in/c"
 			return signed(b, joiner, inv.Secret)
 		}, now, ErrJoinRefused},
+		"to audiences it was not invited to": {func() joinRequest {
+			b := body(joiner)
+			b.Audiences = []ledger.AudienceName{"in/*"}
+			return signed(b, joiner, inv.Secret)
+		}, now, ErrJoinRefused},
 		"for another ledger": {func() joinRequest {
 			b := body(joiner)
 			b.Origin = other
@@ -68,7 +73,7 @@ func TestWhatAJoinerMustProve(t *testing.T) {
 		}, now, ErrTokenOther},
 		"without the secret": {func() joinRequest { return signed(body(joiner), joiner, [32]byte{1}) }, now, ErrJoinRefused},
 		"of another inviter": {func() joinRequest {
-			return signed(body(joiner), joiner, newInvitation(stranger.Agency[0], "in/b", now.Add(time.Hour)).Secret)
+			return signed(body(joiner), joiner, newInvitation(stranger.Agency[0], "in/b", nil, now.Add(time.Hour)).Secret)
 		}, now, ErrJoinRefused},
 		"another's agency key": {func() joinRequest {
 			k := joiner
@@ -107,7 +112,7 @@ func FuzzParseToken(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	inv := newInvitation(key, "in/b", time.Unix(2, 0))
+	inv := newInvitation(key, "in/b", nil, time.Unix(2, 0))
 	inv.Origin = ledger.NewOrigin("in", [16]byte{1})
 	f.Add(inv.Token())
 	f.Fuzz(func(t *testing.T, text string) {

@@ -118,7 +118,7 @@ func makeJoin(c Config, j Joining, inv Invitation, passphrase []byte) (Keys, *pe
 	req, err := signJoin(joinBody{
 		Version: 1, Origin: inv.Origin, Invite: inv.ID, Expires: inv.Expires, Agency: inv.Agency, Name: j.Name,
 		Keys:    joinKeys{Certificate: keys.Agency[0].Certificate().Bytes(), Node: n.Key, Checkpoint: n.Checkpoint},
-		Address: n.Address, Peers: n.Peers, At: time.Now().Unix(),
+		Address: n.Address, Peers: n.Peers, At: time.Now().Unix(), Audiences: inv.Audiences,
 	}, keys, inv.Secret)
 	if err != nil {
 		return Keys{}, nil, err

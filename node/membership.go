@@ -64,7 +64,7 @@ func refuse(status int, code, detail, hint string) error {
 var errNotYet = refuse(http.StatusServiceUnavailable, "not-ready", "this node has no ledger yet", "it waits to be admitted, or for its leader")
 
 // Invite implements api.Node.
-func (n *Node) Invite(agency string, valid time.Duration) (api.Invitation, error) {
+func (n *Node) Invite(agency string, audiences []string, valid time.Duration) (api.Invitation, error) {
 	id, err := ledger.ParseAgencyID(agency)
 	state := n.store.State()
 	switch {
@@ -80,7 +80,11 @@ func (n *Node) Invite(agency string, valid time.Duration) (api.Invitation, error
 	if _, exists := state.Governance.Agency(id); exists {
 		return api.Invitation{}, refuse(http.StatusConflict, "exists", fmt.Sprintf("%s is a member already", id), "choose another id")
 	}
-	inv := newInvitation(n.current(), id, time.Now().Add(valid))
+	names, err := audiencesOf(state.Governance, audiences)
+	if err != nil {
+		return api.Invitation{}, err
+	}
+	inv := newInvitation(n.current(), id, names, time.Now().Add(valid))
 	inv.Origin, inv.Genesis = n.id.Origin, state.Governance.Genesis
 	for i := range state.Governance.Agencies {
 		a := &state.Governance.Agencies[i]
@@ -138,7 +142,7 @@ func (n *Node) admit(ctx context.Context, body joinBody, expired error) (string,
 		return "", expired
 	}
 	n.used[body.Invite] = keys
-	change := ledger.NewChange(&ledger.Admit{Agency: a, Audiences: []ledger.AudienceName{ledger.Everyone(n.id.Origin.Jurisdiction())}})
+	change := ledger.NewChange(&ledger.Admit{Agency: a, Audiences: body.Audiences})
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	r, err := n.author.Govern(ctx, &ledger.Propose{Roster: state.Governance.Version, Change: change})

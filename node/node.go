@@ -288,7 +288,7 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, run := range []func(context.Context) error{
 		n.runCluster, n.whileWriting(n.found), n.askAgain, n.board.Run, n.author.Run, n.whileWriting(n.cosign.Run), n.whileWriting(n.makeEpochs),
 		n.whileWriting(n.keepSeals), n.access.Run, n.watchSpace, n.serveAPI, n.whileWriting(n.owes.Run), n.whileWriting(n.tells.Run),
-		n.whileWriting(n.keepFormerKeys), n.finishRewind, n.notices.run, n.drafts.Run, n.triage.Run, n.finder.Run,
+		n.whileWriting(n.keepFormerKeys), n.whileWriting(n.keepGrants), n.finishRewind, n.notices.run, n.drafts.Run, n.triage.Run, n.finder.Run,
 	} {
 		group.Go(func() error { return n.survive(run(ctx)) })
 	}

@@ -24,6 +24,43 @@ type opener struct {
 	ring    *crypto.Keyring // guarded by mu
 	scanned uint64          // guarded by mu; governance entries below this index have been read
 	bad     []badShare      // guarded by mu; epochs whose share for us does not match
+	past    past            // guarded by mu
+}
+
+// past is what is known of an audience's epochs: every certificate, and the keys that opened for us.
+type past map[epochName]*epochKey
+
+type epochName struct {
+	audience ledger.AudienceName
+	epoch    uint64
+}
+
+type epochKey struct {
+	certificate *crypto.Certificate
+	key         *crypto.AgencyKey // nil where it is not ours
+}
+
+func (p past) note(e ledger.Epoch, key *crypto.AgencyKey) {
+	c, err := crypto.ParseCertificate(e.Certificate)
+	if err != nil {
+		return // State accepts none such
+	}
+	p[epochName{e.Audience, e.Number}] = &epochKey{c, key}
+}
+
+// epochKeys returns the keys of an audience's epochs; ok is false where one of them is not ours.
+func (o *opener) epochKeys(audience ledger.AudienceName, first, last uint64) (keys []*crypto.AgencyKey, ok bool) {
+	o.learn()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for e := first; e <= last; e++ {
+		x := o.past[epochName{audience, e}]
+		if x == nil || x.key == nil {
+			return nil, false
+		}
+		keys = append(keys, x.key)
+	}
+	return keys, true
 }
 
 type badShare struct {
@@ -117,8 +154,13 @@ func (o *opener) take(payload []byte, index uint64) bool {
 	if err != nil {
 		return false // newer than this node
 	}
+	if o.past == nil {
+		o.past = past{}
+	}
 	var epoch ledger.Epoch
 	switch a := act.(type) {
+	case *ledger.HandOver:
+		return o.takeOver(a, index)
 	case *ledger.Genesis:
 		epoch = a.Epoch
 	case *ledger.NewEpoch:
@@ -127,6 +169,7 @@ func (o *opener) take(payload []byte, index uint64) bool {
 		return false
 	}
 	key, err := epoch.OpenShare(o.agency, o.ring)
+	o.past.note(epoch, nil)
 	if errors.Is(err, crypto.ErrNotForUs) {
 		return false
 	}
@@ -135,6 +178,29 @@ func (o *opener) take(payload []byte, index uint64) bool {
 		o.bad = append(o.bad, badShare{epoch.Audience, epoch.Number})
 		return false
 	}
+	o.past.note(epoch, key)
 	o.ring = o.ring.With(key)
+	return true
+}
+
+// takeOver takes earlier keys that were handed over to this agency; all of them match, or none is taken.
+func (o *opener) takeOver(h *ledger.HandOver, index uint64) bool {
+	if h.Agency != o.agency {
+		return false
+	}
+	keys, err := h.Open(o.ring, func(epoch uint64) *crypto.Certificate {
+		if x := o.past[epochName{h.Audience, epoch}]; x != nil {
+			return x.certificate
+		}
+		return nil
+	})
+	if err != nil {
+		o.log.Error("earlier audience keys that were handed over do not match", "audience", h.Audience, "first", h.First, "index", index, "error", err)
+		return false
+	}
+	for i, k := range keys {
+		o.past[epochName{h.Audience, h.First + uint64(i)}].key = k
+		o.ring = o.ring.With(k)
+	}
 	return true
 }

@@ -54,6 +54,9 @@ func describeProposal(g *ledger.Governance, p ledger.Proposal) api.Proposal {
 			x.Fingerprint = certificate.Fingerprint().String()
 		}
 		x.Text = fmt.Sprintf("admits %s (%s) to %s: from the next epoch on it reads what is sealed to them, here and from partners", c.Agency.ID, c.Agency.Name, joinNames(c.Audiences))
+		if len(c.Audiences) == 0 {
+			x.Text = fmt.Sprintf("admits %s (%s) to no audience: it reads only what is sealed to it by name", c.Agency.ID, c.Agency.Name)
+		}
 	case *ledger.Link:
 		sum := sha256.Sum256(c.Card.Encode())
 		x.Subject, x.Fingerprint = string(c.Card.Origin), hex.EncodeToString(sum[:])
@@ -76,12 +79,26 @@ func describeProposal(g *ledger.Governance, p ledger.Proposal) api.Proposal {
 	case *ledger.SetPolicy:
 		x.Subject = "policy"
 		x.Text = "changes the policy: " + strings.Join(api.PolicyChanges(g.Policy, c.Policy), "; ")
+	case *ledger.SetAudience:
+		x.Subject = string(c.Name)
+		x.Text = fmt.Sprintf("makes %s the audience %s: they read what is sealed to it from its next epoch on, here and from partners", joinIDs(c.Members), c.Name)
+	case *ledger.Grant:
+		x.Subject = string(c.Agency)
+		x.Text = fmt.Sprintf("opens the past to %s: the keys of epochs %d to %d of %s, with which it reads everything that was sealed to them, of every agency here and of partners", c.Agency, c.First, c.Last, c.Audience)
 	case *ledger.RaiseFormat:
 		x.Text = fmt.Sprintf("raises the format to %d: nodes with an older binary stop until they are upgraded", c.Format)
 	default:
 		x.Text = "changes the roster: " + p.Change.Name
 	}
 	return x
+}
+
+func joinIDs(ids []ledger.AgencyID) string {
+	var out []string
+	for _, id := range ids {
+		out = append(out, string(id))
+	}
+	return strings.Join(out, ", ")
 }
 
 func joinNames(names []ledger.AudienceName) string {

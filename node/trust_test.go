@@ -263,3 +263,83 @@ func TestANodeReplacesItsOldOne(t *testing.T) {
 		t.Errorf("a stranger's node was taken: %v", err)
 	}
 }
+
+// TestANewcomerReadsWhatItIsGranted: nothing of the past before, then exactly what was granted, also on a board built anew.
+// A further audience is read by those in it, and a support body reads only what names it.
+func TestANewcomerReadsWhatItIsGranted(t *testing.T) {
+	nodes, configs := jurisdiction(t, 2, nil)
+	lab := nodes[0].As(t, api.RoleLab)
+	raise := func(key string, b byte, to ...string) string {
+		t.Helper()
+		var id string
+		nodetest.Until(t, "raised", func() bool {
+			w, err := lab.Raise(t.Context(), key, api.RaiseAlert{Signals: md5(b), Audience: to})
+			id = w.ID
+			return err == nil
+		})
+		return id
+	}
+	old := raise("old", 1)
+	for _, c := range []struct {
+		agency    string
+		audiences []string
+	}{{"in/a2", nil}, {"in/support", []string{"none"}}} {
+		inv, err := nodes[0].Operator.Invite(t.Context(), api.Invite{Agency: c.agency, Audiences: c.audiences})
+		if err != nil {
+			t.Fatal(err)
+		}
+		config := nodetest.Config(t, filepath.Join(t.TempDir(), "n"))
+		joined, err := node.Join(t.Context(), config, node.Joining{Token: inv.Token, Suite: crypto.SuiteClassic})
+		if err != nil {
+			t.Fatal(err)
+		}
+		approve(t, nodes[1], joined.Proposal)
+		nodes, configs = append(nodes, nodetest.Run(t, config)), append(configs, config)
+	}
+	newcomer, support := nodes[2].As(t, api.RoleLab), nodes[3].As(t, api.RoleLab)
+	nodetest.Until(t, "the next epoch", func() bool { a := agencies(t, nodes[2]).Audiences[0]; return a.Epoch == 3 && len(a.Members) == 3 })
+	set, err := nodes[0].Operator.SetAudience(t.Context(), api.SetAudience{Name: "in/@desk", Members: []string{"in/a0", "in/a2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	approve(t, nodes[1], set.ID)
+	desk, named := raise("desk", 2, "in/@desk"), raise("named", 3, "in/a0", "in/support")
+	after := raise("after", 4)
+
+	reads := func(c *api.Client, id string) bool { _, err := c.Alert(t.Context(), id); return err == nil }
+	nodetest.Until(t, "the newcomer reads what came after it", func() bool { return reads(newcomer, desk) && reads(newcomer, after) })
+	nodetest.Until(t, "the support body reads what names it", func() bool { return reads(support, named) })
+	if reads(newcomer, old) || reads(newcomer, named) || reads(support, after) || reads(support, desk) || reads(nodes[1].As(t, api.RoleLab), desk) {
+		t.Fatal("somebody reads what is not for it")
+	}
+
+	if _, err := nodes[2].Operator.Grant(t.Context(), api.Grant{Agency: "in/a1", Audience: "in/*", First: 1, Last: 1}); status(err) != 409 {
+		t.Errorf("an agency proposed to give what it does not hold: %v", err)
+	}
+	grant, err := nodes[0].Operator.Grant(t.Context(), api.Grant{Agency: "in/a2", Audience: "in/*", Last: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodetest.Until(t, "the approval says what it opens", func() bool {
+		for _, p := range agencies(t, nodes[1]).Proposals {
+			if strings.Contains(p.Text, "epochs 1 to 2 of in/*") && strings.Contains(p.Text, "of partners") {
+				return true
+			}
+		}
+		return false
+	})
+	if reads(newcomer, old) {
+		t.Fatal("opened before it was approved")
+	}
+	approve(t, nodes[1], grant.ID)
+	nodetest.Until(t, "the newcomer reads what it was granted", func() bool { return reads(newcomer, old) })
+	if reads(newcomer, named) {
+		t.Error("it reads more than that")
+	}
+	nodes[2].Stop()
+	if err := os.RemoveAll(filepath.Join(configs[2].Dir, "board")); err != nil {
+		t.Fatal(err)
+	}
+	again := nodetest.Run(t, configs[2]).As(t, api.RoleLab)
+	nodetest.Until(t, "a board built anew reads it, too", func() bool { return reads(again, old) && reads(again, after) })
+}

@@ -97,6 +97,7 @@ func agencyInvite(o *options) *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&i.Hours, "hours", 24, "how long it is valid")
+	cmd.Flags().StringSliceVar(&i.Audiences, "audience", nil, "audiences it is admitted to (default everyone; none for a support body)")
 	return cmd
 }
 
@@ -175,16 +176,8 @@ func (o *options) agencies(a api.Agencies) {
 	}
 	fmt.Fprintln(p.out)
 	p.table([]string{"AGENCY", "NAME", "ROLE", "ADDRESS", "AUDIENCES", "FINGERPRINT"}, rows)
-	rows = [][]string{}
-	for _, x := range a.Audiences {
-		state := "current"
-		if x.Stale {
-			state = "stale: waiting for a new epoch"
-		}
-		rows = append(rows, []string{x.Name, num(x.Epoch), state, strings.Join(x.Members, ",")})
-	}
 	fmt.Fprintln(p.out)
-	p.table([]string{"AUDIENCE", "EPOCH", "STATE", "MEMBERS"}, rows)
+	o.audienceTable(a.Audiences)
 	for _, x := range a.Proposals {
 		fmt.Fprintf(p.out, "\nproposal %s by %s, %d of %d approvals (%s)\n  %s\n", x.ID, x.Author, len(x.Approvals), x.Needs, strings.Join(x.Approvals, ", "), safe(x.Text))
 		if x.Outside {

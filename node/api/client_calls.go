@@ -112,6 +112,16 @@ func (c *Client) Withdraw(ctx context.Context, proposal string) (Written, error)
 	return ask[Written](ctx, c, call{method: http.MethodDelete, path: "/v1/proposals/" + url.PathEscape(proposal)})
 }
 
+// SetAudience proposes who is in an audience.
+func (c *Client) SetAudience(ctx context.Context, a SetAudience) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/audiences", body: a})
+}
+
+// Grant proposes to open an audience's past to an agency.
+func (c *Client) Grant(ctx context.Context, g Grant) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/grants", body: g})
+}
+
 // Remove proposes that an agency leaves.
 func (c *Client) Remove(ctx context.Context, r Removal) (Written, error) {
 	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/removals", body: r})

@@ -28,7 +28,7 @@ func (s *Server) networkRoutes() {
 		if hours == 0 {
 			hours = defaultHours
 		}
-		inv, err := s.cfg.Node.Invite(in.Body.Agency, time.Duration(hours)*time.Hour)
+		inv, err := s.cfg.Node.Invite(in.Body.Agency, in.Body.Audiences, time.Duration(hours)*time.Hour)
 		return &body[Invitation]{inv}, err
 	})
 	route(s, http.MethodPost, "/v1/proposals/{id}/approval", "approve", "Approve an open proposal", governors, func(ctx context.Context, in *proposalPath) (*body[Written], error) {
@@ -36,6 +36,12 @@ func (s *Server) networkRoutes() {
 	})
 	route(s, http.MethodDelete, "/v1/proposals/{id}", "withdraw", "Take this agency's own open proposal back", governors, func(ctx context.Context, in *proposalPath) (*body[Written], error) {
 		return s.governed(s.cfg.Node.Withdraw(ctx, in.ID))
+	})
+	route(s, http.MethodPost, "/v1/audiences", "setAudience", "Propose who is in an audience", governors, func(ctx context.Context, in *body[SetAudience]) (*body[Written], error) {
+		return s.governed(s.cfg.Node.SetAudience(ctx, in.Body.Name, in.Body.Members))
+	})
+	route(s, http.MethodPost, "/v1/grants", "grant", "Propose to open an audience's past to an agency", governors, func(ctx context.Context, in *body[Grant]) (*body[Written], error) {
+		return s.governed(s.cfg.Node.Grant(ctx, in.Body.Agency, in.Body.Audience, in.Body.First, in.Body.Last))
 	})
 	route(s, http.MethodPost, "/v1/removals", "remove", "Propose that an agency leaves", governors, func(ctx context.Context, in *body[Removal]) (*body[Written], error) {
 		return s.governed(s.cfg.Node.Remove(ctx, in.Body.Agency))

@@ -48,7 +48,13 @@ type Node interface {
 	// Leaf returns the leaf hash of an entry of our ledger.
 	Leaf(index ledger.Index) ([32]byte, error)
 	Agencies() Agencies
-	Invite(agency string, valid time.Duration) (Invitation, error)
+	// Invite invites an agency to audiences: none named is everyone, "none" is no audience.
+	Invite(agency string, audiences []string, valid time.Duration) (Invitation, error)
+	// SetAudience proposes who is in an audience.
+	SetAudience(ctx context.Context, name string, members []string) (author.Receipt, error)
+	// Grant proposes to open an audience's past to an agency: the keys of epochs first to last; zero is the first, and the
+	// one in force.
+	Grant(ctx context.Context, agency, audience string, first, last uint64) (author.Receipt, error)
 	Approve(ctx context.Context, proposal string) (author.Receipt, error)
 	// Policy is what is in force, with the version of roster and policy.
 	Policy() (p ledger.Policy, version uint64)

@@ -300,6 +300,22 @@ type Key struct {
 type Invite struct {
 	Agency string `json:"agency" doc:"Id of the agency that is to join, such as in/mh-cyber"`
 	Hours  int    `json:"hours,omitempty" minimum:"1" maximum:"720" doc:"How long the invitation is valid; 24"`
+	// Audiences it is admitted to: everyone where none is named; "none" for a support body or a platform.
+	Audiences []string `json:"audiences,omitempty" maxItems:"64"`
+}
+
+// SetAudience is the body of POST /v1/audiences.
+type SetAudience struct {
+	Name    string   `json:"name" maxLength:"65" doc:"Such as in/@desk"`
+	Members []string `json:"members" minItems:"1" maxItems:"256" doc:"All of them, also those that are in it already"`
+}
+
+// Grant is the body of POST /v1/grants.
+type Grant struct {
+	Agency   string `json:"agency" maxLength:"65" doc:"Who is to read the past"`
+	Audience string `json:"audience" maxLength:"65"`
+	First    uint64 `json:"first,omitempty" doc:"First epoch; 1"`
+	Last     uint64 `json:"last,omitempty" doc:"Last epoch; the one in force"`
 }
 
 // Invitation is shown once.

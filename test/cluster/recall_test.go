@@ -187,3 +187,54 @@ func once(t *testing.T, n *network.Network) {
 		}
 	}
 }
+
+// TestWhoLeftIsNotOverdue: an agency whose key was rotated answers still, and one that was removed is shown as removed; so
+// the recall can be complete.
+func TestWhoLeftIsNotOverdue(t *testing.T) {
+	ctx := t.Context()
+	n := start(t, three...)
+	a, b, c := n.Node("in/a"), n.Node("in/b"), n.Node("in/c")
+	wide, err := a.Work.Raise(ctx, "wide", api.RaiseAlert{Signals: network.RandomSignals()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named, err := a.Work.Raise(ctx, "named", api.RaiseAlert{Signals: network.RandomSignals(), Audience: []string{"in/a", "in/b", "in/c"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settled(t, n, "in")
+	rotation, err := b.Operator.RotateKey(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, by := range []ledger.AgencyID{"in/a", "in/c"} {
+		if err := n.Approve(ctx, by, rotation.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	epoch(t, n, "in/a", 3)
+	c.Stop()
+	for _, id := range []string{wide.ID, named.ID} {
+		if err := network.Eventually(ctx, 40*time.Second, func() error { // while the next epoch is made it is asked again
+			_, err := a.Work.Retract(ctx, "r-"+id, id, api.Retract{Reason: "another file"})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		recallIs(t, b, id, "in/a=done in/b=done in/c=not-yet-heard")
+	}
+	removal, err := a.Operator.Remove(ctx, api.Removal{Agency: "in/c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Approve(ctx, "in/b", removal.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{wide.ID, named.ID} {
+		for _, by := range []*network.Node{a, b} {
+			if r := recallIs(t, by, id, "in/a=done in/b=done in/c=removed"); !r.Complete || r.Removed != 1 || r.Overdue != 0 {
+				t.Errorf("%s: %+v", by.Agency, r)
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
@@ -264,11 +265,10 @@ func fold(items []*Item) [][]*Item {
 	place := make(map[string]int, len(items))
 	var name []byte
 	for _, it := range items {
-		if len(it.Prints) == 0 {
+		if name = files.next(name[:0], len(it.Prints)); len(name) == 0 {
 			groups = append(groups, []*Item{it})
 			continue
 		}
-		name = files.name(name[:0], it)
 		at, ok := place[string(name)]
 		if !ok {
 			at = len(groups)
@@ -284,14 +284,23 @@ func fold(items []*Item) [][]*Item {
 type sets struct {
 	number map[Print]int32
 	parent []int32
+	files  []int32 // the number of one signal of each file, in the order of reports
 	ids    []int32 // of one report, while it is named
 }
 
 func newSets(items []*Item) *sets {
-	s := &sets{number: make(map[Print]int32, 2*len(items))}
+	files, prints := 0, 0
+	for _, it := range items {
+		files += len(it.Prints)
+		for _, file := range it.Prints {
+			prints += len(file)
+		}
+	}
+	s := &sets{number: make(map[Print]int32, prints), parent: make([]int32, 0, prints), files: make([]int32, 0, files)}
 	for _, it := range items {
 		for _, file := range it.Prints {
 			first := s.of(file[0])
+			s.files = append(s.files, first)
 			for _, p := range file[1:] {
 				s.parent[s.root(s.of(p))] = s.root(first)
 			}
@@ -317,15 +326,17 @@ func (s *sets) root(n int32) int32 {
 	return n
 }
 
-// name appends what the reports with the same files have in common.
-func (s *sets) name(to []byte, it *Item) []byte {
+// next appends what reports with the same files have in common, for the next report, which has so many files; nothing
+// where it has none.
+func (s *sets) next(to []byte, files int) []byte {
 	s.ids = s.ids[:0]
-	for _, file := range it.Prints {
-		s.ids = append(s.ids, s.root(s.number[file[0]]))
+	for _, n := range s.files[:files] {
+		s.ids = append(s.ids, s.root(n))
 	}
+	s.files = s.files[files:]
 	slices.Sort(s.ids)
 	for _, id := range slices.Compact(s.ids) {
-		to = append(to, byte(id>>24), byte(id>>16), byte(id>>8), byte(id))
+		to = binary.BigEndian.AppendUint32(to, uint32(id))
 	}
 	return to
 }

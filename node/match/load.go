@@ -7,8 +7,8 @@ import (
 )
 
 // Load files many fingerprints at once, much faster than Apply and with all cores. They become visible piece by piece,
-// all of them when it returns. What is changed by others meanwhile is not undone. Of a pair twice in the sequence, on two
-// lists, either stays. An error of the sequence, or a change that is refused or that takes away, ends it.
+// all of them when it returns. What is changed by others meanwhile is not undone. A pair may stand in the sequence twice,
+// but on one list only. An error of the sequence, or a change that is refused or that takes away, ends it.
 func (x *Index) Load(all iter.Seq2[Change, error]) (err error) {
 	var stages [spaces]*stage
 	defer func() {
@@ -45,13 +45,14 @@ const firstStage = 1 << 14 // pairs
 
 // stage gathers pairs of one space until they make a segment.
 type stage struct {
-	space *space
-	pairs *pairs
-	begun int
+	space  *space
+	before *view // what was there before; what is filed there already is moved
+	pairs  *pairs
+	begun  int
 }
 
 func newStage(s *space) *stage {
-	t := &stage{space: s}
+	t := &stage{space: s, before: s.view.Load()}
 	t.begin()
 	return t
 }
@@ -64,7 +65,7 @@ func (t *stage) begin() {
 }
 
 func (t *stage) add(c *change) {
-	if t.space.has(c) {
+	if t.before.filed(c.key[:t.space.width], c.word.ref()) {
 		t.space.apply([]change{*c})
 		return
 	}

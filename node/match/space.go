@@ -91,17 +91,17 @@ func (s *space) change(v *view, c *change) *view {
 	return v
 }
 
-// has says whether a pair is there, live or gone.
-func (s *space) has(c *change) (found bool) {
-	v := s.view.Load()
+// filed says whether a pair is there, live or gone.
+func (v *view) filed(key []byte, ref Ref) (found bool) {
 	defer runtime.KeepAlive(v)
-	key := c.key[:s.width]
 	for _, g := range v.segments {
-		if row, ok := g.find(key); ok && cellOf(g.cells(row), c.word.ref()) != nil {
+		if row, ok := g.find(key); ok && cellOf(g.cells(row), ref) != nil {
 			return true
 		}
 	}
-	v.delta.find(key, func(row int) { found = found || load(&v.delta.words[row]).ref() == c.word.ref() })
+	if v.delta.n.Load() > 0 {
+		v.delta.find(key, func(row int) { found = found || load(&v.delta.words[row]).ref() == ref })
+	}
 	return found
 }
 

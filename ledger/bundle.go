@@ -119,7 +119,7 @@ type Check struct {
 	Name    string  `json:"check"`
 	Outcome Outcome `json:"outcome"`
 	Detail  string  `json:"detail"`
-	// Code is the exit code this failure gives (CONVENTIONS: 10 signature, 11 inclusion, 13 trust, 14 quorum, 15 form,
+	// Code is the exit code this failure gives (CONVENTIONS: 10 signature, 11 inclusion, 12 fork, 13 trust, 14 quorum, 15 form,
 	// 16 content).
 	Code int `json:"code,omitempty"`
 }
@@ -164,6 +164,7 @@ func (r *Report) add(name string, err error, code int, detail string) bool {
 const (
 	codeSignature = 10
 	codeInclusion = 11
+	codeFork      = 12
 	codeTrust     = 13
 	codeQuorum    = 14
 	codeForm      = 15

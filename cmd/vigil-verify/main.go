@@ -1,4 +1,4 @@
-// Command vigil-verify checks an evidence bundle offline: no network, no keys, nothing but the file and what the verifier
+// Command vigil-verify checks an evidence bundle, or a proof of a fork, offline: no network, no keys, nothing but the file and what the verifier
 // trusts. It links the core only.
 package main
 
@@ -16,8 +16,8 @@ import (
 
 const usage = `usage: vigil-verify [--trust FILE] [--receipt FILE] [--json] BUNDLE
 
-Exit codes: 0 verified · 2 usage · 10 a signature · 11 an inclusion proof · 13 not trusted, or trust not established ·
-14 too few cosignatures · 15 malformed or of a newer version · 16 content does not match its hash
+Exit codes: 0 verified · 2 usage · 10 a signature · 11 an inclusion proof · 12 a fork is proved ·
+13 not trusted, or trust not established · 14 too few cosignatures · 15 malformed or of a newer version · 16 content does not match its hash
 `
 
 const exitUsage = 2
@@ -59,6 +59,9 @@ func run(args []string, out, errs io.Writer) int {
 		return exitUsage
 	}
 	report := ledger.VerifyBundle(bundle, trust)
+	if _, err := ledger.DecodeFork(bundle); err == nil {
+		report = ledger.VerifyFork(bundle, trust)
+	}
 	if *receiptFile != "" {
 		receipt, err := os.ReadFile(*receiptFile)
 		if err != nil {
@@ -92,11 +95,13 @@ func print(out io.Writer, r *ledger.Report) {
 	result := "VERIFIED"
 	for i, c := range r.Checks {
 		fmt.Fprintf(out, "%2d. %-12s %-7s %s\n", i+1, c.Name, strings.ToUpper(string(c.Outcome)), clean(c.Detail))
-		if c.Outcome != ledger.Passed && result == "VERIFIED" {
+		if c.Name == "fork" {
+			result = fmt.Sprintf("FORK PROVED (%s)", clean(c.Detail))
+		} else if c.Outcome != ledger.Passed && result == "VERIFIED" {
 			result = fmt.Sprintf("NOT VERIFIED (%s: %s)", c.Name, clean(c.Detail))
 		}
 	}
-	if r.Author != "" {
+	if len(r.Types) > 0 {
 		fmt.Fprintf(out, "\n%s stated: %s\nin ledger %s, entry %d\nauthored %s (the author's word)\n", r.Author, clean(strings.Join(r.Types, ", ")), r.Ledger, r.Index, r.Authored.Format(time.RFC3339))
 	}
 	if r.Verified {

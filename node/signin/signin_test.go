@@ -24,7 +24,6 @@ import (
 type people struct {
 	mu    sync.Mutex
 	facts map[noun.Key][]noun.Fact
-	order uint64
 }
 
 func (p *people) add(name, code string, roles ...string) noun.Key {

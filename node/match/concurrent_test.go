@@ -2,6 +2,7 @@ package match
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -9,94 +10,109 @@ import (
 	"vigil/ledger/alert"
 )
 
+const eachWriter = 6 * deltaRows
+
+// writing is a writer that adds pairs and takes each away half of its pairs later. Pair i is there from added > i until
+// going > i, and gone from gone > i on.
+type writing struct {
+	x                  *Index
+	number             int
+	values             [][]byte
+	added, going, gone atomic.Int64
+}
+
+func (w *writing) signal(i int) alert.Signal {
+	if i%2 == 0 {
+		return pdq(w.values[i])
+	}
+	return alert.Signal{Algorithm: alert.SHA256, Value: w.values[i]}
+}
+
+func (w *writing) ref(i int) Ref { return Ref(w.number*eachWriter + i) }
+
+func (w *writing) run() error {
+	for i := range eachWriter {
+		if err := w.x.Apply(Change{Signal: w.signal(i), Ref: w.ref(i)}); err != nil {
+			return err
+		}
+		w.added.Store(int64(i + 1))
+		j := i - eachWriter/2
+		if j < 0 {
+			continue
+		}
+		w.going.Store(int64(j + 1))
+		if err := w.x.Apply(Change{Signal: w.signal(j), Ref: w.ref(j), Gone: true}); err != nil {
+			return err
+		}
+		w.gone.Store(int64(j + 1))
+	}
+	return nil
+}
+
+// read looks for one pair and says what is wrong.
+func (w *writing) read(s source) error {
+	i := s.IntN(int(w.added.Load()) + 1)
+	if i == eachWriter {
+		return nil
+	}
+	there, over := int(w.added.Load()) > i, int(w.gone.Load()) > i
+	q := Query{Signal: w.signal(i)}
+	if i%2 == 0 {
+		q.Signal.Value = s.flip(q.Signal.Value, s.IntN(DefaultRadius+1))
+	}
+	a, err := w.x.Find(q)
+	there = there && int(w.going.Load()) <= i
+	found := len(a.Hits) == 1 && a.Hits[0].Ref == w.ref(i)
+	if err != nil || there && !found || over && len(a.Hits) > 0 {
+		return fmt.Errorf("pair %d of %d: there %v, gone %v, found %v: %w", i, w.number, there, over, a.Hits, err)
+	}
+	return nil
+}
+
 // While writers add and take away, segments are sealed and merged, and the index is saved: a search finds all that was
 // there before it began and is still there when it has ended, and nothing that was gone before it began.
 func TestSearchesAmongWriters(t *testing.T) {
-	const (
-		writers, readers = 2, 2
-		each             = 6 * deltaRows
-	)
 	x, s := New(), newSource(11)
 	ctx, stop := context.WithCancel(t.Context())
-	var background sync.WaitGroup
+	var background, writers, readers sync.WaitGroup
 	background.Go(func() { _ = x.Run(ctx) })
 	background.Go(func() {
 		for ctx.Err() == nil {
 			reopenedSize(t, x)
 		}
 	})
-
-	// Pair i of a writer is there from added > i until going > i, and gone from gone > i on.
-	var added, going, gone [writers]atomic.Int64
-	values := [writers][][]byte{}
-	for w := range values {
-		for range each {
-			values[w] = append(values[w], s.value(32))
+	done := make(chan struct{})
+	for n := range 2 {
+		w := &writing{x: x, number: n}
+		for range eachWriter {
+			w.values = append(w.values, s.value(32))
 		}
-	}
-	signal := func(w, i int) alert.Signal {
-		if i%2 == 0 {
-			return pdq(values[w][i])
-		}
-		return alert.Signal{Algorithm: alert.SHA256, Value: values[w][i]}
-	}
-	var writing, reading sync.WaitGroup
-	for w := range writers {
-		writing.Go(func() {
-			for i := range each {
-				if err := x.Apply(Change{Signal: signal(w, i), Ref: Ref(w*each + i)}); err != nil {
-					t.Error(err)
-				}
-				added[w].Store(int64(i + 1))
-				if j := i - each/2; j >= 0 {
-					going[w].Store(int64(j + 1))
-					if err := x.Apply(Change{Signal: signal(w, j), Ref: Ref(w*each + j), Gone: true}); err != nil {
-						t.Error(err)
-					}
-					gone[w].Store(int64(j + 1))
-				}
+		writers.Go(func() {
+			if err := w.run(); err != nil {
+				t.Error(err)
 			}
 		})
-	}
-	done := make(chan struct{})
-	for r := range readers {
-		s := newSource(uint64(100 + r))
-		reading.Go(func() {
+		s := newSource(uint64(100 + n))
+		readers.Go(func() {
 			for {
 				select {
 				case <-done:
 					return
 				default:
 				}
-				w := s.IntN(writers)
-				i := s.IntN(int(added[w].Load()) + 1)
-				if i == each {
-					continue
-				}
-				there, over := int(added[w].Load()) > i, int(gone[w].Load()) > i
-				q := Query{Signal: signal(w, i)}
-				if i%2 == 0 {
-					q.Signal.Value = s.flip(q.Signal.Value, s.IntN(DefaultRadius+1))
-				}
-				a, err := x.Find(q)
-				if err != nil {
+				if err := w.read(s); err != nil {
 					t.Error(err)
-				}
-				there = there && int(going[w].Load()) <= i
-				found := len(a.Hits) == 1 && a.Hits[0].Ref == Ref(w*each+i)
-				if there && !found || over && len(a.Hits) > 0 {
-					t.Errorf("pair %d of %d: there %v, gone %v, found %v", i, w, there, over, a.Hits)
 				}
 			}
 		})
 	}
-	writing.Wait()
+	writers.Wait()
 	close(done)
-	reading.Wait()
+	readers.Wait()
 	stop()
 	background.Wait()
-	if z := x.Size(); z.Refs != writers*each/2 {
-		t.Errorf("%+v, want %d refs", z, writers*each/2)
+	if z := x.Size(); z.Refs != eachWriter {
+		t.Errorf("%+v, want %d refs", z, eachWriter)
 	}
 }
 

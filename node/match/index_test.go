@@ -80,7 +80,7 @@ func drawnSignals(s source) func() alert.Signal {
 	}
 	return func() alert.Signal {
 		a := alert.PDQ // mostly, so that deltas fill up
-		if s.IntN(4) == 0 {
+		if s.IntN(10) == 0 {
 			a = alert.Algorithms()[s.IntN(len(alert.Algorithms()))]
 		}
 		x := alert.Signal{Algorithm: a, Value: next[a]()}
@@ -102,7 +102,7 @@ func TestIndexAgreesWithAList(t *testing.T) {
 			return Change{Signal: signal(), Ref: Ref(s.IntN(40)), List: List(s.IntN(4)), Gone: gone && s.IntN(3) == 0}
 		}
 		several := func(t *rapid.T, gone bool) []Change {
-			out := make([]Change, rapid.IntRange(1, deltaRows*5/4).Draw(t, "changes"))
+			out := make([]Change, rapid.IntRange(1, deltaRows).Draw(t, "changes"))
 			for i := range out {
 				out[i] = draw(gone)
 			}
@@ -163,7 +163,7 @@ func TestIndexAgreesWithAList(t *testing.T) {
 				if z := x.Size(); z.Refs != refs {
 					t.Fatalf("%d refs, want %d", z.Refs, refs)
 				}
-				for range 5 {
+				for range 3 {
 					ask(t, s, x, n, signal())
 				}
 			},

@@ -40,7 +40,7 @@ func TestCrowdedBucketsAreLeftOut(t *testing.T) {
 	half := s.value(16)
 	next := func() []byte { return append(append([]byte(nil), half...), s.value(16)...) }
 	r, tables, values := skewed(n, next)
-	for range 20 {
+	for range 8 {
 		key := s.flip(values[s.IntN(n)], s.IntN(DefaultRadius+1))
 		cost, found := spent(r, tables, key, DefaultRadius)
 		if cost > n*sweptCost/2 {
@@ -55,7 +55,7 @@ func TestCrowdedBucketsAreLeftOut(t *testing.T) {
 // Where no thresholds help, because everything is near everything, all hashes are compared: a search never costs more
 // than a few times that.
 func TestNothingCostsMoreThanAFewSweeps(t *testing.T) {
-	const n = 100_000
+	const n = 30_000
 	for name, next := range map[string]func(s source) func() []byte{
 		"near one another": func(s source) func() []byte {
 			centre := s.value(32)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"vigil/ledger"
+	"vigil/ledger/alert"
 	"vigil/node/api"
 )
 
@@ -38,3 +39,13 @@ func (n *Node) Governance() *ledger.Governance { return n.store.State().Governan
 
 // Withhold makes a node of this configuration, when it leads, pretend never to have got some entries.
 func (c *Config) Withhold(f func(ledger.Entry) bool) { c.withhold = f }
+
+// Filed says whether the index holds a fingerprint.
+func (n *Node) Filed(s alert.Signal) bool {
+	x := n.finder.index.Load()
+	if x == nil {
+		return false
+	}
+	has, err := x.Has(&s)
+	return err == nil && has
+}

@@ -3,6 +3,7 @@ package node_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"log/slog"
@@ -33,6 +34,20 @@ func asked(algorithm, value string) []api.Fingerprint {
 	return []api.Fingerprint{{Algorithm: algorithm, Value: value}}
 }
 
+// raised raises an alert, again while the node says that time mends it.
+func raised(t testing.TB, c *api.Client, a api.RaiseAlert) (w api.Written) {
+	t.Helper()
+	key := rand.Text()
+	nodetest.Until(t, "an alert is raised", func() bool {
+		var err error
+		if w, err = c.Raise(context.Background(), key, a); err != nil && status(err) != http.StatusServiceUnavailable {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+	return w
+}
+
 // matched asks for one row, where the index is in step.
 func matched(t testing.TB, c *api.Client, q api.Match) api.MatchResult {
 	t.Helper()
@@ -61,14 +76,7 @@ func TestNearCopiesAreFound(t *testing.T) {
 	r := nodetest.Run(t, c)
 	ctx := t.Context()
 	analyst, platform := r.As(t, api.RoleAnalyst), r.As(t, api.RolePlatform)
-	raise := func(a api.RaiseAlert) api.Written {
-		t.Helper()
-		w, err := analyst.Raise(ctx, "", a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w
-	}
+	raise := func(a api.RaiseAlert) api.Written { return raised(t, analyst, a) }
 	facts := api.AlertFacts{Urgency: "priority", Classifications: []api.Classification{{Scheme: "interpol-baseline", Value: "baseline"}}, Handling: &api.Handling{TLP: "amber"}}
 	w := raise(api.RaiseAlert{AlertFacts: facts, Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(9, 0)}, {Algorithm: "md5", Value: strings.Repeat("1a", 15) + "00"}}})
 	raise(api.RaiseAlert{AlertFacts: api.AlertFacts{Exercise: true}, Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(9, 1)}}})
@@ -115,6 +123,11 @@ func TestNearCopiesAreFound(t *testing.T) {
 	if got := matched(t, analyst, api.Match{Rows: [][]api.Fingerprint{asked("pdq", pdqOf(9, 5))}}); got.Verdict != api.MatchNone {
 		t.Errorf("retracted, and found: %+v", got)
 	}
+	s, err := alert.ParseSignal("pdq:" + pdqOf(9, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodetest.Until(t, "it is not in the index either", func() bool { return !r.Node.Filed(s) })
 }
 
 // Every bad row gets a word, and the others their answers.
@@ -122,9 +135,7 @@ func TestBadRowsAreRefusedAlone(t *testing.T) {
 	r := nodetest.Run(t, nodetest.Found(t))
 	analyst := r.As(t, api.RoleAnalyst)
 	good := asked("pdq", pdqOf(5, 0))
-	if _, err := analyst.Raise(t.Context(), "", api.RaiseAlert{Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(5, 0)}}}); err != nil {
-		t.Fatal(err)
-	}
+	raised(t, analyst, api.RaiseAlert{Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(5, 0)}}})
 	untilMatched(t, analyst, good, api.MatchHit)
 	high, low := 101, -1
 	bad := map[string][]api.Fingerprint{
@@ -177,9 +188,7 @@ func TestFilmsAreFound(t *testing.T) {
 	for i := range 10 {
 		film = append(film, api.Signal{Algorithm: "vpdq-frame", Value: pdqOf(byte(20+7*i), 0)})
 	}
-	if _, err := analyst.Raise(t.Context(), "", api.RaiseAlert{Signals: film}); err != nil {
-		t.Fatal(err)
-	}
+	raised(t, analyst, api.RaiseAlert{Signals: film})
 	var cut []api.Fingerprint
 	for i := range 5 {
 		cut = append(cut, api.Fingerprint{Algorithm: "vpdq-frame", Value: pdqOf(byte(20+7*i), 4)})
@@ -213,9 +222,7 @@ func TestIndexComesBack(t *testing.T) {
 	r := nodetest.Run(t, c)
 	analyst := r.As(t, api.RoleAnalyst)
 	first := asked("pdq", pdqOf(5, 9))
-	if _, err := analyst.Raise(t.Context(), "", api.RaiseAlert{Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(5, 0)}}}); err != nil {
-		t.Fatal(err)
-	}
+	raised(t, analyst, api.RaiseAlert{Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(5, 0)}}})
 	untilMatched(t, analyst, first, api.MatchHit)
 	r.Stop()
 	index, board := filepath.Join(c.Dir, "match", "index"), filepath.Join(c.Dir, "board")
@@ -246,122 +253,155 @@ func TestIndexComesBack(t *testing.T) {
 	}
 }
 
-// A platform's own index follows a node: additions and withdrawals, across restarts and a board that was built anew.
-func TestPlatformsFollow(t *testing.T) {
-	c := nodetest.Found(t)
-	r := nodetest.Run(t, c)
-	ctx := t.Context()
-	analyst := r.As(t, api.RoleAnalyst)
-	raise := func(seed byte, exercise bool) string {
-		t.Helper()
-		w, err := analyst.Raise(ctx, "", api.RaiseAlert{AlertFacts: api.AlertFacts{Exercise: exercise}, Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(seed, 0)}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w.ID
-	}
-	early := raise(10, false)
-	stays := raise(30, false)
-	raise(50, true)
-	strict := api.AlertFacts{Handling: &api.Handling{TLP: "amber+strict"}}
-	if _, err := analyst.Raise(ctx, "", api.RaiseAlert{AlertFacts: strict, Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(90, 0)}}}); err != nil {
-		t.Fatal(err)
-	}
+// following is a platform that follows a node.
+func following(t testing.TB, r *nodetest.Running) feed.Config {
 	target := r.Target(t, api.RolePlatform)
-	cfg := feed.Config{
+	return feed.Config{
 		Client: nodetest.HTTP(t, r.Addresses.Pin), URL: target.Server, Token: target.Token, Path: filepath.Join(t.TempDir(), "index"), Log: nodetest.Quiet,
 	}
-	has := func(f *feed.Feed, seed byte) bool {
+}
+
+// followed runs a feed until it is in step, and then until stop.
+func followed(t testing.TB, cfg feed.Config) (f *feed.Feed, stop func()) {
+	t.Helper()
+	f, err := feed.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(ctx) }()
+	nodetest.Until(t, "in step", f.InStep)
+	return f, func() {
+		t.Helper()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// holds says which of some fingerprints a platform has.
+func holds(t testing.TB, f *feed.Feed, seeds ...byte) string {
+	t.Helper()
+	var out []byte
+	for _, seed := range seeds {
 		s, err := alert.ParseSignal("pdq:" + pdqOf(seed, 0))
 		if err != nil {
 			t.Fatal(err)
 		}
-		ok, err := f.Index().Has(&s)
-		return ok && err == nil
+		if has, err := f.Index().Has(&s); err != nil {
+			t.Fatal(err)
+		} else if has {
+			out = append(out, seed)
+		}
 	}
-	follow := func(cfg feed.Config) (*feed.Feed, func() error) {
+	return string(out)
+}
+
+func plain(seed byte) api.RaiseAlert {
+	return api.RaiseAlert{Signals: []api.Signal{{Algorithm: "pdq", Value: pdqOf(seed, 0)}}}
+}
+
+// A platform's own index follows a node: additions and withdrawals, live and after a pause, casework or exercises, and
+// nothing that may not leave.
+func TestPlatformsFollow(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	ctx := t.Context()
+	analyst := r.As(t, api.RoleAnalyst)
+	early, stays := raised(t, analyst, plain('a')), raised(t, analyst, plain('b'))
+	drill, strict := plain('c'), plain('d')
+	drill.Exercise, strict.Handling = true, &api.Handling{TLP: "amber+strict"}
+	raised(t, analyst, drill)
+	raised(t, analyst, strict)
+	retract := func(w api.Written) {
 		t.Helper()
-		f, err := feed.Open(cfg)
-		if err != nil {
+		if _, err := analyst.Retract(ctx, "", w.ID, api.Retract{Reason: "wrong"}); err != nil {
 			t.Fatal(err)
 		}
-		run, stop := context.WithCancel(ctx)
-		ended := make(chan error, 1)
-		go func() { ended <- f.Run(run) }()
-		nodetest.Until(t, "in step", f.InStep)
-		return f, func() error { stop(); return <-ended }
 	}
-	f, stop := follow(cfg)
-	if !has(f, 10) || !has(f, 30) || has(f, 50) || has(f, 90) {
-		t.Error("what was there before, and may leave, is not what is followed")
+
+	cfg := following(t, r)
+	f, stop := followed(t, cfg)
+	if got := holds(t, f, 'a', 'b', 'c', 'd'); got != "ab" {
+		t.Errorf("from the beginning: %q", got)
 	}
 	kept, err := r.As(t, api.RoleAuditor).Access(ctx, api.AccessQuery{Verb: "alert.hand-on"})
 	if err != nil || len(kept.Records) != 1 || kept.Records[0].Count != 1 || kept.Records[0].Outcome != "refused" {
 		t.Errorf("%+v %v", kept, err)
 	}
-	raise(70, false)
-	if _, err := analyst.Retract(ctx, "", early, api.Retract{Reason: "wrong"}); err != nil {
-		t.Fatal(err)
-	}
-	nodetest.Until(t, "an addition and a withdrawal", func() bool { return has(f, 70) && !has(f, 10) })
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
+	raised(t, analyst, plain('e'))
+	retract(early)
+	nodetest.Until(t, "an addition and a withdrawal", func() bool { return holds(t, f, 'a', 'b', 'e') == "be" })
+	stop()
 
-	if _, err := analyst.Retract(ctx, "", stays, api.Retract{Reason: "wrong"}); err != nil {
-		t.Fatal(err)
+	retract(stays)
+	f, stop = followed(t, cfg)
+	if got := holds(t, f, 'a', 'b', 'c', 'd', 'e'); got != "e" {
+		t.Errorf("after a pause: %q", got)
 	}
-	f, stop = follow(cfg)
-	if has(f, 30) || !has(f, 70) {
-		t.Error("a start does not go on where the last ended")
+	stop()
+	cfg.Path, cfg.Exercise = filepath.Join(t.TempDir(), "index"), true
+	f, stop = followed(t, cfg)
+	if got := holds(t, f, 'a', 'b', 'c', 'd', 'e'); got != "c" {
+		t.Errorf("exercises: %q", got)
 	}
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	exercises := cfg
-	exercises.Path, exercises.Exercise = filepath.Join(t.TempDir(), "index"), true
-	f, stop = follow(exercises)
-	if !has(f, 50) || has(f, 70) {
-		t.Error("exercises")
-	}
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
+	stop()
+}
 
+// Where a node has built its board anew, a platform begins anew with it.
+func TestPlatformsBeginAnew(t *testing.T) {
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	analyst := r.As(t, api.RoleAnalyst)
+	wrong := raised(t, analyst, plain('a'))
+	raised(t, analyst, plain('b'))
+	cfg := following(t, r)
+	_, stop := followed(t, cfg)
+	stop()
+	if _, err := analyst.Retract(t.Context(), "", wrong.ID, api.Retract{Reason: "wrong"}); err != nil {
+		t.Fatal(err)
+	}
 	r.Stop()
 	if err := os.RemoveAll(filepath.Join(c.Dir, "board")); err != nil {
 		t.Fatal(err)
 	}
 	r = nodetest.Run(t, c)
 	cfg.URL, cfg.Client = "https://"+r.Addresses.API, nodetest.HTTP(t, r.Addresses.Pin)
-	f, stop = follow(cfg)
-	if has(f, 30) || has(f, 10) || !has(f, 70) {
-		t.Error("a board that was built anew")
+	f, stop := followed(t, cfg)
+	if got := holds(t, f, 'a', 'b'); got != "b" {
+		t.Errorf("%q", got)
 	}
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	cfg.Token = "wrong"
-	f, err = feed.Open(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Run(ctx); !errors.Is(err, feed.ErrRefused) {
-		t.Errorf("a wrong token: %v", err)
-	}
-	for _, query := range []string{"after=xx", "after=" + strings.Repeat("A", 44), "follow=maybe", "exercise=2"} {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.URL+"/v1/signals?"+query, nil)
+	stop()
+}
+
+func TestRefusedFollowers(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	cfg := following(t, r)
+	for query, want := range map[string]int{
+		"after=xx": http.StatusBadRequest, "follow=maybe": http.StatusBadRequest, "exercise=2": http.StatusBadRequest,
+		"after=" + strings.Repeat("A", 44): http.StatusConflict, "": http.StatusOK,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, cfg.URL+"/v1/signals?"+query, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header.Set("Authorization", "Bearer "+target.Token)
+		req.Header.Set("Authorization", "Bearer "+cfg.Token)
 		resp, err := cfg.Client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = resp.Body.Close()
-		if want := map[bool]int{true: http.StatusConflict, false: http.StatusBadRequest}[strings.Contains(query, "AAAA")]; resp.StatusCode != want {
-			t.Errorf("%s: %d", query, resp.StatusCode)
+		if resp.StatusCode != want {
+			t.Errorf("%q: %d, want %d", query, resp.StatusCode, want)
 		}
+	}
+	cfg.Token = "wrong"
+	f, err := feed.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Run(t.Context()); !errors.Is(err, feed.ErrRefused) {
+		t.Errorf("a wrong token: %v", err)
 	}
 }

@@ -19,7 +19,6 @@ type Object struct {
 	sights  map[sightKey]tally
 	links   map[linkKey]map[ledger.AgencyID]Verdict
 	linked  []Placed // events of links, in order
-	classed bool     // an assessment that may have effect says what it is
 	flags   []Flag
 	last    *Placed
 }
@@ -112,7 +111,6 @@ func (o *Object) assess(p Placed, f *Assessed) {
 		o.flags = append(o.flags, Flag{p, ItsOwnAlert})
 		return
 	}
-	o.classed = o.classed || len(f.Classifications) > 0
 	o.mark(mark{placed: p, verdict: f.Verdict, exercise: f.Exercise}, f.Rows)
 }
 
@@ -157,6 +155,3 @@ func (o *Object) Rows() int {
 
 // Spoken says that somebody assessed or retracted any of its rows.
 func (o *Object) Spoken() bool { return len(o.marks) > 0 }
-
-// Classed says that another agency than the author classified any of its rows, ever.
-func (o *Object) Classed() bool { return o.classed }

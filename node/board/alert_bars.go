@@ -11,7 +11,7 @@ import (
 // revision is the number of this transaction among those that changed how alerts stand.
 func (f *folder) revision() (int64, error) {
 	if f.revised == 0 {
-		err := f.QueryRow("SELECT 1 + max(coalesce((SELECT max(revision) FROM alerts), 0), coalesce((SELECT max(revision) FROM gone), 0))").Scan(&f.revised)
+		err := f.tx.QueryRow("SELECT 1 + max(coalesce((SELECT max(revision) FROM alerts), 0), coalesce((SELECT max(revision) FROM gone), 0))").Scan(&f.revised)
 		if err != nil {
 			return 0, err
 		}
@@ -19,11 +19,10 @@ func (f *folder) revision() (int64, error) {
 	return f.revised, nil
 }
 
-// barOf is alert.Rules.Bar in SQL, over the columns of alerts, or what takes their place.
-func (f *folder) barOf(standing, seconded string) string {
-	return fmt.Sprintf("CASE WHEN %s = %d THEN %d WHEN %s = %d THEN %d WHEN benign THEN %d WHEN held AND NOT %s THEN %d WHEN %s < %d THEN %d ELSE %d END",
-		standing, alert.Withdrawn, alert.BarRetracted, standing, alert.Disputed, alert.BarDisputed, alert.BarBenign, seconded, alert.BarHeld,
-		standing, f.rules.From, alert.BarUnproven, alert.Open)
+// barOf is alert.Rules.Bar in SQL, over the columns of alerts.
+func (f *folder) barOf() string {
+	return fmt.Sprintf("CASE WHEN standing = %d THEN %d WHEN standing = %d THEN %d WHEN benign THEN %d WHEN held AND NOT seconded THEN %d WHEN standing < %d THEN %d ELSE %d END",
+		alert.Withdrawn, alert.BarRetracted, alert.Disputed, alert.BarDisputed, alert.BarBenign, alert.BarHeld, f.rules.From, alert.BarUnproven, alert.Open)
 }
 
 // rebar derives again whether the alerts of a condition are acted on.
@@ -32,7 +31,7 @@ func (f *folder) rebar(condition string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	bar := f.barOf("standing", "seconded")
+	bar := f.barOf()
 	_, err = f.exec("UPDATE alerts SET bar = "+bar+", revision = ? WHERE "+condition+" AND bar <> "+bar, append([]any{revision}, args...)...)
 	return err
 }

@@ -10,7 +10,7 @@ const classTables = `
 CREATE TABLE classes (
 	class TEXT, low INTEGER, high INTEGER NOT NULL, urgency INTEGER NOT NULL, own INTEGER NOT NULL, PRIMARY KEY (class, low)) WITHOUT ROWID;
 CREATE INDEX classes_by_urgency ON classes (class, urgency, low, high);
-CREATE INDEX classes_own ON classes (low) WHERE own = 1;
+CREATE INDEX classes_by_alert ON classes (low);
 `
 
 // classSet is the classes that are stated, and those that follow from them.
@@ -29,7 +29,7 @@ func classSet(stated []alert.Classification) map[string]bool {
 func (n *alerts) ownClasses(f *folder, first int64, c alert.Cause) error {
 	d := alert.DetailsOf(c)
 	for class := range classSet(d.Classifications) {
-		if err := f.insert("INSERT INTO classes", "", class, first, first+int64(c.Rows())-1, d.Urgency, false); err != nil {
+		if _, err := f.exec("INSERT INTO classes VALUES (?, ?, ?, ?, 0)", class, first, first+int64(c.Rows())-1, d.Urgency); err != nil {
 			return err
 		}
 	}
@@ -37,16 +37,12 @@ func (n *alerts) ownClasses(f *folder, first int64, c alert.Cause) error {
 }
 
 // classes writes what other agencies add to rows.
-func (n *alerts) classes(f *folder, r *remembered, rows alert.RowSet) error {
-	o := r.object
-	if !o.Classed() {
-		return nil
-	}
+func (n *alerts) classes(f *folder, first int64, o *alert.Object, rows alert.RowSet) error {
 	c, _ := o.Cause()
 	d := alert.DetailsOf(c)
 	own := classSet(d.Classifications)
 	for row := range eachRow(o, rows) {
-		id := r.first + int64(row)
+		id := first + int64(row)
 		if _, err := f.exec("DELETE FROM classes WHERE low = ? AND own = 1", id); err != nil {
 			return err
 		}
@@ -61,7 +57,7 @@ func (n *alerts) classes(f *folder, r *remembered, rows alert.RowSet) error {
 			if own[class] {
 				continue
 			}
-			if err := f.insert("INSERT INTO classes", "", class, id, id, d.Urgency, true); err != nil {
+			if _, err := f.exec("INSERT INTO classes VALUES (?, ?, ?, ?, 1)", class, id, id, d.Urgency); err != nil {
 				return err
 			}
 		}

@@ -6,142 +6,122 @@ import (
 	"errors"
 	"iter"
 
-	"vigil/ledger"
 	"vigil/ledger/alert"
 )
 
 // write brings the tables to an object's fold.
-func (n *alerts) write(f *folder, object int64, r *remembered, s *said) error {
-	founded := r.object.Founded()
+func (n *alerts) write(f *folder, object int64, o *alert.Object, p placed, late bool) error {
+	founded := o.Founded()
 	if founded == nil {
 		return nil
 	}
-	last := s.events[len(s.events)-1]
-	if r.founding == 0 || s.late {
-		same, err := n.locate(f, object, r, founded)
+	var before sql.NullInt64
+	if err := f.get(&before, "SELECT founding FROM objects WHERE id = ?", object); err != nil {
+		return err
+	}
+	founding := p.seq
+	if founded.Origin != p.origin || founded.Position != p.at {
+		err := f.get(&founding, "SELECT seq FROM events WHERE origin = ? AND idx = ? AND leaf = ?", string(founded.Origin), founded.Position.Index, founded.Position.Leaf)
 		if err != nil {
+			return errors.Join(errors.New("board: a stored event is missing"), err)
+		}
+	}
+	if before.Valid && before.Int64 == founding {
+		if err := n.changed(f, object, o, p, late); err != nil {
 			return err
 		}
-		if !same {
-			return n.foundAnew(f, object, r, last)
-		}
+		return f.recalled(object, o, p, late)
 	}
-	if s.late {
-		err := errors.Join(n.standings(f, r, alert.AllRows()), n.rewrite(f, object, r))
-		if err != nil {
-			return err
-		}
-		return f.recalled(object, r.object, last, true)
-	}
-	for _, p := range s.events {
-		if err := errors.Join(n.changed(f, object, r, p), f.recalled(object, r.object, p, false)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// locate finds the event that founds an object, and its rows; it says false where they are of another one, or not yet
-// there.
-func (n *alerts) locate(f *folder, object int64, r *remembered, founded *alert.Placed) (same bool, err error) {
-	var seq, first sql.NullInt64
-	var origin sql.NullString
-	var at ledger.Position
-	err = f.QueryRow(`SELECT c.first, e.seq, e.origin, coalesce(e.idx, 0), coalesce(e.leaf, 0) FROM objects o
-		LEFT JOIN causes c ON c.object = o.id LEFT JOIN events e ON e.seq = c.founding WHERE o.id = ?`, object).Scan(&first, &seq, &origin, &at.Index, &at.Leaf)
-	if err != nil {
-		return false, err
-	}
-	if first.Valid && origin.String == string(founded.Origin) && at == founded.Position {
-		r.first, r.founding = first.Int64, seq.Int64
-		return true, nil
-	}
-	if first.Valid {
+	if before.Valid {
 		if err := n.removeCause(f, object); err != nil {
-			return false, err
-		}
-	}
-	err = f.get(&r.founding, "SELECT seq FROM events WHERE origin = ? AND idx = ? AND leaf = ?", string(founded.Origin), founded.Position.Index, founded.Position.Leaf)
-	if err != nil {
-		err = errors.Join(errors.New("board: a stored event is missing"), err)
-	}
-	return false, err
-}
-
-// foundAnew makes the rows of an object that was known by name before, or whose rows were another event's.
-func (n *alerts) foundAnew(f *folder, object int64, r *remembered, last placed) error {
-	stored, err := storedEvents(f, "e.seq = ?", r.founding)
-	if err != nil || len(stored) != 1 {
-		return errors.Join(errors.New("board: a stored event is missing"), err)
-	}
-	x := &stored[0]
-	p := placed{where: where{origin: x.Origin, at: x.Position, author: x.Author, authoredAt: x.authoredAt}, event: &x.Event, seq: x.seq}
-	if err := n.found(f, object, r, p); err != nil {
-		return err
-	}
-	if _, err := f.exec("UPDATE objects SET founding = ? WHERE id = ?", r.founding, object); err != nil {
-		return err
-	}
-	if r.object.Spoken() {
-		if err := n.rewrite(f, object, r); err != nil {
 			return err
 		}
 	}
-	return f.recalled(object, r.object, last, true)
+	if err := n.found(f, object, o, p, founding); err != nil {
+		return err
+	}
+	return f.recalled(object, o, p, true)
+}
+
+// found makes the rows of an object whose cause is known now.
+func (n *alerts) found(f *folder, object int64, o *alert.Object, p placed, founding int64) error {
+	if founding != p.seq {
+		stored, err := storedEvents(f.tx, "e.seq = ?", founding)
+		if err != nil || len(stored) != 1 {
+			return errors.Join(errors.New("board: a stored event is missing"), err)
+		}
+		x := &stored[0]
+		p = placed{where: where{origin: x.Origin, at: x.Position, author: x.Author, authoredAt: x.authoredAt}, event: &x.Event, seq: founding}
+	}
+	first, err := n.insertCause(f, object, o, p)
+	if err != nil || !o.Spoken() {
+		return err
+	}
+	return n.rewrite(f, object, first, o)
 }
 
 // changed writes what an event changes that founds nothing.
-func (n *alerts) changed(f *folder, object int64, r *remembered, p placed) error {
+func (n *alerts) changed(f *folder, object int64, o *alert.Object, p placed, late bool) error {
+	var first int64
+	if err := f.get(&first, "SELECT first FROM causes WHERE object = ?", object); err != nil {
+		return err
+	}
+	if late {
+		if err := n.standings(f, first, o, alert.AllRows()); err != nil {
+			return err
+		}
+		return n.rewrite(f, object, first, o)
+	}
 	a := p.fact.(alert.Placed)
 	switch x := a.Fact.(type) {
 	case *alert.Assessed:
-		return errors.Join(n.standings(f, r, x.Rows), n.classes(f, r, x.Rows))
+		return errors.Join(n.standings(f, first, o, x.Rows), n.classes(f, first, o, x.Rows))
 	case *alert.Retracted:
-		return n.standings(f, r, x.Rows)
+		return n.standings(f, first, o, x.Rows)
 	case *alert.Sighted:
-		return n.sighted(f, object, r, a.Author, x)
+		return n.sighted(f, object, first, o, a.Author, x)
 	case *alert.Linked:
-		return n.linked(f, object, r.object, x)
+		return n.linked(f, object, o, x)
 	}
 	return nil
 }
 
 // rewrite writes anew what is not in the rows of alerts: an event came late and may have taken the place of another, or
 // the cause is known only now.
-func (n *alerts) rewrite(f *folder, object int64, r *remembered) error {
-	return errors.Join(n.classes(f, r, alert.AllRows()), n.rewriteSightings(f, object, r), n.rewriteLinks(f, object, r.object))
+func (n *alerts) rewrite(f *folder, object, first int64, o *alert.Object) error {
+	return errors.Join(n.classes(f, first, o, alert.AllRows()), n.rewriteSightings(f, object, first, o), n.rewriteLinks(f, object, o))
 }
 
-// found makes the rows that a cause alone decides.
-func (n *alerts) found(f *folder, object int64, r *remembered, p placed) error {
-	c, _ := r.object.Cause()
+// insertCause makes the rows that a cause alone decides.
+func (n *alerts) insertCause(f *folder, object int64, o *alert.Object, p placed) (first int64, err error) {
+	c, _ := o.Cause()
 	d := alert.DetailsOf(c)
-	first, err := n.ids(f, c.Rows())
-	if err != nil {
-		return err
+	if first, err = n.ids(f, c.Rows()); err != nil {
+		return 0, err
 	}
-	r.first, r.founding = first, p.seq
-	f.founded[object] = true
 	came := &cause{stream: stream{p.origin, d.Exercise}, first: first, count: int64(c.Rows()), at: p.at, author: p.author}
 	if err := f.head(came.stream); err != nil {
-		return err
+		return 0, err
 	}
 	for row := range uint32(c.Rows()) {
 		came.raised.Signals += uint64(len(alert.FileOf(c, row).Signals))
 	}
 	f.causes = append(f.causes, came)
-	err = f.insert("INSERT INTO causes", "", first, c.Rows(), object, p.seq, string(p.author), p.authoredAt, d.Urgency, d.Exercise, d.Media,
-		d.AIGenerated, d.Handling.TLP, d.Title, d.Series, came.raised.Signals, came.raised.Signals, false)
+	_, err = f.exec("INSERT INTO causes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", first, c.Rows(), object, p.seq,
+		string(p.author), p.authoredAt, d.Urgency, d.Exercise, d.Media, d.AIGenerated, d.Handling.TLP, d.Title, d.Series, came.raised.Signals, came.raised.Signals)
 	if err == nil && d.Title+d.Notes+d.Source+d.Series != "" {
-		err = f.insert("INSERT INTO words (rowid, title, notes, source, series)", "", first, d.Title, d.Notes, d.Source, d.Series)
+		_, err = f.exec("INSERT INTO words (rowid, title, notes, source, series) VALUES (?, ?, ?, ?, ?)", first, d.Title, d.Notes, d.Source, d.Series)
+	}
+	if err == nil {
+		_, err = f.exec("UPDATE objects SET founding = ? WHERE id = ?", p.seq, object)
 	}
 	if err == nil {
 		err = n.ownClasses(f, first, c)
 	}
 	if err == nil {
-		err = n.insertRows(f, r, p)
+		err = n.insertRows(f, o, first, p)
 	}
-	return err
+	return first, err
 }
 
 // ids takes numbers for the rows of a cause. None is used twice while an index may still hold it.
@@ -155,21 +135,21 @@ func (n *alerts) ids(f *folder, count int) (first int64, err error) {
 	return first, err
 }
 
-func (n *alerts) insertRows(f *folder, r *remembered, p placed) error {
-	c, _ := r.object.Cause()
+func (n *alerts) insertRows(f *folder, o *alert.Object, first int64, p placed) error {
+	c, _ := o.Cause()
 	revision, err := f.revision()
 	if err != nil {
 		return err
 	}
-	alike := r.object.Standing(0, f.rules) // where nobody has spoken yet, all rows stand alike
+	alike := o.Standing(0, f.rules) // where nobody has spoken yet, all rows stand alike
 	for row := range uint32(c.Rows()) {
 		s := alike
-		if r.object.Spoken() {
-			s = r.object.Standing(row, f.rules)
+		if o.Spoken() {
+			s = o.Standing(row, f.rules)
 		}
-		id := r.first + int64(row)
-		if err := f.insert("INSERT INTO alerts", "", id, r.first, s.State, s.Agencies, s.Independent, s.Jurisdictions,
-			s.Seconded, s.Disputes, false, false, f.rules.Bar(s, false, false), revision, 0, p.event.Row(int(row))); err != nil {
+		id := first + int64(row)
+		if _, err := f.exec("INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 0, ?)", id, first, s.State, s.Agencies, s.Independent, s.Jurisdictions,
+			s.Seconded, s.Disputes, f.rules.Bar(s, false, false), revision, p.event.Row(int(row))); err != nil {
 			return err
 		}
 		for _, x := range alert.FileOf(c, row).Signals {
@@ -220,9 +200,9 @@ func (n *alerts) removeCause(f *folder, object int64) error {
 }
 
 // standings writes how rows stand.
-func (n *alerts) standings(f *folder, r *remembered, rows alert.RowSet) error {
-	for row := range eachRow(r.object, rows) {
-		if err := n.standing(f, r.first+int64(row), r.object.Standing(row, f.rules)); err != nil {
+func (n *alerts) standings(f *folder, first int64, o *alert.Object, rows alert.RowSet) error {
+	for row := range eachRow(o, rows) {
+		if err := n.standing(f, first+int64(row), o.Standing(row, f.rules)); err != nil {
 			return err
 		}
 	}
@@ -256,9 +236,12 @@ func (n *alerts) standing(f *folder, id int64, s alert.Standing) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.exec("UPDATE alerts SET standing = ?1, agencies = ?2, independent = ?3, jurisdictions = ?4, seconded = ?5, disputes = ?6, bar = "+
-		f.barOf("?1", "?5")+", revision = ?7 WHERE id = ?8", s.State, s.Agencies, s.Independent, s.Jurisdictions, s.Seconded, s.Disputes, revision, id)
-	return err
+	_, err = f.exec("UPDATE alerts SET standing = ?, agencies = ?, independent = ?, jurisdictions = ?, seconded = ?, disputes = ?, revision = ? WHERE id = ?",
+		s.State, s.Agencies, s.Independent, s.Jurisdictions, s.Seconded, s.Disputes, revision, id)
+	if err != nil {
+		return err
+	}
+	return f.rebar("id = ?", id)
 }
 
 // rowsOf returns the rows an event says something about beside founding them.

@@ -14,15 +14,15 @@ CREATE TABLE sightings (
 `
 
 // sighted writes what one agency has met of one alert by now.
-func (n *alerts) sighted(f *folder, object int64, r *remembered, agency ledger.AgencyID, x *alert.Sighted) error {
-	s, ok := r.object.Sighting(agency, x)
+func (n *alerts) sighted(f *folder, object, first int64, o *alert.Object, agency ledger.AgencyID, x *alert.Sighted) error {
+	s, ok := o.Sighting(agency, x)
 	if !ok {
 		return nil
 	}
 	if err := f.sighting(object, s); err != nil {
 		return err
 	}
-	return f.countSightings(object, r.first, s.Row)
+	return f.countSightings(object, first, s.Row)
 }
 
 func (f *folder) sighting(object int64, s alert.Sighting) error {
@@ -37,22 +37,22 @@ func (f *folder) countSightings(object, first int64, row uint32) error {
 	return err
 }
 
-func (n *alerts) rewriteSightings(f *folder, object int64, r *remembered) error {
+func (n *alerts) rewriteSightings(f *folder, object, first int64, o *alert.Object) error {
 	if _, err := f.exec("DELETE FROM sightings WHERE object = ?", object); err != nil {
 		return err
 	}
-	if _, err := f.exec("UPDATE alerts SET sighted = 0 WHERE id >= ? AND id < ? AND sighted > 0", r.first, r.first+int64(r.object.Rows())); err != nil {
+	if _, err := f.exec("UPDATE alerts SET sighted = 0 WHERE id >= ? AND id < ? AND sighted > 0", first, first+int64(o.Rows())); err != nil {
 		return err
 	}
 	rows := map[uint32]bool{}
-	for s := range r.object.Sightings {
+	for s := range o.Sightings {
 		if err := f.sighting(object, s); err != nil {
 			return err
 		}
 		rows[s.Row] = true
 	}
 	for row := range rows {
-		if err := f.countSightings(object, r.first, row); err != nil {
+		if err := f.countSightings(object, first, row); err != nil {
 			return err
 		}
 	}

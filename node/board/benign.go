@@ -50,7 +50,7 @@ func writeBenign(f *folder, object int64, o *Folded[*alert.Benign], last int64) 
 
 // dropBenign takes back the signals of a declaration.
 func (f *folder) dropBenign(object int64) error {
-	rows, err := f.Query("SELECT alg, value FROM benign_signals WHERE benign = ?", object)
+	rows, err := f.tx.Query("SELECT alg, value FROM benign_signals WHERE benign = ?", object)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (f *folder) settleBenign(came []signalRow) error {
 
 // conflict writes whether an alert carries a signal that is known to be benign.
 func (f *folder) conflict(id int64) error {
-	rows, err := f.Query(alertColumns+byAlert+"WHERE a.id = ?", id)
+	rows, err := f.tx.Query(alertColumns+byAlert+"WHERE a.id = ?", id)
 	if err != nil {
 		return err
 	}

@@ -57,15 +57,9 @@ type Board struct {
 	write  *sql.DB
 	read   *sql.DB
 	vfs    string
-	tables []table // used by Run only
-	flood  *flood  // used by Run only
-	kept   *kept   // used by Run only
-	// highest is the last stored event of every ledger, lastEvent and lastChange the numbers taken last; 0 where they are
-	// not known. Used by Run only.
-	highest    map[ledger.Origin]ledger.Position
-	lastEvent  int64
-	lastChange uint64
-	wake       chan struct{} // of Run
+	tables []table       // used by Run only
+	flood  *flood        // used by Run only
+	wake   chan struct{} // of Run
 	// markDated is the statement that makes stale what a seal dates.
 	markDated string
 

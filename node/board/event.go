@@ -39,11 +39,6 @@ type placed struct {
 	fact  any      // the noun's own
 	event *ledger.Event
 	seq   int64
-	// refers says that the event is about an object that another founds.
-	refers bool
-	// founds says that the event founds its object, and that its noun leaves it to the board to note so where it is the
-	// first.
-	founds bool
 }
 
 // table folds the events whose type begins with its prefix into tables of its own. It belongs to Run.
@@ -109,68 +104,38 @@ func (b *Board) place(w where, audience string, e *ledger.Event) (table, placed,
 }
 
 // event stores one event and folds the object it belongs to. One that is stored already has no effect.
-func (f *folder) event(rec *ledger.Record, audience string, at ledger.Position, e *ledger.Event) error {
+func (f *folder) event(rec *ledger.Record, at ledger.Position, e *ledger.Event) error {
+	var names []string
+	for _, a := range rec.Audience {
+		names = append(names, string(a.Name))
+	}
+	audience := strings.Join(names, " ")
 	w := where{origin: rec.Origin, at: at, author: rec.Author, authoredAt: rec.AuthoredAt}
-	f.rows += e.Count()
-	known, err := f.stored(w)
-	if err != nil || known {
-		return err
-	}
 	n, p, fate := f.board.place(w, audience, e)
-	if p.seq, err = f.nextEvent(); err != nil {
+	seq, isNew, err := f.store(w, audience, fate, e)
+	f.rows += e.Count()
+	if err != nil || !isNew || fate != folded {
 		return err
 	}
-	if fate != folded {
-		return f.store(w, audience, fate, e, p.seq, nil)
-	}
-	object, fresh, err := f.object(n.prefix(), p)
-	if err == nil {
-		err = f.store(w, audience, fate, e, p.seq, object)
-	}
+	p.seq = seq
+	return f.fold(n, p)
+}
+
+func (f *folder) store(w where, audience string, fate fate, e *ledger.Event) (seq int64, isNew bool, err error) {
+	r, err := f.exec(`INSERT INTO events (origin, idx, leaf, author, event, type, version, authored, audience, fate, width, shared)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		string(w.origin), w.at.Index, w.at.Leaf, string(w.author), e.ID[:], e.Type, e.Version, w.authoredAt, audience, fate, e.Width, notNil(e.Shared))
 	if err != nil {
-		return err
+		return 0, false, err
 	}
-	return f.fold(n, object, p, fresh)
-}
-
-// stored says whether the event at a position is stored already: it may be where a ledger is followed again.
-func (f *folder) stored(w where) (bool, error) {
-	high, known := f.board.highest[w.origin]
-	if !known {
-		err := f.QueryRow("SELECT idx, leaf FROM events WHERE origin = ? ORDER BY idx DESC, leaf DESC LIMIT 1", string(w.origin)).Scan(&high.Index, &high.Leaf)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return false, err
-		}
-		f.board.highest[w.origin] = high
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		return 0, false, err
 	}
-	if comparePositions(w.at, high) > 0 {
-		f.board.highest[w.origin] = w.at
-		return false, nil
+	if seq, err = r.LastInsertId(); err != nil {
+		return 0, false, err
 	}
-	var is bool
-	err := f.get(&is, "SELECT EXISTS (SELECT 1 FROM events WHERE origin = ? AND idx = ? AND leaf = ?)", string(w.origin), w.at.Index, w.at.Leaf)
-	return is, err
-}
-
-// nextEvent takes a number for an event.
-func (f *folder) nextEvent() (int64, error) {
-	if f.board.lastEvent == 0 {
-		if err := f.get(&f.board.lastEvent, "SELECT coalesce(max(seq), 0) FROM events"); err != nil {
-			return 0, err
-		}
-	}
-	f.board.lastEvent++
-	return f.board.lastEvent, nil
-}
-
-// store writes an event; object is nil where it is not folded.
-func (f *folder) store(w where, audience string, fate fate, e *ledger.Event, seq int64, object any) error {
-	err := f.insert("INSERT INTO events (seq, origin, idx, leaf, author, event, type, version, authored, audience, fate, object, width, shared)", "",
-		seq, string(w.origin), w.at.Index, w.at.Leaf, string(w.author), e.ID[:], e.Type, e.Version, w.authoredAt, audience, fate, object, e.Width, notNil(e.Shared))
-	if err != nil {
-		return err
-	}
-	return f.insert("INSERT INTO bodies", "", seq, e.Rows)
+	_, err = f.exec("INSERT INTO bodies VALUES (?, ?)", seq, e.Rows)
+	return seq, true, err
 }
 
 // notNil keeps an empty part from being stored as NULL.
@@ -182,13 +147,19 @@ func notNil(b []byte) []byte {
 }
 
 // fold gives a stored event to its object.
-func (f *folder) fold(n table, object int64, p placed, fresh bool) error {
+func (f *folder) fold(n table, p placed) error {
+	object, fresh, err := f.object(n.prefix(), p.key)
+	if err != nil {
+		return err
+	}
+	if _, err := f.exec("UPDATE events SET object = ? WHERE seq = ?", object, p.seq); err != nil {
+		return err
+	}
 	if err := n.fold(f, object, p, fresh); err != nil {
 		return err
 	}
 	w := weight{}
 	if x, ok := n.(weighed); ok {
-		var err error
 		if w, err = x.weigh(f, object); err != nil {
 			return err
 		}
@@ -208,39 +179,16 @@ type weighed interface {
 }
 
 // weightOf reads a weight by a query for exercise and urgency of an object; one that has not been founded has none.
-func (f *folder) weightOf(query string, object int64) (weight, error) {
-	return weightOf(f.prepared, query, object)
-}
-
-func weightOf(ask func(query string) (*sql.Stmt, error), query string, object int64) (w weight, err error) {
-	s, err := ask(query)
-	if err == nil {
-		err = s.QueryRow(object).Scan(&w.exercise, &w.urgency)
-	}
+func (f *folder) weightOf(query string, object int64) (w weight, err error) {
+	err = f.tx.QueryRow(query, object).Scan(&w.exercise, &w.urgency)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
 	return w, err
 }
 
-// object returns the number of the object that an event founds or refers to, and whether the event is its first. One that
-// its noun does not found by itself has the event that founds it where that is its first.
-func (f *folder) object(prefix string, p placed) (id int64, fresh bool, err error) {
-	if p.refers {
-		id, err = f.objectOf(prefix, p.key)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return id, false, err
-		}
-	}
-	var founding any
-	if p.founds {
-		founding = p.seq
-	}
-	s, err := f.quick("INSERT INTO objects (noun, home, author, event, founding) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
-	if err != nil {
-		return 0, false, err
-	}
-	r, err := s.Exec(prefix, string(p.key.Home), string(p.key.Author), p.key.Event[:], founding)
+func (f *folder) object(prefix string, k noun.Key) (id int64, fresh bool, err error) {
+	r, err := f.exec("INSERT INTO objects (noun, home, author, event) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", prefix, string(k.Home), string(k.Author), k.Event[:])
 	if err != nil {
 		return 0, false, err
 	}
@@ -248,17 +196,8 @@ func (f *folder) object(prefix string, p placed) (id int64, fresh bool, err erro
 		id, lastErr := r.LastInsertId()
 		return id, true, errors.Join(err, lastErr)
 	}
-	id, err = f.objectOf(prefix, p.key)
+	id, err = objectID(f, prefix, k)
 	return id, false, err
-}
-
-// objectOf returns the number of an object. Objects are written at once, so nothing waits for it.
-func (f *folder) objectOf(prefix string, k noun.Key) (id int64, err error) {
-	s, err := f.quick("SELECT id FROM objects WHERE event = ? AND author = ? AND home = ? AND noun = ?")
-	if err == nil {
-		err = s.QueryRow(k.Event[:], string(k.Author), string(k.Home), prefix).Scan(&id)
-	}
-	return id, err
 }
 
 func objectID(q querier, prefix string, k noun.Key) (id int64, err error) {
@@ -271,15 +210,13 @@ func (f *folder) change(kind, object string, origin ledger.Origin, index uint64)
 }
 
 func (f *folder) note(kind, object string, origin ledger.Origin, index uint64, w weight) error {
-	if f.board.lastChange == 0 {
-		if err := f.get(&f.board.lastChange, "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0)"); err != nil {
-			return err
-		}
+	r, err := f.exec("INSERT INTO changes (kind, object, origin, idx, at, exercise, urgency) VALUES (?, ?, ?, ?, ?, ?, ?)", kind, object, string(origin), index, f.at.UnixMilli(), w.exercise, w.urgency)
+	if err != nil {
+		return err
 	}
-	f.board.lastChange++
-	f.last = max(f.last, f.board.lastChange)
-	return f.insert("INSERT INTO changes (seq, kind, object, origin, idx, at, exercise, urgency)", "",
-		f.board.lastChange, kind, object, string(origin), index, f.at.UnixMilli(), w.exercise, w.urgency)
+	n, err := r.LastInsertId()
+	f.last = max(f.last, uint64(n))
+	return err
 }
 
 // policyInForce reads the policy; where it is another than the stored folds were made with, they follow.
@@ -288,7 +225,7 @@ func (f *folder) policyInForce() error {
 	f.rules = alert.RulesOf(f.policy, f.board.cfg.Agency.Jurisdiction())
 	sum := sha256.Sum256(ledger.Marshal(f.policy))
 	var before []byte
-	if err := f.QueryRow("SELECT policy FROM meta").Scan(&before); err != nil || bytes.Equal(before, sum[:]) {
+	if err := f.tx.QueryRow("SELECT policy FROM meta").Scan(&before); err != nil || bytes.Equal(before, sum[:]) {
 		return err
 	}
 	if _, err := f.exec("UPDATE meta SET policy = ?", sum[:]); err != nil {
@@ -307,7 +244,7 @@ func (f *folder) policyInForce() error {
 
 // renew folds the events that were newer than the binary that stored them and are not newer than this one.
 func (f *folder) renew() error {
-	found, err := storedEvents(f, "e.fate = ? ORDER BY e.seq", newer)
+	found, err := storedEvents(f.tx, "e.fate = ? ORDER BY e.seq", newer)
 	if err != nil {
 		return err
 	}
@@ -318,27 +255,17 @@ func (f *folder) renew() error {
 		if fate == newer {
 			continue
 		}
-		p.seq = s.seq
-		if err := f.renewOne(n, p, fate); err != nil {
+		if _, err := f.exec("UPDATE events SET fate = ? WHERE seq = ?", fate, s.seq); err != nil {
 			return err
+		}
+		p.seq = s.seq
+		if fate == folded {
+			if err := f.fold(n, p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
-}
-
-func (f *folder) renewOne(n table, p placed, fate fate) error {
-	if fate != folded {
-		_, err := f.exec("UPDATE events SET fate = ? WHERE seq = ?", fate, p.seq)
-		return err
-	}
-	object, fresh, err := f.object(n.prefix(), p)
-	if err != nil {
-		return err
-	}
-	if _, err := f.exec("UPDATE events SET fate = ?, object = ? WHERE seq = ?", fate, object, p.seq); err != nil {
-		return err
-	}
-	return f.fold(n, object, p, fresh)
 }
 
 // Stored is an event as it was stored.

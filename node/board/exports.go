@@ -78,7 +78,7 @@ func (n exports) fold(f *folder, object int64, p placed, fresh bool) error {
 // first says whether p is the first of the object's events with its id, and takes away what a later one had written.
 func (f *folder) first(object int64, p placed) (bool, error) {
 	var earlier int
-	err := f.QueryRow("SELECT count(*) FROM events WHERE object = ? AND event = ? AND author = ? AND (origin, idx, leaf) < (?, ?, ?)",
+	err := f.tx.QueryRow("SELECT count(*) FROM events WHERE object = ? AND event = ? AND author = ? AND (origin, idx, leaf) < (?, ?, ?)",
 		object, p.event.ID[:], string(p.author), string(p.origin), p.at.Index, p.at.Leaf).Scan(&earlier)
 	if err != nil || earlier > 0 {
 		return false, err

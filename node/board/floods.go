@@ -356,7 +356,7 @@ func (f *folder) reflood() error {
 
 // windows returns the windows of every stream in which something was raised.
 func (f *folder) windows() (map[stream]span, error) {
-	rows, err := f.Query("SELECT origin, exercise, min(window), max(window) FROM shares GROUP BY origin, exercise")
+	rows, err := f.tx.Query("SELECT origin, exercise, min(window), max(window) FROM shares GROUP BY origin, exercise")
 	if err != nil {
 		return nil, err
 	}

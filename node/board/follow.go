@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"vigil/crypto"
@@ -86,7 +85,7 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	f := &folder{statements: statementsOf(tx, b.kept), board: b, at: time.Now(), waits: map[int64]int{}, said: map[int64]*said{}, founded: map[int64]bool{}}
+	f := &folder{statements: statementsOf(tx), board: b, at: time.Now(), waits: map[int64]int{}}
 	err = f.policyInForce()
 	if err == nil {
 		err = fold(f)
@@ -101,9 +100,6 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 		err = errors.Join(f.renovel(), f.reflood())
 	}
 	if err == nil {
-		err = f.flush()
-	}
-	if err == nil {
 		err = tx.Commit()
 	}
 	if err != nil {
@@ -111,13 +107,12 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 		return named(err)
 	}
 	b.moved(f.origin, f.next, f.last)
-	return f.keep(context.WithoutCancel(ctx))
+	return nil
 }
 
 // forget drops what Run remembers of what is in the tables.
 func (b *Board) forget() {
 	b.flood = newFlood()
-	b.highest, b.lastEvent, b.lastChange = map[ledger.Origin]ledger.Position{}, 0, 0
 	for _, n := range b.tables {
 		n.forget()
 	}
@@ -134,16 +129,14 @@ type folder struct {
 	rows     int         // folded so far
 	last     uint64      // sequence of the last change noted
 	origin   ledger.Origin
-	next     uint64          // cursor of origin after this transaction
-	signals  []signalRow     // of alerts, to be indexed at its end
-	causes   []*cause        // whose signals those are
-	removed  bool            // a cause went
-	benign   []signalRow     // whose declarations changed
-	watched  []signalRow     // of watched files, the same
-	said     map[int64]*said // of alerts' objects, written at its end
-	founded  map[int64]bool  // alerts' objects whose rows were made
-	watching bool            // there is something that may be hit, or was
-	waiting  []waiting       // objects to be folded at its end
+	next     uint64      // cursor of origin after this transaction
+	signals  []signalRow // of alerts, to be indexed at its end
+	causes   []*cause    // whose signals those are
+	removed  bool        // a cause went
+	benign   []signalRow // whose declarations changed
+	watched  []signalRow // of watched files, the same
+	watching bool        // there is something that may be hit, or was
+	waiting  []waiting   // objects to be folded at its end
 	waits    map[int64]int
 }
 
@@ -179,13 +172,22 @@ type signalRow struct {
 	of        int64
 }
 
+// get reads one row of one column; sql.ErrNoRows where there is none.
+func (f *folder) get(into any, query string, args ...any) error {
+	s, err := f.prepared(query)
+	if err != nil {
+		return err
+	}
+	return s.QueryRow(args...).Scan(into)
+}
+
 // settle writes what the transaction collected so far.
 func (f *folder) settle() error {
 	signals, watched := f.signals, f.watched
 	f.signals, f.watched = nil, nil
-	err := f.index("INSERT INTO signals", signals)
+	err := f.index("INSERT INTO signals VALUES (?, ?, ?) ON CONFLICT DO NOTHING", signals)
 	if err == nil {
-		err = f.index("INSERT INTO watched_signals", watched)
+		err = f.index("INSERT INTO watched_signals VALUES (?, ?, ?) ON CONFLICT DO NOTHING", watched)
 	}
 	if err == nil {
 		err = f.settleBenign(signals)
@@ -201,7 +203,7 @@ func (f *folder) settle() error {
 
 // index writes rows in the index's own order: several times faster than in the order of arrival, which would touch a page
 // at random for each.
-func (f *folder) index(into string, rows []signalRow) error {
+func (f *folder) index(insert string, rows []signalRow) error {
 	slices.SortFunc(rows, func(a, b signalRow) int {
 		if a.algorithm != b.algorithm {
 			return int(a.algorithm) - int(b.algorithm)
@@ -209,7 +211,7 @@ func (f *folder) index(into string, rows []signalRow) error {
 		return cmp.Or(bytes.Compare(a.value, b.value), cmp.Compare(a.of, b.of))
 	})
 	for _, s := range rows {
-		if err := f.insert(into, " ON CONFLICT DO NOTHING", s.algorithm, s.value, s.of); err != nil {
+		if _, err := f.exec(insert, s.algorithm, s.value, s.of); err != nil {
 			return err
 		}
 	}
@@ -245,13 +247,9 @@ func (f *folder) entry(origin ledger.Origin, index uint64) error {
 		f.board.cfg.Log.Warn("an entry for this agency does not open and has no effect", "ledger", origin, "index", index, "error", err)
 		return nil
 	}
-	names := make([]string, len(rec.Audience))
-	for i, a := range rec.Audience {
-		names[i] = string(a.Name)
-	}
-	audience, at := strings.Join(names, " "), ledger.Position{Index: index}
+	at := ledger.Position{Index: index}
 	for i := range p.Events {
-		if err := f.event(rec, audience, at, &p.Events[i]); err != nil {
+		if err := f.event(rec, at, &p.Events[i]); err != nil {
 			return err
 		}
 		at.Leaf += uint32(p.Events[i].Count())

@@ -23,9 +23,6 @@ const (
 	maxHops      = 6
 	maxBenigns   = 8 // declarations shown with one signal
 	readers      = 4
-	insertRows   = 64      // written by one statement
-	insertBytes  = 1 << 20 // of them together, more or less
-	maxKept      = 1_024   // statements that stay parsed
 	// maxKeyBytes bounds what the index over signals holds of a value; of a longer one it holds the SHA-256.
 	maxKeyBytes = 32
 )

@@ -87,7 +87,7 @@ func (f *folder) watches() (bool, error) {
 	if f.watching {
 		return true, nil
 	}
-	err := f.QueryRow("SELECT EXISTS (SELECT 1 FROM watched_signals) OR EXISTS (SELECT 1 FROM hits)").Scan(&f.watching)
+	err := f.tx.QueryRow("SELECT EXISTS (SELECT 1 FROM watched_signals) OR EXISTS (SELECT 1 FROM hits)").Scan(&f.watching)
 	return f.watching, err
 }
 
@@ -217,7 +217,7 @@ func (f *folder) tellHits(id int64, to alert.State) error {
 
 // foldHandled writes what the first event of an object says about hits: a second one with its id has no effect.
 func (watches) foldHandled(f *folder, object int64) error {
-	events, err := watchEvents(f, object)
+	events, err := watchEvents(f.tx, object)
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (watches) foldHandled(f *folder, object int64) error {
 
 // hitsOf returns the hits that an object said something about so far.
 func (f *folder) hitsOf(object int64) ([]watch.HitID, error) {
-	rows, err := f.Query("SELECT hit FROM handled WHERE object = ?", object)
+	rows, err := f.tx.Query("SELECT hit FROM handled WHERE object = ?", object)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func (f *folder) releasedRecalls(rec *ledger.Record) error {
 		key         noun.Key
 		event       ledger.EventID
 	}
-	rows, err := f.Query(`SELECT r.object, o.home, o.author, o.event, r.seq, r.event FROM recalls r JOIN objects o ON o.id = r.object JOIN events e ON e.seq = o.founding
+	rows, err := f.tx.Query(`SELECT r.object, o.home, o.author, o.event, r.seq, r.event FROM recalls r JOIN objects o ON o.id = r.object JOIN events e ON e.seq = o.founding
 		WHERE o.author = ? AND e.origin = ? AND e.idx = ?`, string(f.board.cfg.Agency), string(rec.Origin), rec.Target)
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
-	"strings"
 
 	"vigil/ledger"
 )
@@ -17,15 +16,15 @@ func (f *folder) novelty(causes []*cause, came []signalRow, again map[stream]spa
 		return nil
 	}
 	novel := map[*cause]uint64{}
-	groups := groupSignals(came)
-	known, err := f.carriedBefore(groups, causes[0].first)
-	if err != nil {
-		return err
-	}
-	for i, g := range groups {
-		if err := f.firsts(causes, g, known[i], novel, again); err != nil {
+	for len(came) > 0 {
+		n := 1
+		for n < len(came) && sameSignal(came[0], came[n]) {
+			n++
+		}
+		if err := f.firsts(causes, came[:n], novel, again); err != nil {
 			return err
 		}
+		came = came[n:]
 	}
 	for _, c := range causes {
 		c.raised.Novel = novel[c]
@@ -43,47 +42,8 @@ func sameSignal(a, b signalRow) bool {
 	return a.algorithm == b.algorithm && string(a.value) == string(b.value)
 }
 
-// groupSignals groups rows in the order of the index.
-func groupSignals(came []signalRow) [][]signalRow {
-	var out [][]signalRow
-	for len(came) > 0 {
-		n := 1
-		for n < len(came) && sameSignal(came[0], came[n]) {
-			n++
-		}
-		out, came = append(out, came[:n]), came[n:]
-	}
-	return out
-}
-
-// carriedBefore says of which signals an alert with a number under limit carries them: few, so they are asked for together.
-func (f *folder) carriedBefore(groups [][]signalRow, limit int64) (known map[int]bool, err error) {
-	known = map[int]bool{}
-	for at := 0; at < len(groups); {
-		n := insertRows
-		for n > len(groups)-at {
-			n /= 2
-		}
-		args := make([]any, 0, 3*n+1)
-		for i, g := range groups[at : at+n] {
-			args = append(args, at+i, g[0].algorithm, g[0].value)
-		}
-		values := strings.Repeat("(?, ?, ?), ", n-1) + "(?, ?, ?)"
-		found, err := f.numbers("WITH v (n, alg, value) AS (VALUES "+values+") SELECT n FROM v WHERE EXISTS (SELECT 1 FROM signals s WHERE s.alg = v.alg AND s.value = v.value AND s.alert < ?)",
-			append(args, limit)...)
-		if err != nil {
-			return nil, err
-		}
-		for _, i := range found {
-			known[int(i)] = true
-		}
-		at += n
-	}
-	return known, nil
-}
-
 // firsts finds the first carriers of one signal among those that came, and takes novelty from those that were first before.
-func (f *folder) firsts(causes []*cause, carriers []signalRow, before bool, novel map[*cause]uint64, again map[stream]span) error {
+func (f *folder) firsts(causes []*cause, carriers []signalRow, novel map[*cause]uint64, again map[stream]span) error {
 	first := map[stream]carrier{}
 	for _, s := range carriers {
 		c := causeOf(causes, s.of)
@@ -92,8 +52,12 @@ func (f *folder) firsts(causes []*cause, carriers []signalRow, before bool, nove
 			first[c.stream] = x
 		}
 	}
+	var oldest int64
+	if err := f.get(&oldest, "SELECT min(alert) FROM signals WHERE alg = ? AND value = ?", carriers[0].algorithm, carriers[0].value); err != nil {
+		return err
+	}
 	for s, x := range first {
-		if before {
+		if oldest < causes[0].first {
 			known, err := f.knownBefore(s, carriers[0], causes[0].first, x, again)
 			if err != nil {
 				return err
@@ -173,7 +137,7 @@ func rowPosition(at ledger.Position, row int64) ledger.Position {
 
 // renovel counts the novel signals of all causes anew: a cause went, and with it what it made known.
 func (f *folder) renovel() error {
-	rows, err := f.Query(`SELECT s.alg, s.value, c.first, c.exercise, e.origin, e.idx, e.leaf + a.id - a.first
+	rows, err := f.tx.Query(`SELECT s.alg, s.value, c.first, c.exercise, e.origin, e.idx, e.leaf + a.id - a.first
 		FROM signals s CROSS JOIN alerts a ON a.id = s.alert CROSS JOIN causes c ON c.first = a.first CROSS JOIN events e ON e.seq = c.founding ORDER BY s.alg, s.value`)
 	if err != nil {
 		return err

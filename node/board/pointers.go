@@ -79,7 +79,7 @@ func writePointer(f *folder, object int64, o *Folded[*pointer.Pointer], _ int64)
 			return err
 		}
 	}
-	authors, err := column[string](f, "SELECT author FROM pointer_authors")
+	authors, err := column[string](f.tx, "SELECT author FROM pointer_authors")
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (f *folder) expect(object int64, k noun.Key, tag pointer.Tag, author string
 		return err
 	}
 	var shown int
-	err := f.QueryRow("SELECT count(*) FROM pointer_marks WHERE author = ? AND mark = ? AND lifted = 0", author, mark[:]).Scan(&shown)
+	err := f.tx.QueryRow("SELECT count(*) FROM pointer_marks WHERE author = ? AND mark = ? AND lifted = 0", author, mark[:]).Scan(&shown)
 	if err != nil || shown == 0 {
 		return err
 	}
@@ -123,7 +123,7 @@ func writeMark(f *folder, object int64, o *Folded[*pointer.Shown], _ int64) erro
 	if err := f.meet(author); err != nil {
 		return err
 	}
-	held, err := f.Query("SELECT o.id, o.home, o.author, o.event, 0 FROM pointer_expected x JOIN objects o ON o.id = x.pointer WHERE x.author = ? AND x.mark = ?", string(author), m.Mark[:])
+	held, err := f.tx.Query("SELECT o.id, o.home, o.author, o.event, 0 FROM pointer_expected x JOIN objects o ON o.id = x.pointer WHERE x.author = ? AND x.mark = ?", string(author), m.Mark[:])
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (f *folder) meet(author ledger.AgencyID) error {
 		id  int64
 		tag pointer.Tag
 	}
-	rows, err := f.Query("SELECT t.pointer, t.tag FROM pointer_tags t JOIN pointers p ON p.id = t.pointer WHERE p.dropped = 0")
+	rows, err := f.tx.Query("SELECT t.pointer, t.tag FROM pointer_tags t JOIN pointers p ON p.id = t.pointer WHERE p.dropped = 0")
 	if err != nil {
 		return err
 	}

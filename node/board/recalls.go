@@ -97,7 +97,7 @@ func (f *folder) recalled(object int64, o *alert.Object, p placed, all bool) err
 
 // unrecalled drops recalls that have no effect any more: an event that stands before theirs came later.
 func (f *folder) unrecalled(object int64, standing []alert.Placed) error {
-	rows, err := f.Query("SELECT event FROM recalls WHERE object = ?", object)
+	rows, err := f.tx.Query("SELECT event FROM recalls WHERE object = ?", object)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (f *folder) recall(object int64, o *alert.Object, p *alert.Placed) error {
 	cause, _ := o.Cause()
 	var seq int64
 	var audience string
-	err := f.QueryRow("SELECT seq, audience FROM events WHERE origin = ? AND idx = ? AND leaf = ?", string(p.Origin), p.Position.Index, p.Position.Leaf).Scan(&seq, &audience)
+	err := f.tx.QueryRow("SELECT seq, audience FROM events WHERE origin = ? AND idx = ? AND leaf = ?", string(p.Origin), p.Position.Index, p.Position.Leaf).Scan(&seq, &audience)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (f *folder) untold(object int64, k alert.Key, event ledger.EventID, seq int
 
 // names returns the words of the first column of what is found: names of audiences.
 func (f *folder) names(query string, args ...any) ([]string, error) {
-	rows, err := f.Query(query, args...)
+	rows, err := f.tx.Query(query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +210,7 @@ func (f *folder) names(query string, args ...any) ([]string, error) {
 
 // settled strikes the audiences that an answer of this agency was sealed to off what it owes.
 func (f *folder) settled(k alert.Key, retraction ledger.EventID) error {
-	object, err := objectID(f, alertPrefix, k)
+	object, err := objectID(f.tx, alertPrefix, k)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}

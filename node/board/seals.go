@@ -87,7 +87,7 @@ func (f *folder) refold() error {
 		noun string
 		key  noun.Key
 	}
-	rows, err := f.Query("SELECT id, noun, home, author, event FROM objects WHERE stale = 1 LIMIT ?", staleBatch)
+	rows, err := f.tx.Query("SELECT id, noun, home, author, event FROM objects WHERE stale = 1 LIMIT ?", staleBatch)
 	if err != nil {
 		return err
 	}

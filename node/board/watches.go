@@ -74,7 +74,7 @@ func (n watches) fold(f *folder, object int64, p placed, fresh bool) error {
 	events := []watch.Placed{p.fact.(watch.Placed)}
 	if !fresh {
 		var err error
-		if events, err = watchEvents(f, object); err != nil {
+		if events, err = watchEvents(f.tx, object); err != nil {
 			return err
 		}
 	}
@@ -110,11 +110,11 @@ func watchEvents(q querier, object int64) ([]watch.Placed, error) {
 // found makes the rows of a list whose founding event is known now, and returns the rows that p may end the watch for.
 func (n watches) found(f *folder, object int64, l *watch.List, p placed) (alert.RowSet, error) {
 	var before sql.NullInt64
-	if err := f.QueryRow("SELECT founding FROM objects WHERE id = ?", object).Scan(&before); err != nil {
+	if err := f.tx.QueryRow("SELECT founding FROM objects WHERE id = ?", object).Scan(&before); err != nil {
 		return nil, err
 	}
 	var founding int64
-	err := f.QueryRow("SELECT seq FROM events WHERE origin = ? AND idx = ? AND leaf = ?", string(l.Founded.Origin), l.Founded.Position.Index, l.Founded.Position.Leaf).Scan(&founding)
+	err := f.tx.QueryRow("SELECT seq FROM events WHERE origin = ? AND idx = ? AND leaf = ?", string(l.Founded.Origin), l.Founded.Position.Index, l.Founded.Position.Leaf).Scan(&founding)
 	if err != nil {
 		return nil, err
 	}
@@ -134,10 +134,10 @@ func (n watches) found(f *folder, object int64, l *watch.List, p placed) (alert.
 
 func (n watches) insert(f *folder, object, founding int64, l *watch.List) error {
 	var first int64
-	if err := f.QueryRow("SELECT coalesce(max(first + count), 1) FROM watchlists WHERE first = (SELECT max(first) FROM watchlists)").Scan(&first); err != nil {
+	if err := f.tx.QueryRow("SELECT coalesce(max(first + count), 1) FROM watchlists WHERE first = (SELECT max(first) FROM watchlists)").Scan(&first); err != nil {
 		return err
 	}
-	found, err := storedEvents(f, "e.seq = ?", founding)
+	found, err := storedEvents(f.tx, "e.seq = ?", founding)
 	if err != nil || len(found) != 1 {
 		return errors.Join(errors.New("board: a stored event is missing"), err)
 	}
@@ -164,7 +164,7 @@ func (n watches) insert(f *folder, object, founding int64, l *watch.List) error 
 // unfound takes a list's rows away: an event that stands before its founding one came later.
 func (watches) unfound(f *folder, object int64) error {
 	var first, count int64
-	if err := f.QueryRow("SELECT first, count FROM watchlists WHERE object = ?", object).Scan(&first, &count); err != nil {
+	if err := f.tx.QueryRow("SELECT first, count FROM watchlists WHERE object = ?", object).Scan(&first, &count); err != nil {
 		return err
 	}
 	if err := f.settle(); err != nil {
@@ -184,7 +184,7 @@ func (watches) unfound(f *folder, object int64) error {
 // remove ends the watch for those of the rows that are not watched any more.
 func (n watches) remove(f *folder, object int64, l *watch.List, rows alert.RowSet) error {
 	var first int64
-	if err := f.QueryRow("SELECT first FROM watchlists WHERE object = ?", object).Scan(&first); err != nil {
+	if err := f.tx.QueryRow("SELECT first FROM watchlists WHERE object = ?", object).Scan(&first); err != nil {
 		return err
 	}
 	for row := range uint32(l.Rows()) {

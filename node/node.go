@@ -114,6 +114,7 @@ func Open(cfg Config, log *slog.Logger) (*Node, error) {
 	if n.keys, err = id.unlock(cfg.Dir, passphrase); err != nil {
 		return nil, err
 	}
+	debug.FreeOSMemory() // Argon2id took 64 MiB for each key; nothing else here ever needs so much at once
 	n.ring = &keyRing{save: n.saveAgencyKeys, list: n.keys.Agency}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.close())

@@ -125,3 +125,31 @@ func FuzzParseToken(f *testing.F) {
 		}
 	})
 }
+
+func FuzzOpenJoin(f *testing.F) {
+	now := time.Unix(1_800_000_000, 0)
+	inviter, err := makeKeys(crypto.SuiteClassic, now)
+	if err != nil {
+		f.Fatal(err)
+	}
+	joiner, err := makeKeys(crypto.SuiteClassic, now)
+	if err != nil {
+		f.Fatal(err)
+	}
+	origin := ledger.NewOrigin("in", [16]byte{1})
+	inv := newInvitation(inviter.Agency[0], "in/b", nil, now.Add(time.Hour))
+	r, err := signJoin(joinBody{
+		Version: 1, Origin: origin, Invite: inv.ID, Expires: inv.Expires, Agency: "in/b", At: now.Unix(),
+		Keys: joinKeys{Certificate: joiner.Agency[0].Certificate().Bytes(), Node: joiner.Node.Public(), Checkpoint: joiner.Checkpoint.Public()},
+	}, joiner, inv.Secret)
+	if err != nil {
+		f.Fatal(err)
+	}
+	good := ledger.Marshal(r)
+	f.Add(good)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if _, err := openJoin(raw, inviter.Agency, origin, now); err == nil && string(raw) != string(good) {
+			t.Fatal("accepted what nobody with the invitation made")
+		}
+	})
+}

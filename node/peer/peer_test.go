@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -370,4 +371,23 @@ func TestFramesAreBounded(t *testing.T) {
 	if _, _, err := readFrame(strings.NewReader("B\x00\x00\x00\x05abc"), maxFrameBytes); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Fatalf("cut off: %v", err)
 	}
+}
+
+func FuzzReadFrame(f *testing.F) {
+	f.Add([]byte("Q\x00\x00\x00\x02ab"))
+	f.Add([]byte("B\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		kind, body, err := readFrame(bytes.NewReader(raw), 1<<16)
+		if err != nil {
+			return
+		}
+		var again bytes.Buffer
+		if err := writeFrame(&again, kind, body); err != nil || !bytes.HasPrefix(raw, again.Bytes()) {
+			t.Fatal("accepted in another framing")
+		}
+		var q request
+		if ledger.Unmarshal(body, &q, maxRequestBytes) == nil && !bytes.Equal(ledger.Marshal(q), body) {
+			t.Fatal("a request accepted in another encoding")
+		}
+	})
 }

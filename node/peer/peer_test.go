@@ -27,7 +27,7 @@ type side struct {
 	t *testing.T
 	j *ledgertest.Jurisdiction
 
-	mu       sync.Mutex
+	mu       *sync.Mutex   // shared by sides over the same jurisdiction
 	partners []Partner     // guarded by mu
 	changed  chan struct{} // guarded by mu
 	lines    []string      // guarded by mu
@@ -189,8 +189,8 @@ func pair(t *testing.T, listen string) (a, b *side) {
 	t.Helper()
 	in, uk := ledgertest.Found(t, "in", 2), ledgertest.Found(t, "uk", 2)
 	ledgertest.Link(t, in, uk)
-	a = &side{t: t, j: in, own: in.Origin(), partner: uk.Origin(), changed: make(chan struct{})}
-	b = &side{t: t, j: uk, own: uk.Origin(), partner: in.Origin(), changed: make(chan struct{})}
+	a = &side{t: t, mu: &sync.Mutex{}, j: in, own: in.Origin(), partner: uk.Origin(), changed: make(chan struct{})}
+	b = &side{t: t, mu: &sync.Mutex{}, j: uk, own: uk.Origin(), partner: in.Origin(), changed: make(chan struct{})}
 	start(t, a, listen, in.Members[0].Node)
 	start(t, b, listen, uk.Members[0].Node)
 	return a, b
@@ -354,7 +354,7 @@ func TestAWrongClockIsNamed(t *testing.T) {
 // TestASilentGatewayIsLeft: one that was removed, or lies, keeps its stream and sends nothing; the partner's next is asked.
 func TestASilentGatewayIsLeft(t *testing.T) {
 	a, b := pair(t, "/ip4/127.0.0.1/tcp/0")
-	silent := &side{t: t, j: a.j, own: a.own, partner: a.partner, changed: make(chan struct{}), silent: true}
+	silent := &side{t: t, mu: a.mu, j: a.j, own: a.own, partner: a.partner, changed: make(chan struct{}), silent: true}
 	start(t, silent, "/ip4/127.0.0.1/tcp/0", a.j.Members[1].Node)
 	a.link(t, b)
 	silent.link(t, b)

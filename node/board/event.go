@@ -158,13 +158,21 @@ func (f *folder) fold(n table, p placed) error {
 	if err := n.fold(f, object, p, fresh); err != nil {
 		return err
 	}
-	w := weight{}
-	if x, ok := n.(weighed); ok {
-		if w, err = x.weigh(f, object); err != nil {
-			return err
+	told := func() error {
+		var w weight
+		if x, ok := n.(weighed); ok {
+			var err error
+			if w, err = x.weigh(f, object); err != nil {
+				return err
+			}
 		}
+		return f.note(p.event.Type, n.name(p), p.origin, p.at.Index, w)
 	}
-	return f.note(p.event.Type, n.name(p), p.origin, p.at.Index, w)
+	if f.waitsFor(object) {
+		f.changes = append(f.changes, told) // what it weighs is known once it has folded
+		return nil
+	}
+	return told()
 }
 
 // weight is what decides, beside its kind, whether a change is told of.

@@ -94,6 +94,9 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 		err = f.foldWaiting()
 	}
 	if err == nil {
+		err = f.tell()
+	}
+	if err == nil {
 		err = f.settle()
 	}
 	if err == nil && f.removed {
@@ -138,6 +141,7 @@ type folder struct {
 	watching bool        // there is something that may be hit, or was
 	waiting  []waiting   // objects to be folded at its end
 	waits    map[int64]int
+	changes  []func() error // changes of those, in the order of their events
 }
 
 // waiting is an object that is folded at the end of the transaction; last is the number of its latest event.
@@ -154,6 +158,21 @@ func (f *folder) atEnd(object, seq int64, fold func(last int64) error) {
 	}
 	f.waits[object] = len(f.waiting)
 	f.waiting = append(f.waiting, waiting{seq, fold})
+}
+
+func (f *folder) waitsFor(object int64) bool {
+	_, waits := f.waits[object]
+	return waits
+}
+
+// tell notes the changes of objects that have folded by now.
+func (f *folder) tell() error {
+	for _, note := range f.changes {
+		if err := note(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *folder) foldWaiting() error {

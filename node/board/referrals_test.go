@@ -104,6 +104,31 @@ func TestReferralsAreListedByWhatIsDue(t *testing.T) {
 	}
 }
 
+// TestADrillIsToldOfAsOneFromTheFirst: what decides whom a change is told to is known of the change that founds a referral.
+func TestADrillIsToldOfAsOneFromTheFirst(t *testing.T) {
+	f, in := alone(t, 2)
+	in.Seal(t, 0, pair, opening(t, "in/a0", "in/a1", "casework", nil))
+	in.Seal(t, 0, pair, opening(t, "in/a0", "in/a1", "drill", func(o *referral.Opened) { o.Exercise, o.Urgency = true, "child-at-immediate-risk" }))
+	show(f, in)
+	b := open(t, t.TempDir(), f, in.Ring(0), 1)
+	defer b.Close()
+	catchUp(t, b, f)
+	changes, err := b.Changes(t.Context(), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, c := range changes {
+		if c.Kind == referral.TypeOpened {
+			told = append(told, fmt.Sprint(c.Index, c.Exercise, c.Urgency > 0))
+		}
+	}
+	first := len(in.Entries) - 2
+	if got, want := fmt.Sprint(told), fmt.Sprint([]string{fmt.Sprint(first, false, false), fmt.Sprint(first+1, true, true)}); got != want {
+		t.Fatalf("%s, not %s", got, want)
+	}
+}
+
 // titles reads every page.
 func titles(t testing.TB, b *board.Board, q board.ReferralQuery, now time.Time) (out string) {
 	t.Helper()

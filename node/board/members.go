@@ -2,21 +2,19 @@ package board
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"vigil/ledger"
-	"vigil/ledger/noun"
 )
 
-// memberTables hold who could open what: the members of every epoch of every audience, of our ledger and of partners', and
-// to whom entries were released later. They follow from governance entries and from records, which need no key.
+// memberTables hold who could open what: the members of every epoch of every audience, of our ledger and of partners',
+// those among them who were given its keys later, and to whom entries were released later. They follow from governance entries and from records, which need no key.
 const memberTables = `
-CREATE TABLE members (origin TEXT, audience TEXT, epoch INTEGER, agency TEXT, since INTEGER NOT NULL, PRIMARY KEY (origin, audience, epoch, agency)) WITHOUT ROWID;
+CREATE TABLE members (origin TEXT, audience TEXT, epoch INTEGER, agency TEXT, since INTEGER NOT NULL, granted INTEGER NOT NULL, PRIMARY KEY (origin, audience, epoch, agency)) WITHOUT ROWID;
 CREATE TABLE releases (origin TEXT, target INTEGER, audience TEXT, epoch INTEGER, since INTEGER NOT NULL, PRIMARY KEY (origin, target, audience, epoch)) WITHOUT ROWID;
 `
 
-// governance notes the members of an epoch that an entry makes.
+// governance notes the members of an epoch that an entry makes, or gives an agency.
 func (f *folder) governance(rec *ledger.Record, index uint64, payload []byte) error {
 	if f.board.cfg.OnGovernance != nil {
 		f.board.cfg.OnGovernance(rec, index, payload)
@@ -30,13 +28,19 @@ func (f *folder) governance(rec *ledger.Record, index uint64, payload []byte) er
 		return f.epoch(rec.Origin, index, a.Epoch)
 	case *ledger.NewEpoch:
 		return f.epoch(rec.Origin, index, a.Epoch)
+	case *ledger.HandOver:
+		return f.handedOver(rec.Origin, index, a)
+	case *ledger.Took:
+		if !a.OK {
+			return f.refused(rec.Origin, index, rec.Author, a.Audience)
+		}
 	}
 	return nil
 }
 
 func (f *folder) epoch(origin ledger.Origin, index uint64, e ledger.Epoch) error {
 	for _, s := range e.Shares {
-		if _, err := f.exec("INSERT INTO members VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", string(origin), string(e.Audience), e.Number, string(s.Agency), index); err != nil {
+		if _, err := f.exec("INSERT INTO members VALUES (?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING", string(origin), string(e.Audience), e.Number, string(s.Agency), index); err != nil {
 			return err
 		}
 	}
@@ -58,36 +62,7 @@ func (f *folder) releasedRecalls(rec *ledger.Record) error {
 	if rec.Origin.Jurisdiction() != f.board.cfg.Agency.Jurisdiction() {
 		return nil
 	}
-	type one struct {
-		object, seq int64
-		key         noun.Key
-		event       ledger.EventID
-	}
-	rows, err := f.tx.Query(`SELECT r.object, o.home, o.author, o.event, r.seq, r.event FROM recalls r JOIN objects o ON o.id = r.object JOIN events e ON e.seq = o.founding
-		WHERE o.author = ? AND e.origin = ? AND e.idx = ?`, string(f.board.cfg.Agency), string(rec.Origin), rec.Target)
-	if err != nil {
-		return err
-	}
-	var found []one
-	for rows.Next() {
-		var x one
-		var home, author string
-		var object, event []byte
-		if err := rows.Scan(&x.object, &home, &author, &object, &x.seq, &event); err != nil {
-			return errors.Join(err, rows.Close())
-		}
-		x.key, x.event = keyOf(home, author, object), ledger.EventID(event)
-		found = append(found, x)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for _, x := range found {
-		if err := f.untold(x.object, x.key, x.event, x.seq); err != nil {
-			return err
-		}
-	}
-	return nil
+	return f.retell("e.origin = ? AND e.idx = ?", string(rec.Origin), rec.Target)
 }
 
 // Holder is an agency that can open an entry.
@@ -96,17 +71,20 @@ type Holder struct {
 	By     ledger.AudienceName
 	// Since is the entry of its own ledger by which it can; 0 where that is not known, or is the first.
 	Since uint64
+
+	granted bool // it was given the keys later
 }
 
 // Holders returns who can open an entry: the members of its audiences at the epochs that its record names, and of those
 // it was released to. unknown are audiences whose members this node cannot know: of jurisdictions that are not linked.
 func (b *Board) Holders(ctx context.Context, origin ledger.Origin, index uint64) (holders []Holder, unknown []ledger.AudienceName, err error) {
-	refs, err := b.audiences(ctx, origin, index)
+	q := withContext{b.read, ctx}
+	refs, err := b.references(q, origin, index)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, ref := range refs {
-		found, err := b.membersOf(ctx, origin, ref)
+		found, err := b.holdersOf(q, origin, ref)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -125,7 +103,8 @@ type reference struct {
 	index uint64
 }
 
-func (b *Board) audiences(ctx context.Context, origin ledger.Origin, index uint64) ([]reference, error) {
+// references returns the audiences that an entry names, and those it was released to.
+func (b *Board) references(q querier, origin ledger.Origin, index uint64) ([]reference, error) {
 	e, bare, _, err := b.cfg.Ledger.Entry(origin, index)
 	if err != nil || bare {
 		return nil, err
@@ -142,7 +121,7 @@ func (b *Board) audiences(ctx context.Context, origin ledger.Origin, index uint6
 	if rec.Kind == ledger.KindRelease {
 		target = rec.Target
 	}
-	rows, err := b.read.QueryContext(ctx, "SELECT audience, epoch, since FROM releases WHERE origin = ? AND target = ? ORDER BY audience, epoch", string(origin), target)
+	rows, err := q.Query("SELECT audience, epoch, since FROM releases WHERE origin = ? AND target = ? ORDER BY audience, epoch", string(origin), target)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +139,8 @@ func (b *Board) audiences(ctx context.Context, origin ledger.Origin, index uint6
 	return out, rows.Err()
 }
 
-func (b *Board) membersOf(ctx context.Context, origin ledger.Origin, ref reference) ([]Holder, error) {
+// holdersOf returns who can open what is sealed to an audience at an epoch.
+func (b *Board) holdersOf(q querier, origin ledger.Origin, ref reference) ([]Holder, error) {
 	if id, single := ref.name.Agency(); single {
 		h := Holder{Agency: id, By: ref.name}
 		if origin.Jurisdiction() == id.Jurisdiction() {
@@ -176,7 +156,7 @@ func (b *Board) membersOf(ctx context.Context, origin ledger.Origin, ref referen
 			}
 		}
 	}
-	rows, err := b.read.QueryContext(ctx, "SELECT agency, since FROM members WHERE origin = ? AND audience = ? AND epoch = ? ORDER BY agency", string(origin), string(ref.name), ref.epoch)
+	rows, err := q.Query("SELECT agency, since, granted FROM members WHERE origin = ? AND audience = ? AND epoch = ? ORDER BY agency", string(origin), string(ref.name), ref.epoch)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +165,7 @@ func (b *Board) membersOf(ctx context.Context, origin ledger.Origin, ref referen
 	for rows.Next() {
 		h := Holder{By: ref.name}
 		var agency string
-		if err := rows.Scan(&agency, &h.Since); err != nil {
+		if err := rows.Scan(&agency, &h.Since, &h.granted); err != nil {
 			return nil, err
 		}
 		h.Agency = ledger.AgencyID(agency)

@@ -152,7 +152,7 @@ func (f *folder) recall(object int64, o *alert.Object, p *alert.Placed) error {
 }
 
 // untold notes, of our own alerts, to which of those who could open one a retraction was not sealed: a link may have been
-// suspended then, or the alert was released meanwhile. Another retraction of the same rows, or of all, tells them as well.
+// suspended then, or the alert was released meanwhile, or its audience's keys given to an agency that joined after. Another retraction of the same rows, or of all, tells them as well.
 func (f *folder) untold(object int64, k alert.Key, event ledger.EventID, seq int64) error {
 	if k.Author != f.board.cfg.Agency {
 		return nil
@@ -170,8 +170,7 @@ func (f *folder) untold(object int64, k alert.Key, event ledger.EventID, seq int
 	}
 	wanted, err := f.names(`SELECT e.audience FROM objects o JOIN events e ON e.seq = o.founding WHERE o.id = ?1
 		UNION SELECT r.audience FROM objects o JOIN events e ON e.seq = o.founding JOIN releases r ON r.origin = e.origin AND r.target = e.idx WHERE o.id = ?1`, object)
-	wanted = slices.DeleteFunc(wanted, func(name string) bool { return slices.Contains(heard, name) })
-	if err != nil || len(wanted) == 0 {
+	if err != nil {
 		return err
 	}
 	others, err := f.names(`SELECT e.audience FROM recalls r JOIN events e ON e.seq = r.seq JOIN bodies b ON b.seq = r.seq, bodies x
@@ -179,10 +178,12 @@ func (f *folder) untold(object int64, k alert.Key, event ledger.EventID, seq int
 	if err != nil {
 		return err
 	}
-	for _, name := range wanted {
-		if slices.Contains(others, name) {
-			continue
-		}
+	granted, err := f.untoldGrants(object, seq)
+	if err != nil {
+		return err
+	}
+	wanted = slices.DeleteFunc(wanted, func(name string) bool { return slices.Contains(heard, name) || slices.Contains(others, name) })
+	for _, name := range append(wanted, granted...) {
 		if _, err := f.exec("INSERT INTO recalls_untold VALUES (?, ?, ?) ON CONFLICT DO NOTHING", name, object, event[:]); err != nil {
 			return err
 		}

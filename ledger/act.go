@@ -150,6 +150,24 @@ type (
 		Audience    AudienceName
 		First, Last uint64
 	}
+	// Release lets its author release rows of an entry to further audiences though another wrote it. Leaf is the entry's leaf
+	// hash, Rows are places in its events tree, in order; none stands for all.
+	Release struct {
+		_         struct{} `cbor:",toarray"`
+		Target    Index
+		Leaf      tlog.Hash
+		Rows      []uint64
+		Audiences []AudienceName
+	}
+	// Expunge lets its author expunge rows of an entry though another wrote it. Order is the SHA-256 of the order that it
+	// follows.
+	Expunge struct {
+		_      struct{} `cbor:",toarray"`
+		Target Index
+		Leaf   tlog.Hash
+		Rows   []uint64
+		Order  [32]byte
+	}
 	// RaiseFormat raises the format of the state; older binaries stop there.
 	RaiseFormat struct {
 		_      struct{} `cbor:",toarray"`
@@ -186,6 +204,8 @@ var changeNames = map[string]func() any{
 	"policy":       func() any { return &SetPolicy{} },
 	"audience":     func() any { return &SetAudience{} },
 	"grant":        func() any { return &Grant{} },
+	"release":      func() any { return &Release{} },
+	"expunge":      func() any { return &Expunge{} },
 	"raise-format": func() any { return &RaiseFormat{} },
 }
 
@@ -231,6 +251,10 @@ func changeName(change any) string {
 		return "audience"
 	case *Grant:
 		return "grant"
+	case *Release:
+		return "release"
+	case *Expunge:
+		return "expunge"
 	case *RaiseFormat:
 		return "raise-format"
 	}

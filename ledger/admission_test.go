@@ -104,7 +104,7 @@ func TestWhoIsNotAdmittedNorLinked(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := j.State.Line()
-			next, r := j.State.Apply(e)
+			next, r := j.State.Apply(e, nil)
 			if r.Reason != c.reason || (r.Verdict == ledger.Accepted) != (c.reason == nil) {
 				t.Fatalf("%v: %v, want %v", r.Verdict, r.Reason, c.reason)
 			}
@@ -137,7 +137,7 @@ func TestABadShareBarsItsMaker(t *testing.T) {
 	j.Govern(t, 1, &ledger.BadShare{Audience: "in/*", Epoch: a.Epoch})
 	sealed, err := j.SealAs(1, j.Record(1, ledger.KindSealed), []ledger.AudienceName{"in/*"}, ledgertest.Event("x"))
 	if err == nil {
-		if _, r := j.State.Apply(sealed); r.Reason != ledger.ErrStaleEpoch {
+		if _, r := j.State.Apply(sealed, nil); r.Reason != ledger.ErrStaleEpoch {
 			t.Errorf("sealed to an epoch with a bad share: %v %v", r.Verdict, r.Reason)
 		}
 	} else if !errors.Is(err, ledger.ErrStaleEpoch) {
@@ -149,7 +149,7 @@ func TestABadShareBarsItsMaker(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, r := j.State.Apply(e); r.Reason != want {
+		if _, r := j.State.Apply(e, nil); r.Reason != want {
 			t.Errorf("member %d makes the next epoch: %v %v, want %v", member, r.Verdict, r.Reason, want)
 		}
 	}

@@ -3,7 +3,6 @@ package ledger
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -41,12 +40,16 @@ func Carry(origin Origin, index Index, leaf []byte, p *Payload, show []int) (*Ca
 			return nil, fmt.Errorf("%w: row %d of %d", ErrCarried, n, len(hashes))
 		}
 	}
+	shown := make(map[int]bool, len(show))
+	for _, n := range show {
+		shown[n] = true
+	}
 	n := 0
 	for i := range p.Events {
 		e := &p.Events[i]
 		at := -1
 		for r := range e.Count() {
-			if !slices.Contains(show, n) {
+			if !shown[n] {
 				c.Rows = append(c.Rows, CarriedRow{Hash: hashes[n][:]})
 				n++
 				continue

@@ -44,6 +44,7 @@ func found(rec *Record, g *Genesis, leaf tlog.Hash) (*Governance, error) {
 		Origin: origin, Genesis: leaf, Format: g.Format, Version: 1, Agencies: []Agency{f}, Policy: g.Policy,
 		Audiences: []Audience{{Name: everyone, Members: []AgencyID{f.ID}, Epoch: 1, Certificate: g.Epoch.Certificate, Barred: []AgencyID{}}},
 		Proposals: []Proposal{}, Partners: []PartnerLink{}, Removed: []Removed{}, Former: []Former{}, Grants: []OpenGrant{},
+		Approved: []Approved{},
 	}
 	err := first.index()
 	return first.settle(), err
@@ -94,7 +95,7 @@ func (g *Governance) propose(author AgencyID, p *Propose, index Index, leaf tlog
 	if err != nil {
 		return err
 	}
-	if _, err := g.execute(change, index); err != nil { // a change that cannot be carried out is not proposed
+	if _, err := g.execute(change, author, index); err != nil { // a change that cannot be carried out is not proposed
 		return err
 	}
 	approvals := []AgencyID{author}
@@ -145,7 +146,7 @@ func (g *Governance) decide(i int, change any, index Index) error {
 	if len(g.Proposals[i].Approvals) < g.Needs(change) {
 		return nil
 	}
-	next, err := g.execute(change, index)
+	next, err := g.execute(change, g.Proposals[i].Author, index)
 	if err != nil {
 		return err
 	}
@@ -182,8 +183,8 @@ func target(change any) AgencyID {
 	return ""
 }
 
-// execute returns the governance with a change carried out.
-func (g *Governance) execute(change any, index Index) (*Governance, error) {
+// execute returns the governance with a change that author proposed carried out.
+func (g *Governance) execute(change any, author AgencyID, index Index) (*Governance, error) {
 	next := g.clone()
 	var err error
 	switch c := change.(type) {
@@ -203,6 +204,10 @@ func (g *Governance) execute(change any, index Index) (*Governance, error) {
 		err = next.setAudience(c)
 	case *Grant:
 		err = next.grant(c)
+	case *Release:
+		err = next.approveRelease(c, author, index)
+	case *Expunge:
+		err = next.approveExpungement(c, author, index)
 	case *RaiseFormat:
 		if c.Format <= next.Format {
 			return nil, ErrBounds

@@ -216,7 +216,7 @@ func TestGovernanceRefusals(t *testing.T) {
 			e := j.Act(t, tt.member, tt.act(t, j))
 			// the act may have grown the ledger: it is signed for the sequence that is next now
 			before := j.State
-			next, r := j.State.Apply(e)
+			next, r := j.State.Apply(e, nil)
 			if r.Verdict == ledger.Repeat || r.Verdict == ledger.Gap {
 				t.Fatalf("the case is wrong: %v", r.Verdict)
 			}
@@ -248,7 +248,7 @@ func TestRemovalClosesEverything(t *testing.T) {
 		"sealed": must(j.SealRecord(3, withAudience(j.Record(3, ledger.KindSealed), ledger.AudienceRef{Name: everyone, Epoch: 4}), ledgertest.Event("x"))),
 		"act":    j.Act(t, 3, &ledger.ReplaceNode{Node: gone.Agency().Node}),
 	} {
-		if _, r := j.State.Apply(entry); r.Reason != ledger.ErrUnknownAuthor {
+		if _, r := j.State.Apply(entry, nil); r.Reason != ledger.ErrUnknownAuthor {
 			t.Errorf("%s: %v %v", name, r.Verdict, r.Reason)
 		}
 	}
@@ -325,7 +325,7 @@ func TestRekeyKeepsWhatWasProved(t *testing.T) {
 	j.Govern(t, 1, &ledger.Approve{Proposal: id})
 	verifies("made after the re-key", bundle())
 	verifies("made before the re-key", before)
-	if _, r := j.State.Apply(j.Act(t, 2, &ledger.ReplaceNode{Node: j.Members[2].Agency().Node})); r.Reason != ledger.ErrSignature {
+	if _, r := j.State.Apply(j.Act(t, 2, &ledger.ReplaceNode{Node: j.Members[2].Agency().Node}), nil); r.Reason != ledger.ErrSignature {
 		t.Fatalf("the old key signs on: %v", r.Reason)
 	}
 	j.Members[2].Key = next
@@ -382,7 +382,7 @@ func (h *history) pick() int { return rapid.SampledFrom(h.roster()).Draw(h.t, "m
 // apply applies an act and checks, where the roster changed, that enough had approved it.
 func (h *history) apply(member int, act any) (accepted bool) {
 	before, e := h.State, h.Act(h.tb, member, act)
-	next, r := h.State.Apply(e)
+	next, r := h.State.Apply(e, nil)
 	if r.Verdict == ledger.Repeat || r.Verdict == ledger.Gap {
 		h.t.Fatalf("%T: %v", act, r.Verdict)
 	}
@@ -571,7 +571,7 @@ func TestRandomGovernance(t *testing.T) {
 		}
 		again := must(ledger.Found(h.Entries[0]))
 		for _, e := range h.Entries[1:] {
-			next, r := again.Apply(e)
+			next, r := again.Apply(e, nil)
 			if r.Verdict != ledger.Accepted {
 				rt.Fatalf("replay: %v %v", r.Verdict, r.Reason)
 			}

@@ -95,7 +95,7 @@ func TestASupportBodyIsInNoAudience(t *testing.T) {
 	j.Seal(t, 2, []ledger.AudienceName{"in/a0", "in/support"}, ledgertest.Event("answer"))
 	if _, err := j.SealAs(2, j.Record(2, ledger.KindSealed), []ledger.AudienceName{everyone}, ledgertest.Event("z")); err != nil {
 		t.Fatal(err)
-	} else if _, r := j.State.Apply(must(j.SealAs(2, j.Record(2, ledger.KindSealed), []ledger.AudienceName{everyone}, ledgertest.Event("z")))); r.Reason != ledger.ErrAuthorOutside {
+	} else if _, r := j.State.Apply(must(j.SealAs(2, j.Record(2, ledger.KindSealed), []ledger.AudienceName{everyone}, ledgertest.Event("z"))), nil); r.Reason != ledger.ErrAuthorOutside {
 		t.Fatalf("it writes to an audience it is not in: %v", r.Reason)
 	}
 }

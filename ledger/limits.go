@@ -6,10 +6,10 @@ const (
 
 	// MaxLeafBytes keeps a leaf within a C2SP entry bundle (uint16 length).
 	MaxLeafBytes = 65535
-	// MaxPayloadBytes bounds a stored payload: 1 MiB of plaintext, its padding, recipients and framing.
-	MaxPayloadBytes = 1<<20 + 256<<10
+	// MaxPayloadBytes bounds a stored payload: 1 MiB of plaintext, the salts and hashes where it is carried, its padding, recipients and framing.
+	MaxPayloadBytes = 1<<20 + 384<<10
 	// MaxPlaintextBytes bounds what is inside a sealed payload, padding included.
-	MaxPlaintextBytes = 1<<20 + 128<<10
+	MaxPlaintextBytes = 1<<20 + 256<<10
 	// MaxEvents and MaxEntryLeaves bound the events of one entry and the rows of all of them together.
 	MaxEvents      = 10_000
 	MaxEntryLeaves = 10_000
@@ -23,6 +23,8 @@ const (
 	// MaxGrants bounds the grants that wait for their keys, MaxGrantEpochs the epochs of one.
 	MaxGrants      = 64
 	MaxGrantEpochs = 256
+	// MaxApproved bounds the decided releases and expungements that the state remembers: the oldest give way.
+	MaxApproved = 64
 	// maxPolicySections and maxSectionBytes bound what nouns have in the policy.
 	maxPolicySections = 16
 	maxSectionBytes   = 16 << 10

@@ -44,7 +44,7 @@ func (n *Notices) Add(g *Governance, e Entry) (news bool, err error) {
 		if err != nil || a.Roster != g.Version {
 			return false, ErrNotice
 		}
-		if _, err := g.execute(change, 0); err != nil || g.hasOther(rec.Author, LeafHash(e.Leaf)) {
+		if _, err := g.execute(change, rec.Author, 0); err != nil || g.hasOther(rec.Author, LeafHash(e.Leaf)) {
 			return false, ErrNotice
 		}
 		have, known := n.proposals[rec.Author]

@@ -26,7 +26,8 @@ var (
 	ErrStaleEpoch     = &Reason{Code: "stale-epoch", text: "the audience waits for a new epoch, or the entry was sealed to an old one", Transient: true}
 	ErrAuthorOutside  = &Reason{Code: "author-outside", text: "the author is in none of the entry's audiences"}
 	ErrNotLinked      = &Reason{Code: "not-linked", text: "the audience belongs to a jurisdiction that is not linked, or suspended"}
-	ErrNotInForce     = &Reason{Code: "not-in-force", text: "release and expungement are not in force at this format"}
+	ErrNoTarget       = &Reason{Code: "no-target", text: "the entry names no sealed entry of this ledger"}
+	ErrNotAuthor      = &Reason{Code: "not-author", text: "another wrote the entry that it names, and the members have not decided it"}
 	ErrConflict       = &Reason{Code: "conflict", text: "the writer's sequence names another entry"}
 
 	ErrVoided       = &Reason{Code: "voided", text: "the proposal names another roster version; propose again"}
@@ -64,7 +65,7 @@ var reasons = func() map[string]*Reason {
 	out := map[string]*Reason{}
 	for _, r := range []*Reason{
 		ErrMalformedEntry, ErrOtherLedger, ErrNewerFormat, ErrUnknownAuthor, ErrOtherWriter, ErrSignature, ErrPayloadHash,
-		ErrNoAudience, ErrStaleEpoch, ErrAuthorOutside, ErrNotLinked, ErrNotInForce, ErrConflict, ErrVoided, ErrNoProposal,
+		ErrNoAudience, ErrStaleEpoch, ErrAuthorOutside, ErrNotLinked, ErrNoTarget, ErrNotAuthor, ErrConflict, ErrVoided, ErrNoProposal,
 		ErrTwice, ErrOneProposal, ErrTarget, ErrExists, ErrNotThere, ErrBounds, ErrEpoch, ErrBarred, ErrGenesisTwice,
 		ErrNodeReturned, ErrVotersPolicy, ErrLast, ErrKeyReturned, ErrKeyProof, ErrGeneration, ErrNotProposer, ErrGrant, ErrNoGrant,
 	} {

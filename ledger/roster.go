@@ -245,6 +245,7 @@ type Governance struct {
 	Removed   []Removed
 	Former    []Former
 	Grants    []OpenGrant // in the order in which they were decided
+	Approved  []Approved  // releases and expungements that members decided, the newest last
 
 	members map[AgencyID]*member       // by id, made by index
 	nodes   map[crypto.NodeID]AgencyID // by node, made by index
@@ -395,7 +396,7 @@ func (g *Governance) clone() *Governance {
 	c := *g
 	c.Agencies, c.Audiences = slices.Clone(g.Agencies), slices.Clone(g.Audiences)
 	c.Proposals, c.Partners, c.Removed, c.Former = slices.Clone(g.Proposals), slices.Clone(g.Partners), slices.Clone(g.Removed), slices.Clone(g.Former)
-	c.Grants = slices.Clone(g.Grants)
+	c.Grants, c.Approved = slices.Clone(g.Grants), slices.Clone(g.Approved)
 	c.public = tlog.Hash{}
 	return &c
 }

@@ -161,8 +161,9 @@ func openGenesis(e Entry) (*Record, *Governance, error) {
 	return rec, first, nil
 }
 
-// Apply checks one entry and folds it. On anything but Accepted the state returned is s itself.
-func (s *State) Apply(e Entry) (*State, Result) {
+// Apply checks one entry and folds it. On anything but Accepted the state returned is s itself. earlier finds what an entry
+// names that names an earlier one; without it such entries are refused.
+func (s *State) Apply(e Entry, earlier Earlier) (*State, Result) {
 	rec, l, err := OpenLeaf(e.Leaf)
 	if err != nil {
 		return s, refused(ErrMalformedEntry)
@@ -183,10 +184,10 @@ func (s *State) Apply(e Entry) (*State, Result) {
 	switch rec.Kind {
 	case KindGovernance:
 		governance, err = governance.Fold(rec, e.Payload, index, leaf)
-	case KindSealed:
-		err = s.checkAudience(rec)
 	default:
-		err = ErrNotInForce
+		if err = s.checkAudience(rec); err == nil && rec.Kind != KindSealed {
+			err = s.checkNaming(rec, earlier)
+		}
 	}
 	if err != nil {
 		return s, refused(err)
@@ -283,7 +284,7 @@ func countReleased(before map[Origin]*Partner, g *Governance, rec *Record, index
 // The state line is the RFC 6962 root over three leaves, each a CBOR array of a name and the RFC 6962 root over parts:
 //
 //	["public", root]    what partners fold too: origin, format, roster version, policy, agencies, audiences, partners,
-//	                    removed nodes, former certificates, open grants, open proposals
+//	                    removed nodes, former certificates, open grants, decided releases and expungements, open proposals
 //	["released", root]  ["governance", count, hash], then ["released", origin, count, hash] sorted by origin
 //	["writers", root]   ["writer", node id, agency, sequence] sorted by node id
 
@@ -316,6 +317,9 @@ func (g *Governance) PublicParts() [][]byte {
 	}
 	for _, o := range g.Grants {
 		parts = append(parts, Marshal([]any{"grant", o}))
+	}
+	for _, a := range g.Approved {
+		parts = append(parts, Marshal([]any{"approved", a}))
 	}
 	for _, p := range g.Proposals {
 		parts = append(parts, Marshal([]any{"proposal", p}))

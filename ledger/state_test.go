@@ -128,7 +128,7 @@ func TestApplyRefusals(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := j.State.Line()
-			next, r := j.State.Apply(tt.entry())
+			next, r := j.State.Apply(tt.entry(), nil)
 			if r.Verdict != tt.verdict || r.Reason != tt.reason {
 				t.Fatalf("verdict %v, reason %v", r.Verdict, r.Reason)
 			}

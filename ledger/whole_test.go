@@ -97,7 +97,7 @@ func after(t *testing.T, state *ledger.State, e ledger.Entry) *ledger.State {
 		}
 		return next
 	}
-	next, r := state.Apply(e)
+	next, r := state.Apply(e, nil)
 	if r.Verdict != ledger.Accepted {
 		t.Fatalf("entry %d: %v %v", state.Size(), r.Verdict, r.Reason)
 	}

@@ -47,6 +47,11 @@ func (a authorLedger) Wait(ctx context.Context, size uint64) error {
 	return a.n.store.Wait(ctx, a.n.id.Origin, size)
 }
 
+// Earlier implements author.Ledger.
+func (a authorLedger) Earlier(index ledger.Index) ([]byte, error) {
+	return a.n.store.Leaf(a.n.id.Origin, index)
+}
+
 // Changed implements author.Ledger.
 func (a authorLedger) Changed() <-chan struct{} { return a.n.store.Changed() }
 

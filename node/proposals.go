@@ -85,12 +85,28 @@ func describeProposal(g *ledger.Governance, p ledger.Proposal) api.Proposal {
 	case *ledger.Grant:
 		x.Subject = string(c.Agency)
 		x.Text = fmt.Sprintf("opens the past to %s: the keys of epochs %d to %d of %s, with which it reads everything that was sealed to them, of every agency here and of partners", c.Agency, c.First, c.Last, c.Audience)
+	case *ledger.Release:
+		x.Subject = fmt.Sprintf("entry %d", c.Target)
+		x.Text = fmt.Sprintf("lets %s release %s to %s, though another agency wrote it", p.Author, entryRows(c.Target, c.Rows), joinNames(c.Audiences))
+	case *ledger.Expunge:
+		x.Subject = fmt.Sprintf("entry %d", c.Target)
+		x.Text = fmt.Sprintf("lets %s expunge %s, though another agency wrote it, by the order whose SHA-256 is %x: every node deletes it for good", p.Author, entryRows(c.Target, c.Rows), c.Order)
 	case *ledger.RaiseFormat:
 		x.Text = fmt.Sprintf("raises the format to %d: nodes with an older binary stop until they are upgraded", c.Format)
 	default:
 		x.Text = "changes the roster: " + p.Change.Name
 	}
 	return x
+}
+
+func entryRows(index ledger.Index, rows []uint64) string {
+	switch len(rows) {
+	case 0:
+		return fmt.Sprintf("entry %d", index)
+	case 1:
+		return fmt.Sprintf("row %d of entry %d", rows[0], index)
+	}
+	return fmt.Sprintf("%d rows (%d to %d) of entry %d", len(rows), rows[0], rows[len(rows)-1], index)
 }
 
 func joinIDs(ids []ledger.AgencyID) string {

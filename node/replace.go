@@ -214,7 +214,7 @@ func (n *Node) checkReplace(e ledger.Entry, peer crypto.NodeID) error {
 	if r, ok := act.(*ledger.ReplaceNode); !ok || rec.Sequence != 1 || rec.Writer != peer || r.Node.Key.ID() != peer {
 		return fmt.Errorf("%w: not the first entry of the node that hands it in", ErrReplaceRefused)
 	}
-	if _, result := state.Apply(e); result.Verdict == ledger.Refused {
+	if _, result := state.Apply(e, nil); result.Verdict == ledger.Refused {
 		return fmt.Errorf("%w: %w", ErrReplaceRefused, result.Reason)
 	}
 	return nil

@@ -26,6 +26,7 @@ var pure = []string{
 	"ledger/recall",
 	"ledger/referral",
 	"ledger/registry",
+	"ledger/release",
 	"ledger/report",
 	"ledger/subscription",
 	"ledger/watch",

@@ -119,12 +119,54 @@ func (j *Jurisdiction) Record(member int, kind ledger.Kind) ledger.Record {
 // Append applies an entry that must be accepted.
 func (j *Jurisdiction) Append(t testing.TB, e ledger.Entry) ledger.Result {
 	t.Helper()
-	next, r := j.State.Apply(e)
+	next, r := j.State.Apply(e, j.Earlier)
 	if r.Verdict != ledger.Accepted {
 		t.Fatalf("entry %v: %v", r.Verdict, r.Reason)
 	}
 	j.State, j.Entries = next, append(j.Entries, e)
 	return r
+}
+
+// Earlier finds the leaf of an entry.
+func (j *Jurisdiction) Earlier(i ledger.Index) ([]byte, error) { return j.Entries[i].Leaf, nil }
+
+// Naming appends an entry of a member that names an earlier one and carries rows of it to audiences.
+func (j *Jurisdiction) Naming(t testing.TB, member int, kind ledger.Kind, target ledger.Index, p *ledger.Payload, show []int, to []ledger.AudienceName, also ...ledger.Event) ledger.Result {
+	t.Helper()
+	return j.Append(t, j.Named(t, member, kind, target, p, show, to, also...))
+}
+
+// Named makes such an entry without appending it.
+func (j *Jurisdiction) Named(t testing.TB, member int, kind ledger.Kind, target ledger.Index, p *ledger.Payload, show []int, to []ledger.AudienceName, also ...ledger.Event) ledger.Entry {
+	t.Helper()
+	r := j.Record(member, kind)
+	r.Target = target
+	if p != nil {
+		carried, err := ledger.CarryEvent(j.Origin(), target, j.Entries[target].Leaf, p, show)
+		if err != nil {
+			t.Fatal(err)
+		}
+		also = append(also, carried)
+	}
+	e, err := j.SealAs(member, r, to, also...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// Opened opens an entry with what a member has.
+func (j *Jurisdiction) Opened(t testing.TB, member int, target ledger.Index) *ledger.Payload {
+	t.Helper()
+	rec, err := j.Entries[target].Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ledger.OpenPayload(j.Entries[target].Payload, rec, j.Ring(member))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // Govern signs and appends an act of a member.

@@ -56,6 +56,9 @@ type Node interface {
 	// one in force.
 	Grant(ctx context.Context, agency, audience string, first, last uint64) (author.Receipt, error)
 	Approve(ctx context.Context, proposal string) (author.Receipt, error)
+	// Release releases events of an entry of our ledger, those in which the rows lie, to further audiences; all of them where
+	// no row is named. With propose it asks the members, because another agency wrote the entry.
+	Release(ctx context.Context, index ledger.Index, rows []uint32, to []ledger.AudienceName, propose bool) (author.Receipt, error)
 	// Policy is what is in force, with the version of roster and policy.
 	Policy() (p ledger.Policy, version uint64)
 	ProposePolicy(ctx context.Context, p ledger.Policy) (author.Receipt, error)
@@ -147,6 +150,7 @@ func New(cfg Config) (*Server, error) {
 	s.floodRoutes()
 	s.networkRoutes()
 	s.ledgerRoutes()
+	s.releaseRoutes()
 	s.tokenRoutes()
 	s.userRoutes()
 	s.sessionRoutes()

@@ -121,6 +121,7 @@ const maxShownRows = 100
 // shows give the content of an event its shape on the wire, by the noun its type begins with.
 var shows = map[string]func(e *ledger.Event) (any, error){
 	"alert":        showAlertEvent,
+	"ask":          showAskEvent,
 	"benign":       showBenignEvent,
 	"export":       showExportEvent,
 	"flood":        showFloodEvent,
@@ -146,6 +147,9 @@ func ShowEvent(e *ledger.Event) any {
 	}{ID: e.ID.String(), Type: e.Type, Version: e.Version, Rows: e.Count()}
 	noun, _, _ := strings.Cut(e.Type, ".")
 	show := shows[noun]
+	if e.Type == ledger.TypeCarried {
+		show = showCarriedEvent
+	}
 	if show == nil {
 		return out
 	}

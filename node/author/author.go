@@ -51,6 +51,8 @@ type Ledger interface {
 	Committed(writer crypto.NodeID, sequence uint64) (index uint64, leaf [32]byte, ok bool, err error)
 	// Wait returns when the own replica holds size entries.
 	Wait(ctx context.Context, size uint64) error
+	// Earlier returns a leaf of the own replica.
+	Earlier(index ledger.Index) ([]byte, error)
 	// Changed is closed at the own replica's next change.
 	Changed() <-chan struct{}
 }
@@ -99,7 +101,9 @@ type request struct {
 	audience []ledger.AudienceName
 	events   []ledger.Event // sealed entries
 	act      []byte         // governance entries
-	patience time.Duration  // how long an act waits for another's that must come first
+	kind     ledger.Kind    // of a sealed entry that names an earlier one; 0 of all others
+	target   ledger.Index
+	patience time.Duration // how long an act waits for another's that must come first
 	rows     int
 	bytes    int
 	done     chan outcome // buffered: the author never waits for a caller
@@ -127,6 +131,14 @@ func (a *Author) Submit(ctx context.Context, audience []ledger.AudienceName, eve
 		return Receipt{}, fmt.Errorf("%w: %d events, %d rows, %d bytes for %d audiences", ErrTooLarge, len(events), r.rows, r.bytes, len(audience))
 	}
 	return a.wait(ctx, r)
+}
+
+// Name seals an entry of its own that names an earlier one: a release or an expungement. It returns when that is committed.
+func (a *Author) Name(ctx context.Context, kind ledger.Kind, target ledger.Index, audience []ledger.AudienceName, events []ledger.Event) (Receipt, error) {
+	if len(events) == 0 || len(audience) == 0 {
+		return Receipt{}, fmt.Errorf("%w: %d events for %d audiences", ErrTooLarge, len(events), len(audience))
+	}
+	return a.wait(ctx, &request{audience: normal(audience), events: events, kind: kind, target: target, done: make(chan outcome, 1)})
 }
 
 // Govern signs one governance act, in clear, and returns when it is committed.
@@ -250,7 +262,7 @@ func (a *Author) propose(ctx context.Context, groups []*batchGroup) (again []*ba
 // The leader's word alone refuses nothing: it counts when the own replica refuses the entry too. Everything else is the
 // callers' answer.
 func (a *Author) refused(s signedGroup, reason *ledger.Reason) {
-	_, own := a.cfg.Ledger.State().Apply(s.entry)
+	_, own := a.cfg.Ledger.State().Apply(s.entry, a.cfg.Ledger.Earlier)
 	confirmed := own.Verdict == ledger.Refused
 	if !confirmed || mends(s.group, reason) {
 		if a.hold(s.group, holdFor) {

@@ -60,6 +60,8 @@ func (f *fakeLedger) Changed() <-chan struct{} {
 
 func (f *fakeLedger) Writable() error { return nil }
 
+func (f *fakeLedger) Earlier(ledger.Index) ([]byte, error) { return nil, errLost }
+
 func (f *fakeLedger) State() *ledger.State {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -81,7 +83,7 @@ func (f *fakeLedger) Propose(_ context.Context, entries []ledger.Entry) ([]ledge
 			f.refuse = nil
 			continue
 		}
-		next, r := f.state.Apply(e)
+		next, r := f.state.Apply(e, nil)
 		if r.Verdict == ledger.Repeat {
 			r = f.index[string(e.Leaf)]
 			r.Verdict = ledger.Repeat

@@ -32,12 +32,13 @@ func failAll(groups []*batchGroup, err error) {
 }
 
 func (g *batchGroup) fits(r *request) bool {
-	return slices.Equal(g.audience, r.audience) &&
+	return slices.Equal(g.audience, r.audience) && g.requests[0].kind == 0 && r.kind == 0 &&
 		g.rows+r.rows <= ledger.MaxEntryLeaves && g.bytes+r.bytes <= maxEntryPlaintext &&
 		len(g.requests[0].events) > 0 && len(r.events) > 0
 }
 
-// group puts requests for one audience together, in the order they came. A governance act stands alone.
+// group puts requests for one audience together, in the order they came. A governance act stands alone, and so does what
+// names an earlier entry.
 func group(requests []*request) []*batchGroup {
 	var groups []*batchGroup
 	for _, r := range requests {
@@ -94,7 +95,9 @@ func (a *Author) signOne(state *ledger.State, g *batchGroup, sequence uint64) (s
 	payload := g.requests[0].act
 	if payload == nil {
 		var err error
-		rec.Kind = ledger.KindSealed
+		if rec.Kind = ledger.KindSealed; g.requests[0].kind != 0 {
+			rec.Kind, rec.Target = g.requests[0].kind, g.requests[0].target
+		}
 		if payload, err = a.seal(state, g, &rec); err != nil {
 			return signedGroup{}, err
 		}

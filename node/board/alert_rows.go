@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"iter"
+	"slices"
 
 	"vigil/ledger/alert"
 )
@@ -103,8 +104,14 @@ func (n *alerts) insertCause(f *folder, object int64, o *alert.Object, p placed)
 	if err := f.head(came.stream); err != nil {
 		return 0, err
 	}
+	holes, err := f.holes(p.seq)
+	if err != nil {
+		return 0, err
+	}
 	for row := range uint32(c.Rows()) {
-		came.raised.Signals += uint64(len(alert.FileOf(c, row).Signals))
+		if !slices.Contains(holes, row) {
+			came.raised.Signals += uint64(len(alert.FileOf(c, row).Signals))
+		}
 	}
 	f.causes = append(f.causes, came)
 	_, err = f.exec("INSERT INTO causes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", first, c.Rows(), object, p.seq,
@@ -119,7 +126,7 @@ func (n *alerts) insertCause(f *folder, object int64, o *alert.Object, p placed)
 		err = n.ownClasses(f, first, c)
 	}
 	if err == nil {
-		err = n.insertRows(f, o, first, p)
+		err = n.insertRows(f, o, first, p, holes)
 	}
 	return first, err
 }
@@ -135,7 +142,8 @@ func (n *alerts) ids(f *folder, count int) (first int64, err error) {
 	return first, err
 }
 
-func (n *alerts) insertRows(f *folder, o *alert.Object, first int64, p placed) error {
+// insertRows makes a row for each that is known here.
+func (n *alerts) insertRows(f *folder, o *alert.Object, first int64, p placed, holes []uint32) error {
 	c, _ := o.Cause()
 	revision, err := f.revision()
 	if err != nil {
@@ -143,6 +151,9 @@ func (n *alerts) insertRows(f *folder, o *alert.Object, first int64, p placed) e
 	}
 	alike := o.Standing(0, f.rules) // where nobody has spoken yet, all rows stand alike
 	for row := range uint32(c.Rows()) {
+		if slices.Contains(holes, row) {
+			continue
+		}
 		s := alike
 		if o.Spoken() {
 			s = o.Standing(row, f.rules)

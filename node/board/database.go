@@ -33,7 +33,7 @@ CREATE TABLE seals (origin TEXT, size INTEGER, at INTEGER NOT NULL, PRIMARY KEY 
 CREATE TABLE events (
 	seq INTEGER PRIMARY KEY, origin TEXT NOT NULL, idx INTEGER NOT NULL, leaf INTEGER NOT NULL, author TEXT NOT NULL,
 	event BLOB NOT NULL, type TEXT NOT NULL, version INTEGER NOT NULL, authored INTEGER NOT NULL, audience TEXT NOT NULL,
-	fate INTEGER NOT NULL, object INTEGER, width INTEGER NOT NULL, shared BLOB NOT NULL,
+	fate INTEGER NOT NULL, object INTEGER, width INTEGER NOT NULL, shared BLOB NOT NULL, holes BLOB NOT NULL,
 	UNIQUE (origin, idx, leaf));
 CREATE INDEX events_by_object ON events (object) WHERE object IS NOT NULL;
 CREATE INDEX events_by_id ON events (event);

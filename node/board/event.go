@@ -67,6 +67,7 @@ type table interface {
 func tables() []table {
 	return []table{
 		newAlerts(),
+		asks,
 		benigns,
 		consents,
 		evaluators,
@@ -103,16 +104,21 @@ func (b *Board) place(w where, audience string, e *ledger.Event) (table, placed,
 	return nil, placed{}, newer
 }
 
-// event stores one event and folds the object it belongs to. One that is stored already has no effect.
-func (f *folder) event(rec *ledger.Record, at ledger.Position, e *ledger.Event) error {
+// audienceOf names whom an entry was sealed to.
+func audienceOf(refs []ledger.AudienceRef) string {
 	var names []string
-	for _, a := range rec.Audience {
+	for _, a := range refs {
 		names = append(names, string(a.Name))
 	}
-	audience := strings.Join(names, " ")
+	return strings.Join(names, " ")
+}
+
+// event stores one event and folds the object it belongs to. One that is stored already has no effect. Holes are rows that are
+// not known here: zeros stand for them.
+func (f *folder) event(rec *ledger.Record, audience string, at ledger.Position, e *ledger.Event, holes []uint32) error {
 	w := where{origin: rec.Origin, at: at, author: rec.Author, authoredAt: rec.AuthoredAt}
 	n, p, fate := f.board.place(w, audience, e)
-	seq, isNew, err := f.store(w, audience, fate, e)
+	seq, isNew, err := f.store(w, audience, fate, e, holes)
 	f.rows += e.Count()
 	if err != nil || !isNew || fate != folded {
 		return err
@@ -121,10 +127,10 @@ func (f *folder) event(rec *ledger.Record, at ledger.Position, e *ledger.Event) 
 	return f.fold(n, p)
 }
 
-func (f *folder) store(w where, audience string, fate fate, e *ledger.Event) (seq int64, isNew bool, err error) {
-	r, err := f.exec(`INSERT INTO events (origin, idx, leaf, author, event, type, version, authored, audience, fate, width, shared)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		string(w.origin), w.at.Index, w.at.Leaf, string(w.author), e.ID[:], e.Type, e.Version, w.authoredAt, audience, fate, e.Width, notNil(e.Shared))
+func (f *folder) store(w where, audience string, fate fate, e *ledger.Event, holes []uint32) (seq int64, isNew bool, err error) {
+	r, err := f.exec(`INSERT INTO events (origin, idx, leaf, author, event, type, version, authored, audience, fate, width, shared, holes)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		string(w.origin), w.at.Index, w.at.Leaf, string(w.author), e.ID[:], e.Type, e.Version, w.authoredAt, audience, fate, e.Width, notNil(e.Shared), encodeHoles(holes))
 	if err != nil {
 		return 0, false, err
 	}

@@ -266,9 +266,12 @@ func (f *folder) entry(origin ledger.Origin, index uint64) error {
 		f.board.cfg.Log.Warn("an entry for this agency does not open and has no effect", "ledger", origin, "index", index, "error", err)
 		return nil
 	}
-	at := ledger.Position{Index: index}
+	if rec.Kind == ledger.KindRelease {
+		return f.release(rec, index, p)
+	}
+	at, audience := ledger.Position{Index: index}, audienceOf(rec.Audience)
 	for i := range p.Events {
-		if err := f.event(rec, at, &p.Events[i]); err != nil {
+		if err := f.event(rec, audience, at, &p.Events[i], nil); err != nil {
 			return err
 		}
 		at.Leaf += uint32(p.Events[i].Count())

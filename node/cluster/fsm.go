@@ -79,7 +79,11 @@ func (f *fsm) applyEntries(l *raft.Log, entries []ledger.Entry) any {
 	results := make([]ledger.Result, len(entries))
 	var own []store.Appended
 	for i, e := range entries {
-		next, appended, result := f.applyOne(state, own, e)
+		next, appended, result, err := f.applyOne(state, own, e)
+		if err != nil { // what this replica cannot read the others can: its verdict would be another
+			f.fatal(err)
+			return err
+		}
 		results[i] = result
 		if result.Verdict == ledger.Accepted {
 			state, own = next, append(own, appended)
@@ -91,26 +95,43 @@ func (f *fsm) applyEntries(l *raft.Log, entries []ledger.Entry) any {
 	return f.commit(l, state, own, nil, results)
 }
 
-func (f *fsm) applyOne(state *ledger.State, batch []store.Appended, e ledger.Entry) (*ledger.State, store.Appended, ledger.Result) {
+func (f *fsm) applyOne(state *ledger.State, batch []store.Appended, e ledger.Entry) (_ *ledger.State, _ store.Appended, _ ledger.Result, damaged error) {
 	if state == nil {
-		next, a, err := store.ApplyOwn(nil, e)
+		next, a, err := store.ApplyOwn(nil, e, nil)
 		if err != nil {
-			return nil, a, ledger.Result{Verdict: ledger.Refused, Reason: ledger.AsReason(err)}
+			return nil, a, ledger.Result{Verdict: ledger.Refused, Reason: ledger.AsReason(err)}, nil
 		}
-		return next, a, ledger.Result{Verdict: ledger.Accepted, Leaf: a.Leaf}
+		return next, a, ledger.Result{Verdict: ledger.Accepted, Leaf: a.Leaf}, nil
 	}
-	next, result := state.Apply(e)
+	next, result := state.Apply(e, func(i ledger.Index) ([]byte, error) {
+		leaf, err := f.earlier(batch, i)
+		damaged = err
+		return leaf, err
+	})
+	if damaged != nil {
+		return state, store.Appended{}, result, damaged
+	}
 	if result.Verdict == ledger.Repeat {
-		return state, store.Appended{}, f.repeat(batch, e)
+		return state, store.Appended{}, f.repeat(batch, e), nil
 	}
 	if result.Verdict != ledger.Accepted {
-		return state, store.Appended{}, result
+		return state, store.Appended{}, result, nil
 	}
 	rec, _, err := ledger.OpenLeaf(e.Leaf)
 	if err != nil {
 		panic(err) // Apply has just decoded it
 	}
-	return next, store.Appended{Index: result.Index, Leaf: result.Leaf, Writer: rec.Writer, Sequence: rec.Sequence, Kind: rec.Kind, Entry: e}, result
+	return next, store.Appended{Index: result.Index, Leaf: result.Leaf, Writer: rec.Writer, Sequence: rec.Sequence, Kind: rec.Kind, Entry: e}, result, nil
+}
+
+// earlier finds a leaf among what this raft entry has appended, or on disk.
+func (f *fsm) earlier(batch []store.Appended, index ledger.Index) ([]byte, error) {
+	for _, a := range batch {
+		if a.Index == index {
+			return a.Entry.Leaf, nil
+		}
+	}
+	return f.store.Leaf(f.store.Origin(), index)
 }
 
 // repeat answers a sequence that is taken: the same entry gets its first answer again, another is a conflict.

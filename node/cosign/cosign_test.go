@@ -44,7 +44,7 @@ func replica(t *testing.T, j *ledgertest.Jurisdiction) *memory {
 		if err == nil && i == 0 {
 			state, err = ledger.Found(e)
 		} else if err == nil {
-			state, _ = state.Apply(e)
+			state, _ = state.Apply(e, nil)
 		}
 		if err != nil {
 			t.Fatal(err)

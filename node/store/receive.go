@@ -154,7 +154,7 @@ func (b *builder) entry(body []byte) error {
 	if err := ledger.Unmarshal(body, &e, maxFrameBytes); err != nil {
 		return fmt.Errorf("%w: %w", errJournal, err)
 	}
-	state, appended, err := ApplyOwn(b.state, e)
+	state, appended, err := ApplyOwn(b.state, e, b.earlier)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errJournal, err)
 	}
@@ -165,8 +165,18 @@ func (b *builder) entry(body []byte) error {
 	return nil
 }
 
+// earlier finds a leaf among what has been folded so far.
+func (b *builder) earlier(index ledger.Index) ([]byte, error) {
+	for _, a := range b.own {
+		if a.Index == index {
+			return a.Entry.Leaf, nil
+		}
+	}
+	return b.s.Leaf(b.s.id.Origin, index)
+}
+
 // ApplyOwn applies an entry that must be accepted, the first one as the genesis.
-func ApplyOwn(state *ledger.State, e ledger.Entry) (*ledger.State, Appended, error) {
+func ApplyOwn(state *ledger.State, e ledger.Entry, earlier ledger.Earlier) (*ledger.State, Appended, error) {
 	rec, _, err := ledger.OpenLeaf(e.Leaf)
 	if err != nil {
 		return nil, Appended{}, err
@@ -176,7 +186,7 @@ func ApplyOwn(state *ledger.State, e ledger.Entry) (*ledger.State, Appended, err
 		next, err := ledger.Found(e)
 		return next, a, err
 	}
-	next, result := state.Apply(e)
+	next, result := state.Apply(e, earlier)
 	if result.Verdict != ledger.Accepted {
 		return nil, a, fmt.Errorf("entry %d is %s: %w", state.Size(), result.Verdict, errors.Join(reason(result)))
 	}

@@ -197,6 +197,9 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.segments.close(), s.db.Close(), s.lock.Unlock())
 }
 
+// Origin returns our ledger's.
+func (s *Store) Origin() ledger.Origin { return s.id.Origin }
+
 // State returns the state after the last commit; nil before the first.
 func (s *Store) State() *ledger.State {
 	s.mu.RLock()

@@ -42,7 +42,7 @@ func filledWith(t *testing.T, dir string, entries int) (*store.Store, *ledgertes
 	s := open(t, dir, in.Origin())
 	var state *ledger.State
 	for i, e := range in.Entries {
-		next, a, err := store.ApplyOwn(state, e)
+		next, a, err := store.ApplyOwn(state, e, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func TestUnflushedIsLostAndReplayable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next, a, err := store.ApplyOwn(before, e)
+	next, a, err := store.ApplyOwn(before, e, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -245,7 +245,7 @@ func (v *verification) own(body []byte) error {
 	if err := ledger.Unmarshal(body, &e, maxFrameBytes); err != nil {
 		return err
 	}
-	next, _, err := ApplyOwn(v.state, e)
+	next, _, err := ApplyOwn(v.state, e, func(i ledger.Index) ([]byte, error) { return v.s.Leaf(v.s.id.Origin, i) })
 	if err != nil {
 		return err
 	}

@@ -195,7 +195,7 @@ func TestVerifyJudgesCheckpoints(t *testing.T) {
 		s := open(t, dir, in.Origin())
 		var state *ledger.State
 		for i, e := range in.Entries {
-			next, a, err := store.ApplyOwn(state, e)
+			next, a, err := store.ApplyOwn(state, e, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

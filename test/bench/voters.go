@@ -38,6 +38,10 @@ type replica struct {
 func (r replica) State() *ledger.State { return r.store.State() }
 func (r replica) Writable() error      { return r.store.Failed() }
 
+func (r replica) Earlier(i ledger.Index) ([]byte, error) {
+	return r.store.Leaf(r.store.Origin(), i)
+}
+
 func (r replica) Committed(w crypto.NodeID, n uint64) (uint64, [32]byte, bool, error) {
 	i, h, ok, err := r.store.BySequence(w, n)
 	return i, h, ok, err

@@ -1,12 +1,14 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -104,28 +106,48 @@ func Replace(ctx context.Context, c Config, r Replacing) (Identity, error) {
 	if err := c.Dialable(); err != nil {
 		return Identity{}, err
 	}
-	if err := makeDirectory(c.Dir); err != nil {
-		return Identity{}, err
-	}
-	node, err := crypto.GenerateNodeKey()
+	keys, err := replacingKeys(c.Dir, r, passphrase)
 	if err != nil {
 		return Identity{}, err
 	}
-	checkpoint, err := crypto.GenerateNodeKey()
-	if err != nil {
-		return Identity{}, err
-	}
-	keys := Keys{Agency: r.Keys, Node: node, Checkpoint: checkpoint}
 	id := Identity{
-		Format: identityFormat, Agency: r.Agency, Origin: r.Origin, Genesis: r.Genesis, Node: node.Public().ID().String(), Members: r.Members,
-	}
-	if err := writeKeys(c.Dir, keys, passphrase); err != nil {
-		return Identity{}, err
+		Format: identityFormat, Agency: r.Agency, Origin: r.Origin, Genesis: r.Genesis, Node: keys.Node.Public().ID().String(), Members: r.Members,
 	}
 	if err := handIn(ctx, r, keys, nodeOf(c, keys)); err != nil {
 		return Identity{}, err
 	}
 	return id, writeIdentity(c.Dir, id) // last: a directory without it is no node
+}
+
+// replacingKeys makes the new node's keys in an empty directory, or takes those that an interrupted replacement left there:
+// the roster may name them by now.
+func replacingKeys(dir string, r Replacing, passphrase []byte) (Keys, error) {
+	if interrupted(dir) {
+		keys, err := readKeys(dir, passphrase)
+		newest := func(k []*crypto.AgencyKey) crypto.Fingerprint { return k[len(k)-1].Certificate().Fingerprint() }
+		if err != nil || newest(keys.Agency) == newest(r.Keys) {
+			return keys, err
+		}
+	}
+	if err := makeDirectory(dir); err != nil {
+		return Keys{}, err
+	}
+	node, err := crypto.GenerateNodeKey()
+	if err != nil {
+		return Keys{}, err
+	}
+	checkpoint, err := crypto.GenerateNodeKey()
+	if err != nil {
+		return Keys{}, err
+	}
+	keys := Keys{Agency: r.Keys, Node: node, Checkpoint: checkpoint}
+	return keys, writeKeys(dir, keys, passphrase)
+}
+
+// interrupted says whether a directory holds keys and nothing else.
+func interrupted(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && len(entries) == 1 && entries[0].Name() == keysFile
 }
 
 // handIn hands the entry to one member after the other until one has it committed. The agency's newest key is tried first:
@@ -180,11 +202,16 @@ func (n *Node) serveReplace(w http.ResponseWriter, r *http.Request) {
 		err = ledger.Unmarshal(raw, &e, maxReplaceBytes)
 	}
 	peer, _ := cluster.PeerFromContext(r.Context())
+	taken := false
 	if err == nil {
-		err = n.checkReplace(e, peer)
+		taken, err = n.checkReplace(e, peer)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
+	if taken {
+		_ = json.NewEncoder(w).Encode(map[string]bool{"taken": true}) // a lost answer is asked for again
 		return
 	}
 	results, err := n.cluster.Propose(r.Context(), []ledger.Entry{e})
@@ -198,26 +225,30 @@ func (n *Node) serveReplace(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (n *Node) checkReplace(e ledger.Entry, peer crypto.NodeID) error {
+// checkReplace refuses what the ledger would refuse. taken says that the roster names that very node already.
+func (n *Node) checkReplace(e ledger.Entry, peer crypto.NodeID) (taken bool, err error) {
 	state := n.store.State()
 	if state == nil {
-		return errNotYet
+		return false, errNotYet
 	}
 	rec, err := e.Open()
 	if err != nil {
-		return err
+		return false, err
 	}
 	act, err := ledger.DecodeAct(e.Payload)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if r, ok := act.(*ledger.ReplaceNode); !ok || rec.Sequence != 1 || rec.Writer != peer || r.Node.Key.ID() != peer {
-		return fmt.Errorf("%w: not the first entry of the node that hands it in", ErrReplaceRefused)
+		return false, fmt.Errorf("%w: not the first entry of the node that hands it in", ErrReplaceRefused)
+	}
+	if a, ok := state.Governance.Agency(rec.Author); ok && rec.Origin == state.Governance.Origin && bytes.Equal(ledger.Marshal(a.Node), ledger.Marshal(act.(*ledger.ReplaceNode).Node)) {
+		return true, nil
 	}
 	if _, result := state.Apply(e, nil); result.Verdict == ledger.Refused {
-		return fmt.Errorf("%w: %w", ErrReplaceRefused, result.Reason)
+		return false, fmt.Errorf("%w: %w", ErrReplaceRefused, result.Reason)
 	}
-	return nil
+	return false, nil
 }
 
 // left says how this node's key left the roster; empty where it did not.

@@ -135,17 +135,24 @@ func (n *Network) Forget(id ledger.AgencyID) {
 // Replace puts a new node in the place of an agency's, which may be running, and returns the old one. The new one is
 // started and ready.
 func (n *Network) Replace(ctx context.Context, id ledger.AgencyID) (*Node, error) {
+	return n.Rebuild(ctx, id, func(c node.Config) error {
+		from, err := node.ReplacingFrom(ctx, n.nodes[id].Config)
+		if err == nil {
+			_, err = node.Replace(ctx, c, from)
+		}
+		return err
+	})
+}
+
+// Rebuild does so as replace makes the new one in its directory.
+func (n *Network) Rebuild(ctx context.Context, id ledger.AgencyID, replace func(node.Config) error) (*Node, error) {
 	old := n.nodes[id]
 	x, err := newNode(n.dir, n.binary, n.passphrase(), id, n.gateway(id, slices.Index(n.members(id.Jurisdiction()), id)))
 	if err != nil {
 		return nil, err
 	}
 	x.Config.Dir = old.Config.Dir + "-new"
-	from, err := node.ReplacingFrom(ctx, old.Config)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := node.Replace(ctx, x.Config, from); err != nil {
+	if err := replace(x.Config); err != nil {
 		return nil, err
 	}
 	n.nodes[id], x.Token = x, old.Token

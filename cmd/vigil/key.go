@@ -62,23 +62,31 @@ func nodeCommand(o *options) *cobra.Command {
 
 func nodeReplace(o *options) *cobra.Command {
 	var f configFlags
-	var from, fromPassphrase, fromSocket string
+	var from, fromPassphrase, fromSocket, kit, kitPassphrase string
+	var at map[string]string
 	cmd := &cobra.Command{
-		Use: "replace --from OLD-DIR --dir NEW-DIR", Short: "Put a new node in the place of this agency's old one", Args: cobra.NoArgs,
-		Long: "Takes the agency's key out of the old node's directory, makes a new node in an empty one and tells the roster, by one entry that\n" +
+		Use: "replace --kit FILE | --from OLD-DIR, --dir NEW-DIR", Short: "Put a new node in the place of this agency's old one", Args: cobra.NoArgs,
+		Long: "Takes the agency's key out of its kit, or out of the old node's directory, makes a new node in an empty one and tells the roster, by one entry that\n" +
 			"needs no approvals. From then on the old node's key is out for ever: the others cut it off. Where the jurisdiction has one or two\n" +
-			"agencies the old node must run meanwhile. The new node gets the ledger from the others, or from the old node where there are none.",
-		Example: "  vigil node replace --from /var/lib/vigil --dir /srv/vigil --node-listen 10.0.0.7:7441 --node-address 10.0.0.7:7441",
+			"agencies the old node must run meanwhile. The new node gets the ledger from the others, or from the old node where there are none.\n" +
+			"With the ledger everything else comes back: alerts, people and tokens, watch lists, settings. Run again after an interruption,\n" +
+			"the command goes on with what is in the new directory.",
+		Example: "  vigil node replace --kit in-ncrb.kit --kit-passphrase-file /media/safe/pass --dir /srv/vigil --node-listen 10.0.0.7:7441 --node-address 10.0.0.7:7441\n  vigil node replace --from /var/lib/vigil --dir /srv/vigil --node-listen 10.0.0.7:7441 --node-address 10.0.0.7:7441",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := f.load()
 			if err != nil {
 				return err
 			}
-			old := node.DefaultConfig(from)
-			if old.API.Socket, old.PassphraseFile = fromSocket, fromPassphrase; fromPassphrase == "" {
-				old.PassphraseFile = config.PassphraseFile
+			var r node.Replacing
+			if kit != "" {
+				r, err = replacingByKit(kit, kitPassphrase, at)
+			} else {
+				old := node.DefaultConfig(from)
+				if old.API.Socket, old.PassphraseFile = fromSocket, fromPassphrase; fromPassphrase == "" {
+					old.PassphraseFile = config.PassphraseFile
+				}
+				r, err = node.ReplacingFrom(cmd.Context(), old)
 			}
-			r, err := node.ReplacingFrom(cmd.Context(), old)
 			if err != nil {
 				return err
 			}
@@ -94,9 +102,14 @@ func nodeReplace(o *options) *cobra.Command {
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringVar(&from, "from", "", "directory of the node that is to go (required)")
+	cmd.Flags().StringVar(&kit, "kit", "", "the agency's kit, made by 'vigil agency kit'")
+	cmd.Flags().StringVar(&kitPassphrase, "kit-passphrase-file", "", "file with the passphrase of the kit")
+	cmd.Flags().StringToStringVar(&at, "at", nil, "where a member is now, if not where the kit says: in/b=10.0.0.9:7441 (repeatable)")
+	cmd.Flags().StringVar(&from, "from", "", "directory of the node that is to go")
 	cmd.Flags().StringVar(&fromPassphrase, "from-passphrase-file", "", "file with the passphrase of its keys; default: that of the new one")
 	cmd.Flags().StringVar(&fromSocket, "from-socket", "", "its operator's socket; default: in its directory")
-	_ = cmd.MarkFlagRequired("from")
+	cmd.MarkFlagsOneRequired("from", "kit")
+	cmd.MarkFlagsMutuallyExclusive("from", "kit")
+	cmd.MarkFlagsRequiredTogether("kit", "kit-passphrase-file")
 	return cmd
 }

@@ -72,7 +72,7 @@ func heard(seconds float64) string {
 func num(n uint64) string { return strconv.FormatUint(n, 10) }
 
 func agencyCommand(o *options) *cobra.Command {
-	return noun("agency", "Who belongs: invite, approve, remove, list", agencyInvite(o), agencyApprove(o), agencyRemove(o), agencyWithdraw(o), agencyList(o))
+	return noun("agency", "Who belongs: invite, approve, remove, list, kit", agencyInvite(o), agencyApprove(o), agencyRemove(o), agencyWithdraw(o), agencyList(o), agencyKit(o))
 }
 
 func agencyInvite(o *options) *cobra.Command {

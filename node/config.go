@@ -12,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"vigil/ledger"
+	"vigil/node/match"
 	"vigil/node/signin"
 )
 
@@ -61,6 +62,15 @@ type Config struct {
 		Announce []string `toml:"announce" comment:"multiaddresses partners dial; empty: listen"`
 	} `toml:"peer"`
 
+	Match struct {
+		// Radius is how many bits of a perceptual hash may differ from an alert's, WatchRadius from what is watched; at most
+		// match.MaxRadius.
+		Radius      int `toml:"radius" comment:"how many of the 256 bits of a perceptual hash may differ from an alert's, where a question does not say"`
+		WatchRadius int `toml:"watch_radius" comment:"the same of what this agency watches"`
+		// CaseRadius sets it apart for watch lists of a case.
+		CaseRadius map[string]int `toml:"case_radius,omitempty" comment:"the same of the watch lists of a case, such as '2026-117' = 12"`
+	} `toml:"match"`
+
 	Notify struct {
 		// Allow are networks that are not public and that webhooks may go to all the same.
 		Allow []string `toml:"allow" comment:"networks that are not public and that webhooks may go to all the same, such as 10.1.2.0/24"`
@@ -93,6 +103,7 @@ func DefaultConfig(dir string) Config {
 	c.API.Listen = "127.0.0.1:7440"
 	c.Node.Listen = "0.0.0.0:7441"
 	c.Peer.Listen = []string{"/ip4/0.0.0.0/tcp/7442", "/ip4/0.0.0.0/udp/7442/quic-v1"}
+	c.Match.Radius, c.Match.WatchRadius = match.DefaultRadius, match.DefaultRadius
 	c.Notify.Allow, c.Mail.Port = []string{}, 587
 	c.Log.Level = "info"
 	c.Log.Format = "json"
@@ -160,6 +171,9 @@ func (c Config) Validate() error {
 	case (c.API.Certificate == "") != (c.API.Key == ""):
 		return fmt.Errorf("%w: api.certificate and api.key go together", ErrConfig)
 	}
+	if err := c.matchRadii(); err != nil {
+		return err
+	}
 	switch c.Log.Level {
 	case "debug", "info", "warn", "error":
 	default:
@@ -167,6 +181,23 @@ func (c Config) Validate() error {
 	}
 	if c.Log.Format != "json" && c.Log.Format != "text" {
 		return fmt.Errorf("%w: log.format %q is neither json nor text", ErrConfig, c.Log.Format)
+	}
+	return nil
+}
+
+func (c Config) matchRadii() error {
+	if len(c.Match.CaseRadius) >= match.MaxLists {
+		return fmt.Errorf("%w: match.case_radius names %d cases; at most %d", ErrConfig, len(c.Match.CaseRadius), match.MaxLists-1)
+	}
+	for key, radius := range map[string]int{"radius": c.Match.Radius, "watch_radius": c.Match.WatchRadius} {
+		if _, err := match.Within(radius); err != nil {
+			return fmt.Errorf("%w: match.%s is %d; from 0 to %d", ErrConfig, key, radius, match.MaxRadius)
+		}
+	}
+	for _, radius := range c.Match.CaseRadius { // whose name is nobody's but the agency's
+		if _, err := match.Within(radius); err != nil {
+			return fmt.Errorf("%w: match.case_radius has %d; from 0 to %d", ErrConfig, radius, match.MaxRadius)
+		}
 	}
 	return nil
 }

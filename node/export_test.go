@@ -49,3 +49,6 @@ func (n *Node) Filed(s alert.Signal) bool {
 	has, err := x.Has(&s)
 	return err == nil && has
 }
+
+// Alike returns how many fingerprints of what is watched are compared with alerts.
+func (n *Node) Alike() int { return n.watching.index.Load().Size().Refs }

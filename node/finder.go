@@ -39,19 +39,25 @@ const (
 // there is none that can be used, from the board's beginning. The index says which alerts carry what is near; what they
 // say and how they stand is read from the board with every answer, so it is never older than that.
 type finder struct {
-	board *board.Board
-	path  string
-	key   [32]byte
-	log   *slog.Logger
+	board  *board.Board
+	path   string
+	key    [32]byte
+	log    *slog.Logger
+	radius int // how near an alert must be, where a question does not say
+	// applied is told which alerts the index has now, or has no more; gone says that others went whose fingerprints are not
+	// known.
+	applied []func(ctx context.Context, alerts []board.Alert, gone bool) error
 
 	index atomic.Pointer[match.Index] // nil until it is in step for the first time
+	ready chan struct{}               // closed then
 }
 
-func newFinder(dir string, key [32]byte, b *board.Board, log *slog.Logger) (*finder, error) {
+func newFinder(cfg Config, key [32]byte, b *board.Board, log *slog.Logger) (*finder, error) {
+	dir := filepath.Join(cfg.Dir, "match")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("match: %w", err)
 	}
-	return &finder{board: b, path: filepath.Join(dir, "index"), key: key, log: log}, nil
+	return &finder{board: b, path: filepath.Join(dir, "index"), key: key, log: log, radius: cfg.Match.Radius, ready: make(chan struct{})}, nil
 }
 
 // Run follows the board until ctx ends, and then saves.
@@ -59,6 +65,9 @@ func (f *finder) Run(ctx context.Context) error {
 	x, place, err := f.open(ctx)
 	if err != nil {
 		return endOf(ctx, err)
+	}
+	if err := errors.Join(x.SetRadius(listCasework, f.radius), x.SetRadius(listExercise, f.radius)); err != nil {
+		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return x.Run(ctx) })
@@ -173,7 +182,9 @@ func (f *finder) follow(ctx context.Context, x *match.Index, place board.Place) 
 			place = page[len(page)-1].Place()
 			continue
 		}
-		f.index.Store(x)
+		if f.index.Swap(x) == nil {
+			close(f.ready)
+		}
 		if place != saved && time.Since(savedAt) > saveAfter {
 			f.save(x, place)
 			saved, savedAt = place, time.Now()
@@ -204,7 +215,15 @@ func (f *finder) apply(ctx context.Context, x *match.Index, page []board.Standin
 	for i := range alerts {
 		changes = append(changes, changesOf(&alerts[i])...)
 	}
-	return x.Apply(changes...)
+	if err := x.Apply(changes...); err != nil {
+		return err
+	}
+	for _, tell := range f.applied {
+		if err := tell(ctx, alerts, len(gone) > 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // save saves; where that fails, the next start takes longer.
@@ -225,12 +244,10 @@ func (f *finder) Find(file alert.File, want api.Want) (api.Near, error) {
 		lists = match.Of(listExercise)
 	}
 	var near api.Near
-	var frames []alert.Signal
 	for i := range file.Signals {
 		s := &file.Signals[i]
 		if s.Algorithm == alert.VPDQFrame {
-			frames = append(frames, *s)
-			continue
+			continue // all of them together
 		}
 		q := match.Query{Signal: *s, Lists: lists, Limit: want.Limit, Poor: want.Poor}
 		if want.Radius != nil && s.Algorithm == alert.PDQ {
@@ -248,38 +265,69 @@ func (f *finder) Find(file alert.File, want api.Want) (api.Near, error) {
 		}
 		near.More = near.More || a.More
 	}
-	err := f.video(x, &near, frames, lists, want)
+	err := f.video(x, &near, framesOf(&file), lists, want)
 	nearestOfEach(&near, want.Limit)
 	return near, err
 }
 
 // video looks for films that share frames.
 func (f *finder) video(x *match.Index, near *api.Near, frames []alert.Signal, lists match.ListSet, want api.Want) error {
-	if len(frames) == 0 {
-		return nil
+	radius := f.radius
+	if want.Radius != nil {
+		radius = *want.Radius
 	}
 	q := match.VideoQuery{Frames: frames, Lists: lists, Limit: want.Limit, MinQueried: match.DefaultQueried, MinStored: match.DefaultStored}
-	if want.Radius != nil {
-		q.Radius = match.Radius(*want.Radius + 1)
-	}
-	var failed error
-	q.Total = func(r match.Ref) int {
-		alerts, err := f.board.Rows(context.Background(), []int64{int64(r)})
-		if err != nil || len(alerts) == 0 {
-			failed = errors.Join(failed, err)
-			return 0
-		}
-		return match.CountFrames(&alerts[0].File)
-	}
-	a, err := x.FindVideo(q)
-	if errors.Is(err, match.ErrFrames) {
-		return nil // none is good enough to be compared
-	}
+	a, err := films(x, q, radius, f.fileOf(context.Background()))
 	for _, h := range a.Hits {
 		near.Found = append(near.Found, api.Found{Row: int64(h.Ref), Algorithm: alert.VPDQFrame, Queried: h.Queried, Stored: h.Stored})
 	}
 	near.More = near.More || a.More
-	return errors.Join(err, failed)
+	return err
+}
+
+// fileOf returns the files of alerts on the board; nil of one that is there no more.
+func (f *finder) fileOf(ctx context.Context) func(match.Ref) (*alert.File, error) {
+	return func(ref match.Ref) (*alert.File, error) {
+		alerts, err := f.board.Rows(ctx, []int64{int64(ref)})
+		if err != nil || len(alerts) == 0 {
+			return nil, err
+		}
+		return &alerts[0].File, nil
+	}
+}
+
+// films asks an index for films that share frames, if there are any frames.
+func films(x *match.Index, q match.VideoQuery, radius int, file func(match.Ref) (*alert.File, error)) (match.VideoAnswer, error) {
+	if len(q.Frames) == 0 {
+		return match.VideoAnswer{}, nil
+	}
+	var err, failed error
+	if q.Radius, err = match.Within(radius); err != nil {
+		return match.VideoAnswer{}, err
+	}
+	q.Total = func(r match.Ref) int {
+		found, err := file(r)
+		if err != nil || found == nil {
+			failed = errors.Join(failed, err)
+			return 0
+		}
+		return match.CountFrames(found)
+	}
+	a, err := x.FindVideo(q)
+	if errors.Is(err, match.ErrFrames) {
+		return match.VideoAnswer{}, nil // none is good enough to be compared
+	}
+	return a, errors.Join(err, failed)
+}
+
+// framesOf are the frames of a film's file.
+func framesOf(f *alert.File) (frames []alert.Signal) {
+	for _, s := range f.Signals {
+		if s.Algorithm == alert.VPDQFrame {
+			frames = append(frames, s)
+		}
+	}
+	return frames
 }
 
 // nearestOfEach keeps of every alert what speaks most for it: exact values first, then the nearest.

@@ -138,11 +138,39 @@ func TestHealthMetricsAndDescriptionAreServed(t *testing.T) {
 		"/readyz":       "[+] ledger",
 		"/metrics":      "\nvigil_ledger_entries 1\n",
 		"/openapi.json": `"openapi":"3.1`,
-		"/docs":         "<h1>Vigil API</h1>",
+		"/docs":         "<td><code>/v1/signals</code></td>",
 	} {
 		resp, b := h.do("GET", path, "")
 		if resp.StatusCode != http.StatusOK || !strings.Contains(string(b), says) {
 			t.Errorf("%s: %d %.200s", path, resp.StatusCode, b)
+		}
+	}
+	type media map[string]struct {
+		Schema struct {
+			Ref string `json:"$ref"`
+		} `json:"schema"`
+	}
+	var described struct {
+		Paths map[string]map[string]struct {
+			Parameters []struct {
+				Name string `json:"name"`
+			} `json:"parameters"`
+			Responses map[string]struct {
+				Content media `json:"content"`
+			} `json:"responses"`
+		} `json:"paths"`
+	}
+	_, b := h.do("GET", "/openapi.json", "")
+	if err := json.Unmarshal(b, &described); err != nil {
+		t.Fatal(err)
+	}
+	for path, of := range map[string][3]string{
+		"/v1/signals": {"application/x-ndjson", "#/components/schemas/SignalLine", "after"},
+		"/v1/events":  {"text/event-stream", "#/components/schemas/Change", "Last-Event-ID"},
+	} {
+		op := described.Paths[path]["get"]
+		if op.Responses["200"].Content[of[0]].Schema.Ref != of[1] || op.Parameters[0].Name != of[2] || op.Responses["409"].Content["application/problem+json"].Schema.Ref != "#/components/schemas/Problem" {
+			t.Errorf("%s: %+v", path, op)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"log/slog"
@@ -128,6 +129,25 @@ func TestNearCopiesAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	nodetest.Until(t, "it is not in the index either", func() bool { return !r.Node.Filed(s) })
+}
+
+// TestTheLongestFingerprintsAreFoundToo: TMK's are 1,024 bytes, which are compared for identity, in hex or base64.
+func TestTheLongestFingerprintsAreFoundToo(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	analyst := r.As(t, api.RoleAnalyst)
+	v := bytes.Repeat([]byte{1, 2, 3, 4}, 256)
+	w := raised(t, analyst, api.RaiseAlert{Signals: []api.Signal{{Algorithm: "tmk", Value: hex.EncodeToString(v)}}})
+	hit := untilMatched(t, analyst, asked("tmk", base64.StdEncoding.EncodeToString(v)), api.MatchHit)
+	if len(hit.Hits) != 1 || hit.Hits[0].Alert.ID != w.ID {
+		t.Errorf("%+v", hit)
+	}
+	if a, err := analyst.LookUp(t.Context(), api.LookUp{Signals: []api.Signal{{Algorithm: "tmk", Value: hex.EncodeToString(v)}}}); err != nil || len(a.Results) != 1 || len(a.Results[0].Alerts) != 1 {
+		t.Errorf("%+v %v", a, err)
+	}
+	v[1023]++
+	if got := matched(t, analyst, api.Match{Rows: [][]api.Fingerprint{asked("tmk", hex.EncodeToString(v))}}); got.Verdict != api.MatchNone {
+		t.Errorf("another: %+v", got)
+	}
 }
 
 // Every bad row gets a word, and the others their answers.

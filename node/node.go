@@ -48,6 +48,7 @@ type Node struct {
 	drafts   *draft.Store
 	triage   *triage.Queue
 	finder   *finder
+	watching *watchedAlike
 	author   *author.Author
 	owes     *duty.Runner
 	blinding *blinding
@@ -147,7 +148,7 @@ func (n *Node) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if n.finder, err = newFinder(filepath.Join(n.cfg.Dir, "match"), n.current().Derive("vigil match index v1"), n.board, n.log); err != nil {
+	if n.finder, err = newFinder(n.cfg, n.current().Derive("vigil match index v1"), n.board, n.log); err != nil {
 		return err
 	}
 	n.author = author.New(author.Config{
@@ -165,7 +166,11 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	n.blinding = newBlinding(n)
-	n.triage = triage.New(triage.Config{Board: n.board, Known: triage.Exact{Board: n.board}, Log: n.log})
+	n.triage = triage.New(triage.Config{Board: n.board, Known: known{triage.Exact{Board: n.board}, n.finder}, Ready: n.finder.ready, Log: n.log})
+	if n.watching, err = newWatchedAlike(n.cfg, n.finder); err != nil {
+		return err
+	}
+	n.finder.applied = append(n.finder.applied, n.watching.applied, n.weighNear)
 	if n.drafts, err = draft.Open(draft.Config{Dir: filepath.Join(n.cfg.Dir, "drafts"), Key: n.keys.Node.Derive("vigil drafts v1"), Log: n.log}); err != nil {
 		return err
 	}
@@ -289,7 +294,7 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, run := range []func(context.Context) error{
 		n.runCluster, n.whileWriting(n.found), n.askAgain, n.board.Run, n.author.Run, n.whileWriting(n.cosign.Run), n.whileWriting(n.makeEpochs),
 		n.whileWriting(n.keepSeals), n.access.Run, n.watchSpace, n.serveAPI, n.whileWriting(n.owes.Run), n.whileWriting(n.tells.Run),
-		n.whileWriting(n.keepFormerKeys), n.whileWriting(n.keepGrants), n.finishRewind, n.notices.run, n.drafts.Run, n.triage.Run, n.finder.Run,
+		n.whileWriting(n.keepFormerKeys), n.whileWriting(n.keepGrants), n.finishRewind, n.notices.run, n.drafts.Run, n.triage.Run, n.finder.Run, n.watching.Run,
 	} {
 		group.Go(func() error { return n.survive(run(ctx)) })
 	}

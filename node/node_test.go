@@ -371,6 +371,9 @@ func TestConfigurationIsStrict(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"an unknown key":     "directory = '/x'",
+		"too wide a radius":  "[match]\nradius = 64",
+		"a negative radius":  "[match]\nwatch_radius = -1",
+		"a case's radius":    "[match.case_radius]\n'2026-117' = 64",
 		"a wrong type":       "dir = 7",
 		"an unknown level":   "[log]\nlevel = 'loud'",
 		"half a certificate": "[api]\ncertificate = 'x.pem'",

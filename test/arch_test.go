@@ -47,7 +47,7 @@ var downwards = map[string][]string{
 	"board":   {"figures"},
 	"cluster": {"store"},
 	"duty":    {"board", "author"},
-	"triage":  {"board"},
+	"triage":  {"board", "match"},
 	"notify":  {"board"},
 	"api":     {"board", "author", "interop", "accesslog", "signin", "draft", "figures", "notify"},
 	"interop": {},

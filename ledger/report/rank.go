@@ -20,11 +20,17 @@ type Hit struct {
 	Bar      alert.Bar // why the alert is not acted on, alert.Open where it is
 	Urgency  alert.Urgency
 	Harmless bool
-	Distance int // of perceptual hashes; 0 where they are the same
+	Near     bool // the alert carries what looks alike, not the file itself
+	Distance int  // of perceptual hashes; 0 where they are the same
+	Shared   int  // of a film: how many percent of its frames the alert's has
 }
 
 // Stands says that the alert is acted on: what is disputed, retracted or held makes nothing known.
 func (h *Hit) Stands() bool { return !h.Harmless && h.Bar == alert.Open }
+
+// Carries says that the alert stands and carries the file itself. What only looks alike may be a new picture of the same
+// child: it is never taken for known.
+func (h *Hit) Carries() bool { return h.Stands() && !h.Near }
 
 // Part is one reason for a rank.
 type Part struct {
@@ -62,6 +68,7 @@ const (
 	weightUrgentAlert   = 300
 	weightSolicitation  = 200
 	weightNew           = 150
+	weightNear          = 120
 	weightAgain         = 100
 	weightWorst         = 100
 	weightViewed        = 80
@@ -157,28 +164,33 @@ func (it *Item) weighFiles(s *Statement) {
 }
 
 func (it *Item) weighHits(files int) {
-	known, harmless, fresh := 0, 0, 0
+	known, harmless, near, fresh := 0, 0, 0, 0
 	for i := range files {
-		isKnown, isHarmless := it.hit(i, (*Hit).Stands), it.hit(i, func(h *Hit) bool { return h.Harmless })
+		isKnown, isHarmless := it.hit(i, (*Hit).Carries), it.hit(i, func(h *Hit) bool { return h.Harmless })
 		switch {
 		case isHarmless:
 			harmless++
 		case isKnown:
 			known++
+		case it.hit(i, (*Hit).Stands):
+			near++
 		default:
 			fresh++
 		}
+	}
+	if near > 0 {
+		it.add("near", weightNear, fmt.Sprintf("alerts carry what looks like %d of %d files", near, files))
 	}
 	switch {
 	case harmless == files:
 		it.add("harmless", weightHarmless, "every file is on a list of what is known to be harmless")
 	case fresh > 0:
 		it.add("new", weightNew, fmt.Sprintf("no alert carries %d of %d files", fresh, files))
-	default:
+	case near == 0:
 		it.add("known", weightKnown, fmt.Sprintf("alerts carry %d of %d files, and nothing is new", known, files))
 	}
 	if slices.ContainsFunc(it.Hits, func(h Hit) bool { return h.Stands() && h.Urgency == alert.ImmediateRisk }) {
-		it.add("urgent-alert", weightUrgentAlert, "it carries a file of an alert about a child at immediate risk")
+		it.add("urgent-alert", weightUrgentAlert, "it carries a file of an alert about a child at immediate risk, or what looks like it")
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"vigil/ledger/alert"
 	"vigil/ledger/noun"
 	"vigil/node/board"
@@ -49,7 +51,11 @@ const (
 
 func (s *Server) matchRoutes() {
 	route(s, http.MethodPost, "/v1/match", "match", "Which alerts carry what is the same as, or near to, these files", lookers, s.match, asking, inBulk)
-	s.mux.Handle("GET /v1/signals", s.allow(lookers, http.HandlerFunc(s.signals)))
+	boolean := &huma.Schema{Type: huma.TypeBoolean}
+	stream[SignalLine](s, "/v1/signals", "followSignals", "What is acted on, additions and withdrawals, as lines of JSON to match with at your own upload path", "application/x-ndjson", lookers, s.signals,
+		&huma.Param{Name: "after", In: "query", Description: "Cursor of the last line that was taken; without it everything comes. 409: the node has built its board anew, and what you have is dropped", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: new(64)}},
+		&huma.Param{Name: "follow", In: "query", Description: "Stay open for what comes", Schema: boolean},
+		&huma.Param{Name: "exercise", In: "query", Description: "Exercises instead of casework", Schema: boolean})
 }
 
 // match answers each row by itself: a bad one is refused and the others go on. A platform is answered with what is acted

@@ -188,14 +188,15 @@ func (e *escalation) wants(file int, hits []report.Hit) bool {
 		return slices.Contains(e.in.Alert.Files, file)
 	}
 	own := alert.ID{Key: alert.Key{Event: e.alertEvent(file)}}.String()
-	return !slices.ContainsFunc(hits, func(h report.Hit) bool { return h.File == file && (h.Harmless || h.Stands()) && h.Alert != own })
+	return !slices.ContainsFunc(hits, func(h report.Hit) bool { return h.File == file && (h.Harmless || h.Carries()) && h.Alert != own })
 }
 
-// alertsOf are the alerts that stand among hits, each once.
+// alertsOf are the alerts that stand and carry the files themselves, each once: of what only looks alike nobody is told
+// that it was met.
 func alertsOf(hits []report.Hit) []string {
 	var out []string
 	for _, h := range hits {
-		if h.Stands() && !slices.Contains(out, h.Alert) {
+		if h.Carries() && !slices.Contains(out, h.Alert) {
 			out = append(out, h.Alert)
 		}
 	}

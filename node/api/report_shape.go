@@ -122,7 +122,7 @@ func summaryOf(s *report.Statement) ReportSummary {
 func showHits(hits []report.Hit) []ReportHit {
 	var out []ReportHit
 	for _, h := range hits {
-		x := ReportHit{File: h.File, Alert: h.Alert, Harmless: h.Harmless, Distance: h.Distance}
+		x := ReportHit{File: h.File, Alert: h.Alert, Harmless: h.Harmless, Near: h.Near, Distance: h.Distance, Shared: h.Shared}
 		if h.Alert != "" {
 			x.Standing, x.Bar, x.Urgency = h.Standing.String(), h.Bar.String(), h.Urgency.String()
 		}

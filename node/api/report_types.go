@@ -158,7 +158,9 @@ type ReportHit struct {
 	Bar      string `json:"bar,omitempty" doc:"Why the alert is not acted on"`
 	Urgency  string `json:"urgency,omitempty"`
 	Harmless bool   `json:"harmless,omitempty"`
-	Distance int    `json:"distance,omitempty" doc:"Of perceptual hashes"`
+	Near     bool   `json:"near,omitempty" doc:"The alert carries what looks alike, not the file itself"`
+	Distance int    `json:"distance,omitempty" doc:"Of perceptual hashes, in bits"`
+	Shared   int    `json:"shared,omitempty" doc:"Of a film: how many percent of its frames the alert's has"`
 }
 
 // ReportEvent is one event of a report's time line.

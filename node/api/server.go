@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 
@@ -257,12 +258,35 @@ func route[I, O any](s *Server, method, path, id, summary string, roles []string
 	})
 }
 
+// stream mounts and describes an answer that is written piece by piece, each of one shape.
+func stream[Piece any](s *Server, path, id, summary, contentType string, roles []string, h http.HandlerFunc, params ...*huma.Param) {
+	s.mux.Handle("GET "+path, s.allow(roles, h))
+	schemas := s.api.OpenAPI().Components.Schemas
+	refusal := &huma.Response{Description: "Refused", Content: map[string]*huma.MediaType{
+		"application/problem+json": {Schema: schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")},
+	}}
+	s.api.OpenAPI().AddOperation(&huma.Operation{
+		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Parameters: params,
+		Metadata: map[string]any{"roles": roles}, Security: []map[string][]string{{"token": {}}},
+		Responses: map[string]*huma.Response{
+			"200": {Description: "Pieces of this shape, as they come", Content: map[string]*huma.MediaType{
+				contentType: {Schema: schemas.Schema(reflect.TypeFor[Piece](), true, reflect.TypeFor[Piece]().Name())},
+			}},
+			"400": refusal, "401": refusal, "403": refusal, "409": refusal,
+		},
+	})
+}
+
 // plainRoutes are those that speak no JSON objects.
 func (s *Server) plainRoutes() {
 	s.mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	s.mux.HandleFunc("GET /readyz", s.ready)
 	s.mux.Handle("GET /metrics", s.allow(anyone, promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{})))
-	s.mux.Handle("GET /v1/events", s.allow(followers, http.HandlerFunc(s.events)))
+	stream[Change](s, "/v1/events", "followEvents", "What changes on the board, as it does: server-sent events whose data is a change", "text/event-stream", followers, s.events,
+		&huma.Param{Name: "Last-Event-ID", In: "header", Description: "Sequence of the last change that was seen; 0 begins with the oldest, without it the next change is the first", Schema: &huma.Schema{Type: huma.TypeInteger, Minimum: new(0.0)}},
+		&huma.Param{Name: "kind", In: "query", Description: "What kinds begin with, such as alert.; repeatable", Schema: &huma.Schema{Type: huma.TypeArray, MaxItems: new(maxKinds), Items: &huma.Schema{Type: huma.TypeString}}},
+		&huma.Param{Name: "urgency", In: "query", Description: "The least urgency", Schema: &huma.Schema{Type: huma.TypeString}},
+		&huma.Param{Name: "exercise", In: "query", Description: "Exercises too", Schema: &huma.Schema{Type: huma.TypeBoolean}})
 	s.mux.Handle("POST /v1/ledger/verify", s.allow(inspectors, http.HandlerFunc(s.verify)))
 	s.mux.HandleFunc("GET /docs", s.docs)
 }

@@ -8,7 +8,7 @@ import "time"
 // Signal is one fingerprint: the algorithm's name and its value as text (hex; base64 for photodna).
 type Signal struct {
 	Algorithm string `json:"alg" enum:"md5,sha1,sha256,pdq,photodna,tmk,vpdq-frame" doc:"Hash algorithm"`
-	Value     string `json:"value" maxLength:"512" doc:"The hash: hex, base64 for photodna"`
+	Value     string `json:"value" maxLength:"2048" doc:"The hash: hex, or base64 for photodna and tmk"`
 	Quality   *int   `json:"quality,omitempty" minimum:"0" maximum:"100" doc:"PDQ quality"`
 }
 

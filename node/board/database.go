@@ -22,7 +22,7 @@ import (
 )
 
 // foldVersion is raised with every change of what a fold writes into unchanged tables.
-const foldVersion = 1
+const foldVersion = 2
 
 // commonTables hold the events of every noun; a noun's own tables are its own. Where a cause has not arrived, the object
 // has events and no founding one; a stale one is folded again soon, because a date or the policy has changed.

@@ -50,7 +50,7 @@ func (b *Board) noteAlike(ctx context.Context) error {
 }
 
 // match makes hits of signals that came with this transaction: an alert's that is watched, a watched one that is on an
-// alert. Both are in their indexes already.
+// alert. Both are in their indexes already. One frame that two films share says little; films are compared elsewhere.
 func (f *folder) match(signals, watched []signalRow) error {
 	if len(signals) > 0 {
 		some, err := f.watches()
@@ -61,7 +61,11 @@ func (f *folder) match(signals, watched []signalRow) error {
 			signals = nil
 		}
 	}
+	frame := func(s signalRow) bool { return alert.Algorithm(s.algorithm) == alert.VPDQFrame }
 	for _, s := range signals {
+		if frame(s) {
+			continue
+		}
 		found, err := f.numbers("SELECT watched FROM watched_signals WHERE alg = ? AND value = ?", s.algorithm, s.value)
 		for _, w := range found {
 			err = errors.Join(err, f.hit(Alike{Watched: w, Alert: s.of, Algorithm: alert.Algorithm(s.algorithm)}))
@@ -71,6 +75,9 @@ func (f *folder) match(signals, watched []signalRow) error {
 		}
 	}
 	for _, s := range watched {
+		if frame(s) {
+			continue
+		}
 		found, err := f.numbers("SELECT alert FROM signals WHERE alg = ? AND value = ?", s.algorithm, s.value)
 		for _, a := range found {
 			err = errors.Join(err, f.hit(Alike{Watched: s.of, Alert: a, Algorithm: alert.Algorithm(s.algorithm)}))

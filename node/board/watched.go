@@ -211,6 +211,15 @@ func (b *Board) WatchObject(ctx context.Context, key watch.Key) (*watch.List, er
 	return watch.Fold(key, events), err
 }
 
+// WatchedRow returns a watched file by its number on this board; nil where it is gone.
+func (b *Board) WatchedRow(ctx context.Context, row int64) (*Watched, error) {
+	found, err := b.watched(ctx, "WHERE w.id = ? AND w.gone = 0", row)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
 // Watching yields every watched file after a number on this board: for an index in memory, which goes on from the last
 // number it has seen and says what it finds by NoteAlike. An error ends it.
 func (b *Board) Watching(ctx context.Context, after int64) iter.Seq2[Watched, error] {

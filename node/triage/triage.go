@@ -8,22 +8,29 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"vigil/ledger/alert"
 	"vigil/ledger/noun"
 	"vigil/ledger/report"
 	"vigil/node/board"
+	"vigil/node/match"
 )
 
 const (
 	pageReports = 500
 	pageChanges = 1000
 	retryAfter  = time.Second
+	deadSerials = 1_024 // of entries that left, before they are taken out of the index
 )
+
+var widest, _ = match.Within(match.MaxRadius)
 
 // Known says what is known of files.
 type Known interface {
@@ -32,10 +39,12 @@ type Known interface {
 	Known(ctx context.Context, files []report.File, exercise bool) ([]report.Hit, error)
 }
 
-// Config names what a Queue works with; every field is required.
+// Config names what a Queue works with; every field but Ready is required.
 type Config struct {
 	Board *board.Board
 	Known Known
+	// Ready is closed when Known knows what is near: what was put before is weighed again.
+	Ready <-chan struct{}
 	Log   *slog.Logger
 }
 
@@ -51,20 +60,125 @@ type Queue struct {
 	carried map[report.Print][]*entry // guarded by mu; which of them carry a signal
 	ranked  map[bool][]report.Ranked  // guarded by mu; by exercise, until something changes
 	judging bool                      // guarded by mu; the policy changed, and the board is bringing declarations to it
+	serial  match.Ref                 // guarded by mu; of the last entry
+
+	alike *match.Index // the pictures and film frames of what waits, under serials
+	dead  []match.Ref  // guarded by mu; serials of what left, still in the index
+
+	nearMu sync.Mutex             // taken after mu, or alone
+	keys   map[match.Ref]noun.Key // guarded by nearMu
+	near   map[noun.Key]bool      // guarded by nearMu; to be weighed again
+	again  bool                   // guarded by nearMu; all are
 }
 
 type entry struct {
+	key      noun.Key
+	revision uint64
 	item     *report.Item
 	exercise bool
+	serial   match.Ref
 }
 
 // New makes a Queue that reads what waits when it is first asked, or run.
 func New(cfg Config) *Queue {
-	return &Queue{cfg: cfg, waiting: map[noun.Key]*entry{}, carried: map[report.Print][]*entry{}, ranked: map[bool][]report.Ranked{}}
+	return &Queue{
+		cfg: cfg, waiting: map[noun.Key]*entry{}, carried: map[report.Print][]*entry{}, ranked: map[bool][]report.Ranked{},
+		alike: match.New(), keys: map[match.Ref]noun.Key{}, near: map[noun.Key]bool{},
+	}
+}
+
+// Near lets reports be weighed again whose files look like one of an alert that is new, or stands otherwise.
+func (q *Queue) Near(file *alert.File) error {
+	for _, s := range file.Signals {
+		if s.Algorithm != alert.PDQ && s.Algorithm != alert.VPDQFrame {
+			continue
+		}
+		a, err := q.alike.Find(match.Query{Signal: s, Radius: widest, Limit: match.MaxHits})
+		if err != nil {
+			return fmt.Errorf("triage: %w", err)
+		}
+		q.nearMu.Lock()
+		for _, h := range a.Hits {
+			if k, waits := q.keys[h.Ref]; waits {
+				q.near[k] = true
+			}
+		}
+		q.again = q.again || a.More
+		q.nearMu.Unlock()
+	}
+	return nil
+}
+
+// Gone lets all be weighed again: alerts went, and what was near them is not known.
+func (q *Queue) Gone() { q.weighAll() }
+
+func (q *Queue) weighAll() {
+	q.nearMu.Lock()
+	q.again = true
+	q.nearMu.Unlock()
+}
+
+// takeNear returns what is to be weighed again.
+func (q *Queue) takeNear() (near map[noun.Key]bool, all bool) {
+	q.nearMu.Lock()
+	defer q.nearMu.Unlock()
+	near, all = q.near, q.again
+	q.near, q.again = map[noun.Key]bool{}, false
+	return near, all
+}
+
+// keepNear puts back what could not be weighed.
+func (q *Queue) keepNear(near map[noun.Key]bool, all bool) {
+	q.nearMu.Lock()
+	maps.Copy(q.near, near)
+	q.again = q.again || all
+	q.nearMu.Unlock()
+}
+
+// file puts the pictures and frames of an entry where alerts to come find them, before it is asked what is known of them.
+func (q *Queue) file(e *entry, files []report.File) error {
+	q.nearMu.Lock()
+	q.serial++
+	e.serial = q.serial
+	q.keys[e.serial] = e.key
+	q.nearMu.Unlock()
+	var changes []match.Change
+	for i := range files {
+		for _, s := range files[i].Prints.Signals {
+			if s.Algorithm == alert.PDQ || s.Algorithm == alert.VPDQFrame {
+				changes = append(changes, match.Change{Signal: s, Ref: e.serial})
+			}
+		}
+	}
+	return q.alike.Apply(changes...)
+}
+
+// unfile lets them find nothing, and takes them away together with others.
+func (q *Queue) unfile(serial match.Ref) {
+	q.nearMu.Lock()
+	delete(q.keys, serial)
+	left := len(q.keys)
+	q.nearMu.Unlock()
+	if q.dead = append(q.dead, serial); len(q.dead) > max(left, deadSerials) {
+		q.alike.Drop(q.dead...)
+		q.dead = q.dead[:0]
+	}
 }
 
 // Run keeps the queue near the board until ctx ends, so that no one waits for it.
 func (q *Queue) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return q.alike.Run(ctx) })
+	group.Go(func() error { return q.run(ctx) })
+	select {
+	case <-q.cfg.Ready:
+		q.weighAll()
+	case <-ctx.Done():
+	}
+	return group.Wait()
+}
+
+func (q *Queue) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		seen, err := q.follow(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -118,7 +232,8 @@ func (q *Queue) refresh(ctx context.Context) error {
 	if !q.loaded {
 		return q.load(ctx)
 	}
-	if q.cfg.Board.LastChange() <= q.changes && !q.judging {
+	near, all := q.takeNear()
+	if q.cfg.Board.LastChange() <= q.changes && !q.judging && len(near) == 0 && !all {
 		return nil
 	}
 	next, touched, policy, err := q.changed(ctx)
@@ -130,12 +245,14 @@ func (q *Queue) refresh(ctx context.Context) error {
 		err = q.take(ctx, false)
 	}
 	if err == nil {
-		err = q.weighAgain(ctx, touched, policy || q.judging)
+		err = q.weighAgain(ctx, touched, near, policy || q.judging || all)
 	}
-	if err == nil {
-		q.changes, q.judging = next, !settled
+	if err != nil {
+		q.keepNear(near, all)
+		return err
 	}
-	return err
+	q.changes, q.judging = next, !settled
+	return nil
 }
 
 // load reads what waits. What moves meanwhile is read again after it.
@@ -190,15 +307,30 @@ func (q *Queue) take(ctx context.Context, waiting bool) error {
 func (q *Queue) put(ctx context.Context, x *board.Report) error {
 	r := x.Object
 	if r.State != report.Waiting || r.Withdrawn {
-		q.remove(r.Key)
+		if was := q.remove(r.Key); was != 0 {
+			q.unfile(was)
+		}
 		return nil
+	}
+	e := &entry{key: r.Key, exercise: r.Received.Exercise, revision: r.Revision}
+	before := q.waiting[r.Key]
+	fresh := before == nil || before.revision != e.revision
+	if !fresh {
+		e.serial = before.serial // the same files
+	} else if err := q.file(e, r.Statement.Files); err != nil {
+		return err
 	}
 	hits, err := q.cfg.Known.Known(ctx, r.Statement.Files, r.Received.Exercise)
 	if err != nil {
+		if fresh {
+			q.unfile(e.serial)
+		}
 		return err
 	}
-	q.remove(r.Key)
-	e := &entry{item: report.NewItem(r, x.Authored.UnixMilli(), hits), exercise: r.Received.Exercise}
+	if was := q.remove(r.Key); was != 0 && was != e.serial {
+		q.unfile(was)
+	}
+	e.item = report.NewItem(r, x.Authored.UnixMilli(), hits)
 	q.waiting[r.Key] = e
 	for _, file := range e.item.Prints {
 		for _, p := range file {
@@ -209,10 +341,11 @@ func (q *Queue) put(ctx context.Context, x *board.Report) error {
 	return nil
 }
 
-func (q *Queue) remove(k noun.Key) {
+// remove takes a report out and returns its serial; 0 where it is not in.
+func (q *Queue) remove(k noun.Key) match.Ref {
 	e := q.waiting[k]
 	if e == nil {
-		return
+		return 0
 	}
 	delete(q.waiting, k)
 	for _, file := range e.item.Prints {
@@ -224,16 +357,17 @@ func (q *Queue) remove(k noun.Key) {
 		}
 	}
 	delete(q.ranked, e.exercise)
+	return e.serial
 }
 
-// weighAgain weighs the reports again that carry a signal of an alert or a declaration that changed.
-func (q *Queue) weighAgain(ctx context.Context, objects map[string]bool, all bool) error {
+// weighAgain weighs the reports again that carry a signal of an alert or a declaration that changed, and those near one.
+func (q *Queue) weighAgain(ctx context.Context, objects map[string]bool, near map[noun.Key]bool, all bool) error {
 	if len(q.waiting) == 0 {
 		return nil
 	}
 	touched := map[noun.Key]bool{}
 	for k := range q.waiting {
-		if all {
+		if all || near[k] {
 			touched[k] = true
 		}
 	}

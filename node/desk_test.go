@@ -20,7 +20,8 @@ import (
 )
 
 func TestTheDeskTriages(t *testing.T) {
-	r := nodetest.Run(t, nodetest.Found(t))
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	chat, _ := named(t, r, api.RolePlatform, "chat.example")
@@ -48,6 +49,9 @@ func TestTheDeskTriages(t *testing.T) {
 		q, err := asha.Queue(ctx, "", false, 0)
 		if err != nil || q.Waiting != 2 || len(q.Places) != 2 || q.Next != "" {
 			t.Fatalf("%+v %v", q, err)
+		}
+		if _, metrics := overSocket(t, c, "").do("GET", "/metrics", ""); !strings.Contains(string(metrics), "\nvigil_report_waiting 3\n") { // copies count, a drill does not
+			t.Error("the metric of reports that wait is another")
 		}
 		first, second := q.Places[0], q.Places[1]
 		sum := 0
@@ -327,6 +331,7 @@ func TestEscalationsAreRefusedWhole(t *testing.T) {
 	}{
 		"held by another":            {held, api.EscalateReport{}, 409, "ravi"},
 		"one of two is held":         {id, api.EscalateReport{Also: []string{held}}, 409, held},
+		"nothing at all":             {id, api.EscalateReport{}, 409, "outcome"},
 		"a stale view":               {id, api.EscalateReport{Revision: &revision}, 409, "revision 3"},
 		"casework with a drill":      {id, api.EscalateReport{Also: []string{drill}}, 400, "exercise"},
 		"a drill's alert":            {id, api.EscalateReport{Alert: alerts(func(a *api.EscalateAlert) { a.Exercise = true })}, 400, "exercise"},

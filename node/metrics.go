@@ -41,6 +41,10 @@ func newMetrics(n *Node) *metrics {
 			overdue, _ := n.board.Overdue(context.Background(), time.Now()) // 0 while the board cannot be read
 			return float64(overdue)
 		}),
+		gauge("vigil_report_waiting", "Platform reports that nobody has claimed.", func() float64 {
+			waiting, _ := n.board.WaitingReports(context.Background()) // 0 while the board cannot be read
+			return float64(waiting)
+		}),
 		gauge("vigil_raft_leader", "1 where this node leads.", func() float64 {
 			if n.cluster.Leads() {
 				return 1

@@ -139,7 +139,7 @@ func reportEscalate(o *options) *cobra.Command {
 	f.IntSliceVar(&a.Files, "file", nil, "number of a file to raise an alert on (default: those that no alert carries)")
 	f.BoolVar(&noAlert, "no-alert", false, "raise none")
 	f.StringArrayVar(&referrals, "refer", nil, "AGENCY:KIND:TITLE, such as in/mh-cyber:investigation:'identify the uploader' (repeatable)")
-	f.StringVar(&e.Outcome, "outcome", "", "actioned, unless said otherwise")
+	f.StringVar(&e.Outcome, "outcome", "", "what came of it (default: actioned, where something is raised or referred)")
 	f.StringVar(&e.Text, "text", "", "for the desk; the platform does not see it")
 	keyFlag(cmd, &key)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -88,7 +88,8 @@ type escalation struct {
 // escalation decides everything but the conclusions, which come after the claims, and looks whether those can be made.
 func (s *Server) escalation(ctx context.Context, in *keyedEscalation, key string) (*escalation, error) {
 	e := &escalation{s: s, in: in.Body, key: key, by: who(ctx).label}
-	if e.in.Outcome == "" {
+	unsaid := e.in.Outcome == ""
+	if unsaid {
 		e.in.Outcome = report.Actioned
 	}
 	var err error
@@ -108,7 +109,11 @@ func (s *Server) escalation(ctx context.Context, in *keyedEscalation, key string
 			return nil, err
 		}
 	}
-	return e, (&report.Triaged{Target: e.list[0].Key, Move: report.Conclude, By: e.by, Outcome: e.in.Outcome, Text: e.in.Text}).Validate()
+	err = (&report.Triaged{Target: e.list[0].Key, Move: report.Conclude, By: e.by, Outcome: e.in.Outcome, Text: e.in.Text}).Validate()
+	if err == nil && unsaid && e.in.Alert == nil && len(e.in.Referrals) == 0 {
+		err = noun.Refuse("nothing is raised or referred, so what came of the report is not known: say an outcome")
+	}
+	return e, err
 }
 
 // claim plans to claim what nobody holds, and refuses what another holds or has concluded.

@@ -249,7 +249,7 @@ type TriageReport struct {
 type EscalateReport struct {
 	Alert     *EscalateAlert `json:"alert,omitempty"`
 	Referrals []OpenReferral `json:"referrals,omitempty" maxItems:"8" doc:"Each gets the alerts raised, and those that carry the files already"`
-	Outcome   string         `json:"outcome,omitempty" enum:"actioned,known,duplicate,not-actionable,child-safeguarded,no-further-action" doc:"actioned"`
+	Outcome   string         `json:"outcome,omitempty" enum:"actioned,known,duplicate,not-actionable,child-safeguarded,no-further-action" doc:"Actioned where left out and something is raised or referred"`
 	Text      string         `json:"text,omitempty" maxLength:"2048"`
 	Also      []string       `json:"also,omitempty" maxItems:"256" doc:"Ids of reports with the same files, concluded alike"`
 	Revision  *uint64        `json:"revision,omitempty" doc:"The revision as the caller saw it; another one now refuses"`

@@ -133,6 +133,12 @@ func (b *Board) ReportOf(ctx context.Context, k noun.Key) (Report, error) {
 	return found[0], nil
 }
 
+// WaitingReports counts the reports of casework that nobody has claimed.
+func (b *Board) WaitingReports(ctx context.Context) (n int, err error) {
+	err = b.read.QueryRowContext(ctx, "SELECT count(*) FROM reports WHERE exercise = 0 AND state = ?", report.Waiting).Scan(&n)
+	return n, err
+}
+
 // ReportsAfter returns reports that moved after a number on this board, in that order, at most so many, and the number to
 // go on from. A follower in memory reads what waits first, and then everything that moves.
 func (b *Board) ReportsAfter(ctx context.Context, after int64, waiting bool, limit int) (found []Report, next int64, err error) {

@@ -23,6 +23,7 @@ import (
 	"vigil/node/author"
 	"vigil/node/board"
 	"vigil/node/cluster"
+	"vigil/node/console"
 	"vigil/node/cosign"
 	"vigil/node/draft"
 	"vigil/node/duty"
@@ -57,6 +58,7 @@ type Node struct {
 	notices  *notices
 	peer     *peer.Peer // nil where this node is no gateway
 	api      *api.Server
+	pages    *console.Console
 
 	apiListener, socket net.Listener
 	tls                 *tls.Config
@@ -394,6 +396,9 @@ func (n *Node) openAPI() (err error) {
 	if err == nil {
 		n.api, err = api.New(c)
 	}
+	if err == nil {
+		n.pages, err = console.New(console.Config{API: n.api, Log: n.log})
+	}
 	if err != nil {
 		return err
 	}
@@ -417,7 +422,7 @@ func (n *Node) openAPI() (err error) {
 func (n *Node) serveAPI(ctx context.Context) error {
 	base := func(net.Listener) context.Context { return ctx }
 	errorLog := slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)
-	secure := &http.Server{Handler: n.api, TLSConfig: n.tls, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, BaseContext: base, ErrorLog: errorLog}
+	secure := &http.Server{Handler: n.pages, TLSConfig: n.tls, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, BaseContext: base, ErrorLog: errorLog}
 	local := &http.Server{
 		Handler: n.api, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, BaseContext: base, ErrorLog: errorLog,
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context { return api.OnSocket(ctx) },

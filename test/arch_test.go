@@ -50,6 +50,7 @@ var downwards = map[string][]string{
 	"triage":  {"board", "match"},
 	"notify":  {"board"},
 	"api":     {"board", "author", "interop", "accesslog", "signin", "draft", "figures", "notify"},
+	"console": {"api"},
 	"interop": {},
 }
 

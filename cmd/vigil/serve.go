@@ -97,6 +97,11 @@ func serveCommand(*options) *cobra.Command {
 				fmt.Fprintf(cmd.ErrOrStderr(), "  peer %s\n", peer)
 			}
 			_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // no systemd, no notice
+			go func() {
+				if link := n.FirstLink(cmd.Context()); link != "" {
+					fmt.Fprintf(cmd.ErrOrStderr(), "nobody can sign in here yet; who comes first, within the hour:\n  %s\n", link)
+				}
+			}()
 			return n.Run(cmd.Context())
 		},
 	}

@@ -79,3 +79,13 @@ func (c *Client) Consents(ctx context.Context, state string, before int64) (Cons
 func (c *Client) AnswerConsent(ctx context.Context, id string, a AnswerConsent) (Consent, error) {
 	return ask[Consent](ctx, c, call{method: http.MethodPost, path: "/v1/consents/" + url.PathEscape(id) + "/answer", body: a})
 }
+
+// SignInWays returns in which ways people can sign in, beside name and password.
+func (c *Client) SignInWays(ctx context.Context) (Ways, error) {
+	return ask[Ways](ctx, c, call{method: http.MethodGet, path: "/v1/session/ways"})
+}
+
+// AddFirstPerson adds the first person by the code that 'vigil serve' printed.
+func (c *Client) AddFirstPerson(ctx context.Context, p FirstPerson) (User, error) {
+	return ask[User](ctx, c, call{method: http.MethodPost, path: "/v1/first-person", body: p})
+}

@@ -34,6 +34,7 @@ const (
 	maxSubscriptions = 256
 	maxWordsBytes    = 3000 // of an operation as it is shown to a second person
 
+	firstRunTime      = time.Hour   // for which the first link holds
 	accountAge        = time.Minute // to when what is known of people and tokens is taken for true
 	accountAgeMissing = time.Second // where one is not found
 	requestsBurst     = 400

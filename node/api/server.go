@@ -121,6 +121,7 @@ type Server struct {
 	signIn      *signin.Service
 	crossOrigin *http.CrossOriginProtection
 	naming      sync.Mutex // held while a person is added
+	first       firstRun
 	limiters    limiters
 	screeners   limiters   // of those who screen, by the policy
 	blinding    sync.Mutex // held while marks of a person are made: it takes memory on purpose
@@ -155,6 +156,7 @@ func New(cfg Config) (*Server, error) {
 	s.tokenRoutes()
 	s.userRoutes()
 	s.sessionRoutes()
+	s.firstRunRoutes()
 	s.consentRoutes()
 	s.accessRoutes()
 	s.referralRoutes()

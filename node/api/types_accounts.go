@@ -81,6 +81,21 @@ type Session struct {
 	Agency  string     `json:"agency"`
 	Expires *time.Time `json:"expires,omitempty"`
 	Secret  string     `json:"secret,omitempty"`
+	// Sequence is where the event stream stands: who follows from here misses nothing that comes after this answer.
+	Sequence uint64 `json:"seq,omitempty" doc:"Where the event stream stands: as Last-Event-ID it misses nothing that comes after this answer"`
+}
+
+// Ways are those in which people can sign in, beside name and password.
+type Ways struct {
+	Passkey  bool `json:"passkey"`
+	Provider bool `json:"provider" doc:"The agency's own OpenID provider, at /v1/session/provider"`
+}
+
+// FirstPerson is the body of POST /v1/first-person.
+type FirstPerson struct {
+	Code    string `json:"code" maxLength:"64" doc:"As 'vigil serve' printed it"`
+	Name    string `json:"name" maxLength:"64" doc:"To sign in with"`
+	Display string `json:"display,omitempty" maxLength:"128"`
 }
 
 // Ceremony is what a browser needs to ask its person for a passkey.

@@ -96,6 +96,12 @@ func (s *Service) hash(ctx context.Context, do func() error) error {
 	}
 }
 
+// HasPasskeys says whether people can sign in by passkey.
+func (s *Service) HasPasskeys() bool { return s.passkeys != nil }
+
+// Allow says whether something may be tried once more from a place, and counts it.
+func (s *Service) Allow(from, what string) bool { return s.tries.allow(from + " " + what) }
+
 // Password signs a person in by name and password. Tries of one name from one place are few.
 func (s *Service) Password(ctx context.Context, from, name, password string) (*account.User, error) {
 	if len(password) > maxPasswordBytes {

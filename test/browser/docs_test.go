@@ -4,11 +4,13 @@ package browser
 import (
 	"context"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -18,14 +20,38 @@ import (
 
 // complaints are what a page asked for elsewhere, failed to load or threw.
 type complaints struct {
-	mu   sync.Mutex
-	list []string // guarded by mu
+	mu      sync.Mutex
+	list    []string // guarded by mu
+	allowed []string // guarded by mu; parts of what is expected
+	paused  bool     // guarded by mu
 }
 
 func (c *complaints) add(s string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.list = append(c.list, s)
+	if !c.paused && !slices.ContainsFunc(c.allowed, func(a string) bool { return strings.Contains(s, a) }) {
+		c.list = append(c.list, s)
+	}
+}
+
+// allow passes over what contains a text from now on.
+func (c *complaints) allow(part string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.allowed = append(c.allowed, part)
+}
+
+// pause passes over everything, while the node cannot be reached on purpose.
+func (c *complaints) pause(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.paused = on
+}
+
+func (c *complaints) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list = nil
 }
 
 func (c *complaints) check(t *testing.T) {
@@ -35,6 +61,7 @@ func (c *complaints) check(t *testing.T) {
 	for _, s := range c.list {
 		t.Error(s)
 	}
+	c.list = nil
 }
 
 // open starts a browser that reaches nothing but this machine and returns its context.
@@ -52,22 +79,39 @@ func open(t *testing.T, base string) (context.Context, *complaints) {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	c := &complaints{}
 	chromedp.Listen(ctx, func(e any) {
 		switch e := e.(type) {
 		case *network.EventRequestWillBeSent:
-			if !strings.HasPrefix(e.Request.URL, base) {
+			if !strings.HasPrefix(e.Request.URL, base) && !strings.HasPrefix(e.Request.URL, "blob:"+base) {
 				c.add("asked for " + e.Request.URL)
 			}
 		case *network.EventLoadingFailed:
-			c.add("failed to load: " + e.ErrorText)
+			if !e.Canceled { // as a stream is by the next page
+				c.add("failed to load: " + e.ErrorText)
+			}
+		case *log.EventEntryAdded:
+			if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
+				c.add("the browser says: " + e.Entry.Text + " " + e.Entry.URL)
+			}
+		case *runtime.EventConsoleAPICalled:
+			if e.Type == "error" {
+				c.add("an error on the console")
+			}
 		case *runtime.EventExceptionThrown:
-			c.add("script error: " + e.ExceptionDetails.Text)
+			c.add("script error: " + e.ExceptionDetails.Text + exception(e.ExceptionDetails))
 		}
 	})
 	return ctx, c
+}
+
+func exception(d *runtime.ExceptionDetails) string {
+	if d.Exception == nil {
+		return ""
+	}
+	return " " + d.Exception.Description
 }
 
 func TestTheDescriptionOfTheAPIIsReadable(t *testing.T) {

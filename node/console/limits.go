@@ -1,0 +1,19 @@
+package console
+
+import "time"
+
+const (
+	maxFormBytes = 1 << 20
+	maxBulk      = 100  // alerts that one action is taken on
+	maxLines     = 1000 // of hashes looked up at once
+	maxNextBytes = 512  // of an address to go back to
+	maxWordBytes = 256  // of purpose and case
+	listed       = 50   // rows of a list
+	shortList    = 8    // rows of a list among others
+	smallBytes   = 1024 // under which an answer is not compressed
+
+	lookAge  = 365 * 24 * time.Hour
+	assetAge = 365 * 24 * time.Hour
+	// pollEvery is how often a page looks for news for roles that follow no event stream.
+	pollEvery = 15 * time.Second
+)

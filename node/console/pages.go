@@ -1,0 +1,81 @@
+package console
+
+import (
+	"net/http"
+	"strings"
+
+	"vigil/node/api"
+)
+
+// page is one route of the console. Those with an icon stand in the navigation.
+type page struct {
+	name  string // of the template and of its words
+	route string // method and path
+	icon  string
+	Key   string   // typed after g it goes there
+	roles []string // who finds it in the navigation; the API decides what is answered
+	live  string   // beginnings of the kinds of changes that it shows
+	open  bool     // also for who is not signed in
+	serve func(*visit) error
+}
+
+// Roles that pages are for, as the API has them.
+var (
+	readers   = []string{api.RoleAnalyst, api.RoleLab, api.RoleAuditor}
+	writers   = []string{api.RoleAnalyst, api.RoleLab}
+	followers = []string{api.RoleAnalyst, api.RoleLab, api.RoleAuditor, api.RoleLiaison, api.RoleSupport}
+)
+
+// pages are all routes. A page is a line here, a function, a template of its name and its words in every language.
+var pages = []page{
+	{name: "now", route: "GET /{$}", icon: "bell", Key: "n", live: "alert. report. referral. watch. recall.", serve: (*visit).now},
+	{name: "alerts", route: "GET /alerts", icon: "list", Key: "a", roles: readers, live: "alert. benign.", serve: (*visit).alerts},
+	{name: "alerts", route: "POST /alerts", serve: (*visit).bulk},
+	{name: "raise", route: "GET /alerts/new", serve: (*visit).raiseForm},
+	{name: "raise", route: "POST /alerts/new", serve: (*visit).raise},
+	{name: "alert", route: "GET /alerts/{id}", live: "alert. benign. recall.", serve: (*visit).alert},
+	{name: "alert", route: "POST /alerts/{id}/assessment", serve: (*visit).assess},
+	{name: "alert", route: "POST /alerts/{id}/sighting", serve: (*visit).sight},
+	{name: "alert", route: "POST /alerts/{id}/retraction", serve: (*visit).retract},
+	{name: "lookup", route: "GET /look-up", icon: "search", Key: "l", roles: readers, serve: (*visit).lookUpForm},
+	{name: "lookup", route: "POST /look-up", serve: (*visit).lookUp},
+
+	{name: "signin", route: "GET /sign-in", open: true, serve: (*visit).signInForm},
+	{name: "signin", route: "POST /sign-in", open: true, serve: (*visit).signIn},
+	{name: "signin", route: "POST /sign-out", open: true, serve: (*visit).signOut},
+	{name: "enrol", route: "GET /enrol", open: true, serve: (*visit).enrolForm},
+	{name: "enrol", route: "POST /enrol", open: true, serve: (*visit).enrol},
+	{name: "first", route: "GET /first", open: true, serve: (*visit).firstForm},
+	{name: "first", route: "POST /first", open: true, serve: (*visit).first},
+	{name: "look", route: "POST /look", open: true, serve: (*visit).setLook},
+	{name: "purpose", route: "POST /purpose", serve: (*visit).setPurpose},
+	{name: "components", route: "GET /components", serve: (*visit).components},
+}
+
+// Name of the page, for templates.
+func (p page) Name() string { return p.name }
+
+// Icon of the page in the navigation.
+func (p page) Icon() string { return p.icon }
+
+// Path of the page.
+func (p page) Path() string {
+	_, path, _ := strings.Cut(p.route, " ")
+	return strings.TrimSuffix(path, "{$}")
+}
+
+// back is the page to go back to from an answer to a form.
+func (p page) back() string {
+	for _, q := range pages {
+		if q.name == p.name && strings.HasPrefix(q.route, http.MethodGet) && !strings.Contains(q.Path(), "{") {
+			return q.Path()
+		}
+	}
+	return "/"
+}
+
+// components shows every token and component: what pages are made of.
+func (v *visit) components() error {
+	v.render(http.StatusOK, "components", nil)
+	return nil
+}

@@ -44,9 +44,7 @@ func CarryEvent(origin Origin, index Index, leaf []byte, p *Payload, show []int)
 		}
 		n += count
 	}
-	shared := Marshal(w)
-	id := sha256.Sum256(shared)
-	return Event{ID: EventID(id[:16]), Type: TypeCarried, Version: carriedVersion, Shared: shared, Width: 1, Rows: []byte{0}}, nil
+	return w.event(), nil
 }
 
 // CarriedEvent is an event of an earlier entry as a later one carries it.
@@ -143,4 +141,53 @@ func (c *Carried) event(shared uint64, span Span) (CarriedEvent, error) {
 		return out, fmt.Errorf("%w: an event of which nothing is shown", ErrCarried)
 	}
 	return out, out.Event.check()
+}
+
+// CarryLess returns the event that carries what another carries but for some rows, which become hashes: what an entry carries
+// of an expunged one is expunged in part. ok is false where nothing is left to be carried.
+func CarryLess(e *Event, hide []int) (less Event, ok bool, err error) {
+	if _, _, _, err := OpenCarried(e); err != nil {
+		return Event{}, false, err
+	}
+	var w carriedWire
+	if err := Unmarshal(e.Shared, &w, MaxPlaintextBytes); err != nil {
+		return Event{}, false, err
+	}
+	c := &w.Carried
+	for _, n := range hide {
+		if n < 0 || n >= len(c.Rows) {
+			return Event{}, false, fmt.Errorf("%w: row %d of %d", ErrCarried, n, len(c.Rows))
+		}
+		if r := c.Rows[n]; len(r.Hash) == 0 {
+			h := EventLeafHash([16]byte(r.Salt), c.Shared[r.Shared], r.Row)
+			c.Rows[n] = CarriedRow{Hash: h[:]}
+		}
+	}
+	w.compact()
+	return w.event(), len(c.Shared) > 0, nil
+}
+
+// compact drops the shared parts of which no row is shown.
+func (w *carriedWire) compact() {
+	used := map[uint64]uint64{}
+	shared, spans := [][]byte{}, []Span{}
+	for i, r := range w.Carried.Rows {
+		if len(r.Hash) > 0 {
+			continue
+		}
+		at, seen := used[r.Shared]
+		if !seen {
+			at = uint64(len(shared))
+			used[r.Shared] = at
+			shared, spans = append(shared, w.Carried.Shared[r.Shared]), append(spans, w.Spans[r.Shared])
+		}
+		w.Carried.Rows[i].Shared = at
+	}
+	w.Carried.Shared, w.Spans = shared, spans
+}
+
+func (w *carriedWire) event() Event {
+	shared := Marshal(w)
+	id := sha256.Sum256(shared)
+	return Event{ID: EventID(id[:16]), Type: TypeCarried, Version: carriedVersion, Shared: shared, Width: 1, Rows: []byte{0}}
 }

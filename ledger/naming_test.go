@@ -203,6 +203,53 @@ func TestCarriedRowsAreThoseThatWereSigned(t *testing.T) {
 	}
 }
 
+// TestWhatIsCarriedIsCarriedInPart: less is the same as if it had been carried so at once, and leads to the signed root.
+func TestWhatIsCarriedIsCarriedInPart(t *testing.T) {
+	j := ledgertest.Found(t, "in", 1)
+	j.Seal(t, 0, home, ledgertest.Event("first"), packed("list", 5), ledgertest.Event("last"))
+	target := j.State.Size() - 1
+	carry := func(show ...int) ledger.Event {
+		e, err := ledger.CarryEvent(j.Origin(), target, j.Entries[target].Leaf, j.Opened(t, 0, target), show)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	all := carry(0, 1, 2, 3, 4, 5, 6)
+	less, ok, err := ledger.CarryLess(&all, []int{0, 2, 6})
+	if want := carry(1, 3, 4, 5); err != nil || !ok || !bytes.Equal(less.Shared, want.Shared) {
+		t.Fatalf("%v %v", ok, err)
+	}
+	if _, ok, err = ledger.CarryLess(&less, []int{1, 2, 3, 4, 5}); err != nil || ok {
+		t.Fatalf("something is left of nothing: %v", err)
+	}
+	if _, _, err := ledger.CarryLess(&all, []int{7}); !errors.Is(err, ledger.ErrCarried) {
+		t.Errorf("a row that is not there: %v", err)
+	}
+}
+
+// TestAnExpungedEntryIsFoldedWithoutItsPayload: everything else is checked as before, and an act of governance is never gone.
+func TestAnExpungedEntryIsFoldedWithoutItsPayload(t *testing.T) {
+	j := ledgertest.Found(t, "in", 1)
+	before := j.State
+	e := j.Seal(t, 0, home, ledgertest.Event("x"))
+	next, r := before.ApplyGone(e.Leaf, nil)
+	if r.Verdict != ledger.Accepted || next.Line() != j.State.Line() || next.Root() != j.State.Root() {
+		t.Fatalf("%v %v", r.Verdict, r.Reason)
+	}
+	if _, r := before.Apply(ledger.Entry{Leaf: e.Leaf}, nil); r.Reason != ledger.ErrPayloadHash {
+		t.Errorf("%v", r.Reason)
+	}
+	act := j.Act(t, 0, &ledger.Propose{Roster: j.State.Governance.Version, Change: ledger.NewChange(&ledger.SetPolicy{Policy: ledger.DefaultPolicy(1)})})
+	if _, r := j.State.ApplyGone(act.Leaf, nil); r.Reason != ledger.ErrPayloadHash {
+		t.Errorf("governance without its act: %v", r.Reason)
+	}
+	forged := j.Act(t, 0, &ledger.Withdraw{})
+	if _, r := before.ApplyGone(forged.Leaf, nil); r.Verdict == ledger.Accepted {
+		t.Error("another sequence")
+	}
+}
+
 // FuzzOpenCarried: whatever comes, rows that are shown hash to the root that was signed.
 func FuzzOpenCarried(f *testing.F) {
 	j := ledgertest.Found(f, "in", 1)

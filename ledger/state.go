@@ -163,7 +163,15 @@ func openGenesis(e Entry) (*Record, *Governance, error) {
 
 // Apply checks one entry and folds it. On anything but Accepted the state returned is s itself. earlier finds what an entry
 // names that names an earlier one; without it such entries are refused.
-func (s *State) Apply(e Entry, earlier Earlier) (*State, Result) {
+func (s *State) Apply(e Entry, earlier Earlier) (*State, Result) { return s.apply(e, earlier, false) }
+
+// ApplyGone is Apply for an entry whose payload is not here any more: everything is checked but that. Whoever hands it over
+// must show the expungement that took it.
+func (s *State) ApplyGone(leaf []byte, earlier Earlier) (*State, Result) {
+	return s.apply(Entry{Leaf: leaf}, earlier, true)
+}
+
+func (s *State) apply(e Entry, earlier Earlier, gone bool) (*State, Result) {
 	rec, l, err := OpenLeaf(e.Leaf)
 	if err != nil {
 		return s, refused(ErrMalformedEntry)
@@ -175,7 +183,7 @@ func (s *State) Apply(e Entry, earlier Earlier) (*State, Result) {
 	if certificate.Verify(l.Record, l.Signature, rec.SignedAt()) != nil {
 		return s, refused(ErrSignature)
 	}
-	if rec.CheckPayload(e.Payload) != nil {
+	if gone = gone && rec.Kind != KindGovernance; !gone && rec.CheckPayload(e.Payload) != nil {
 		return s, refused(ErrPayloadHash)
 	}
 

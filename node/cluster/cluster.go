@@ -18,8 +18,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
-	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
@@ -79,7 +77,9 @@ type Cluster struct {
 	transport *transport
 	listener  *listener
 	guard     *guard
-	bolt      *raftboltdb.BoltStore
+	bolt      *rewritable
+	logs      raft.LogStore // as raft sees it
+	purged    atomic.Uint64 // see Purged
 	snapshots *snapshots
 	routes    *http.ServeMux
 	server    *http.Server
@@ -141,10 +141,10 @@ func (c *Cluster) openRaft(own tls.Certificate) error {
 	if err := os.MkdirAll(c.cfg.Dir, 0o700); err != nil {
 		return err
 	}
-	bolt, err := raftboltdb.New(raftboltdb.Options{
-		Path: filepath.Join(c.cfg.Dir, "raft.db"), MsgpackUseNewTimeFormat: true,
-		BoltOptions: &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType},
-	})
+	if err := c.loadPurged(); err != nil {
+		return fmt.Errorf("cluster: raft log: %w", err)
+	}
+	bolt, err := openLog(filepath.Join(c.cfg.Dir, logFile))
 	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
 		return c.without(fmt.Errorf("%w: %w", ErrLog, err))
 	}
@@ -182,9 +182,10 @@ func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
 	if err != nil {
 		return err
 	}
+	c.logs = monotonic{cache}
 	c.guard.term, c.guard.applied, c.guard.leader = c.after(c.ready, func() uint64 { return c.raft.CurrentTerm() }),
 		c.after(c.ready, func() uint64 { return c.raft.AppliedIndex() }), func() raft.ServerID { <-c.ready; _, id := c.raft.LeaderWithID(); return id }
-	c.raft, err = raft.NewRaft(c.raftConfig(logger), machine, monotonic{cache}, &checkedStable{StableStore: c.bolt, fatal: c.cfg.Fatal}, c.snapshots, c.transport)
+	c.raft, err = raft.NewRaft(c.raftConfig(logger), machine, c.logs, &checkedStable{StableStore: c.bolt, fatal: c.cfg.Fatal}, c.snapshots, c.transport)
 	if err != nil {
 		return errors.Join(fmt.Errorf("cluster: start raft: %w", err), c.transport.Close())
 	}
@@ -282,6 +283,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 	group.Go(func() error { return c.lead(ctx) })
 	group.Go(func() error { return c.reconcileLoop(ctx) })
 	group.Go(func() error { return c.heightLoop(ctx) })
+	group.Go(func() error { return c.purgeLoop(ctx) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():

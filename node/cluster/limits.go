@@ -25,6 +25,8 @@ const (
 	snapshotThreshold = 2048
 	trailingLogs      = 1024
 	snapshotInterval  = 15 * time.Second
+	compactBytes      = 64 << 10 // in one transaction, when the log is written anew
+	purgeAgain        = 2 * time.Second
 	maxSnapshots      = 4 // in a row, with no entry after them
 
 	// groupBytes and groupEntries bound what the leader puts into one raft entry.

@@ -16,11 +16,12 @@ import (
 // origin. Keys are 8-byte big-endian numbers unless said otherwise. bbolt itself checks none of it, so every value ends
 // with 4 bytes CRC-32C, big endian, over bucket name, key and value.
 //
-//	meta         rosters, moving (the two parts of State), raft (index, term), segment (number, offset)
+//	meta         rosters, moving (the two parts of State), raft (index, term), segment (number, offset), purge (raft index)
 //	own/sequences   node id ‖ sequence → index
 //	own/boundaries  size → boundary
 //	own/journal     running number → journalMirror
-//	<origin>/leaves, /hashes (tlog storage index → 32 bytes), /payloads (index → place), /governance, /checkpoints
+//	<origin>/leaves, /hashes (tlog storage index → 32 bytes), /payloads (index → place), /governance, /checkpoints,
+//	         /naming (index named ‖ index of the entry that names it), /expunged (index → index of the entry that did it)
 var (
 	bucketMeta = []byte("meta")
 	bucketOwn  = []byte("own")
@@ -34,11 +35,14 @@ var (
 	bucketPayloads    = []byte("payloads")
 	bucketGovernance  = []byte("governance")
 	bucketCheckpoints = []byte("checkpoints")
+	bucketNaming      = []byte("naming")
+	bucketExpunged    = []byte("expunged")
 
 	keyRosters = []byte("rosters")
 	keyMoving  = []byte("moving")
 	keyRaft    = []byte("raft")
 	keySegment = []byte("segment")
+	keyPurge   = []byte("purge")
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -105,6 +109,11 @@ func writeMeta(tx *bbolt.Tx, o *overlay, end segmentEnd, before *ledger.State) e
 	}
 	if err := put(meta, bucketMeta, keyMoving, o.state.EncodeMoving()); err != nil {
 		return err
+	}
+	if o.purge > 0 {
+		if err := put(meta, bucketMeta, keyPurge, be64(o.purge)); err != nil {
+			return err
+		}
 	}
 	if err := put(meta, bucketMeta, keyRaft, append(be64(o.applied.Index), be64(o.applied.Term)...)); err != nil {
 		return err
@@ -182,6 +191,18 @@ func writeLedger(tx *bbolt.Tx, origin ledger.Origin, l *ledgerOverlay, places ma
 	}
 	for _, i := range l.governance {
 		add(bucketGovernance, i, []byte{1})
+	}
+	for _, i := range sortedKeys(l.expunged) {
+		add(bucketExpunged, i, be64(l.expunged[i]))
+	}
+	for n := range l.naming {
+		if err != nil {
+			return err
+		}
+		var sub *bbolt.Bucket
+		if sub, err = b.CreateBucketIfNotExists(bucketNaming); err == nil {
+			err = put(sub, bucketNaming, append(be64(n.target), be64(n.index)...), []byte{1})
+		}
 	}
 	return err
 }

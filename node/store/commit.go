@@ -89,12 +89,12 @@ func (s *Store) Commit(b Batch) error {
 // stage puts a batch into the overlay; mu is held.
 func (s *Store) stage(b Batch) error {
 	for _, a := range b.Own {
-		if err := s.stageOwn(b.State.Governance.Origin, a); err != nil {
+		if err := s.stageOwn(b.State.Governance.Origin, a, b.Index); err != nil {
 			return err
 		}
 	}
 	for _, m := range b.Mirrors {
-		if err := s.stageMirror(m); err != nil {
+		if err := s.stageMirror(b.State, m, b.Index); err != nil {
 			return err
 		}
 	}
@@ -105,12 +105,15 @@ func (s *Store) stage(b Batch) error {
 	return nil
 }
 
-func (s *Store) stageOwn(origin ledger.Origin, a Appended) error {
+func (s *Store) stageOwn(origin ledger.Origin, a Appended, raft uint64) error {
 	l := s.pending.ledger(origin)
 	if err := s.stageHash(l, origin, a.Index, a.Leaf); err != nil {
 		return err
 	}
-	l.leaves[a.Index], l.payloads[a.Index] = a.Entry.Leaf, a.Entry.Payload
+	l.leaves[a.Index] = a.Entry.Leaf
+	if len(a.Entry.Payload) > 0 {
+		l.payloads[a.Index] = a.Entry.Payload
+	}
 	if a.Kind == ledger.KindGovernance {
 		l.governance = append(l.governance, a.Index)
 	}
@@ -125,10 +128,17 @@ func (s *Store) stageOwn(origin ledger.Origin, a Appended) error {
 	}
 	s.pending.total += uint64(n)
 	s.pending.bytes += n
-	return nil
+	if a.Kind != ledger.KindRelease && a.Kind != ledger.KindExpungement {
+		return nil
+	}
+	rec, _, err := ledger.OpenLeaf(a.Entry.Leaf)
+	if err != nil {
+		return err
+	}
+	return s.stageNaming(origin, a.Index, rec, raft)
 }
 
-func (s *Store) stageMirror(m Mirrored) error {
+func (s *Store) stageMirror(state *ledger.State, m Mirrored, raft uint64) error {
 	b := m.Batch
 	l := s.pending.ledger(b.Origin)
 	for i, item := range b.Items {
@@ -143,8 +153,8 @@ func (s *Store) stageMirror(m Mirrored) error {
 		if len(item.Payload) > 0 {
 			l.payloads[index] = item.Payload
 		}
-		if r, _, err := ledger.OpenLeaf(item.Leaf); err == nil && r.Kind == ledger.KindGovernance {
-			l.governance = append(l.governance, index)
+		if err := s.stageMirrored(state, b.Origin, index, item.Leaf, raft); err != nil {
+			return err
 		}
 		s.pending.bytes += len(item.Leaf) + len(item.Payload)
 	}
@@ -157,6 +167,27 @@ func (s *Store) stageMirror(m Mirrored) error {
 		At: m.At, Origin: b.Origin, From: b.From, Count: uint64(len(b.Items)), Checkpoint: b.Checkpoint, Evidence: b.Evidence,
 	})
 	s.pending.bytes += len(b.Checkpoint)
+	return nil
+}
+
+// stageMirrored indexes a partner's entry by what it is.
+func (s *Store) stageMirrored(state *ledger.State, origin ledger.Origin, index ledger.Index, leaf []byte, raft uint64) error {
+	r, _, err := ledger.OpenLeaf(leaf)
+	if err != nil {
+		return nil // ApplyMirror has decoded what is in full
+	}
+	switch r.Kind {
+	case ledger.KindGovernance:
+		l := s.pending.ledger(origin)
+		l.governance = append(l.governance, index)
+	case ledger.KindExpungement:
+		if may, err := s.mayExpunge(state.Partners[origin].Mirror.Governance, origin, r); err != nil || !may {
+			return err
+		}
+		return s.stageNaming(origin, index, r, raft)
+	case ledger.KindRelease:
+		return s.stageNaming(origin, index, r, raft)
+	}
 	return nil
 }
 
@@ -234,7 +265,7 @@ func write(db *bbolt.DB, segs *segments, o *overlay, before *ledger.State) (err 
 	if err := segs.sync(); err != nil {
 		return err
 	}
-	return db.Update(func(tx *bbolt.Tx) error {
+	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, origin := range sortedKeys(o.ledgers) {
 			if err := writeLedger(tx, origin, o.ledgers[origin], places[origin]); err != nil {
 				return err
@@ -242,4 +273,8 @@ func write(db *bbolt.DB, segs *segments, o *overlay, before *ledger.State) (err 
 		}
 		return errors.Join(writeOwn(tx, o), writeMeta(tx, o, segs.end, before))
 	})
+	if err == nil && o.purge > 0 && !skipPurge {
+		err = purge(db, segs)
+	}
+	return err
 }

@@ -17,6 +17,7 @@ import (
 //
 //	V  "vigil journal 1", then raft index and term (8 bytes each)
 //	E  CBOR entry of our ledger
+//	X  leaf of an entry of our ledger whose payload was expunged by a later one
 //	M  CBOR mirror batch
 //	B  the size of our ledger here is a boundary (8 bytes)
 //	C  signed checkpoint of our ledger
@@ -178,6 +179,15 @@ func (j *Journal) entry(to sink, index uint64) error {
 	if err != nil {
 		return fmt.Errorf("%w: leaf %d", ErrDamaged, index)
 	}
+	if _, gone, err := j.s.Gone(origin, index); err != nil {
+		return err
+	} else if gone {
+		n, body := fixed(leaf)
+		if err := to.frame('X', n, body); err != nil {
+			return err
+		}
+		return j.boundary(to, index)
+	}
 	empty := ledger.Marshal(ledger.Entry{Leaf: leaf, Payload: []byte{}})
 	length := len(empty) - 1 + stringBytes(int(rec.PayloadLength))
 	err = to.frame('E', length, func() ([]byte, error) {
@@ -187,6 +197,10 @@ func (j *Journal) entry(to sink, index uint64) error {
 	if err != nil {
 		return err
 	}
+	return j.boundary(to, index)
+}
+
+func (j *Journal) boundary(to sink, index uint64) error {
 	if _, _, ok, err := j.s.Boundary(index + 1); err != nil || !ok {
 		return err
 	}
@@ -240,7 +254,7 @@ func (s *Store) mirrorBatch(m journalMirror) (*ledger.MirrorBatch, error) {
 	b := &ledger.MirrorBatch{Origin: m.Origin, From: m.From, Checkpoint: m.Checkpoint, Evidence: m.Evidence}
 	for i := m.From; i < m.From+m.Count; i++ {
 		e, bare, hash, err := s.Entry(m.Origin, i)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrAbsent) || err != nil && len(e.Leaf) == 0 {
 			return nil, err
 		}
 		if bare {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"slices"
 
 	"vigil/ledger"
@@ -16,7 +17,7 @@ func (s *Store) Outgoing(partner ledger.JurisdictionID, from uint64) (*ledger.Mi
 	b := &ledger.MirrorBatch{Origin: s.id.Origin, From: from, Checkpoint: signed, Evidence: evidence}
 	for i := from; i < size; i++ {
 		e, _, hash, err := s.Entry(s.id.Origin, i)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrExpunged) { // of what was expunged the leaf goes on
 			return nil, err
 		}
 		rec, _, err := ledger.OpenLeaf(e.Leaf)

@@ -20,6 +20,7 @@ type overlay struct {
 	journal    []journalMirror
 	state      *ledger.State
 	applied    position
+	purge      uint64 // raft index of the last expungement in it; 0 where there is none
 	total      uint64 // bytes of our ledger from genesis on; 0 until the first own entry
 	bytes      int
 }
@@ -35,7 +36,11 @@ type ledgerOverlay struct {
 	hashes      map[int64]tlog.Hash
 	checkpoints map[uint64][]byte
 	governance  []uint64
+	expunged    map[uint64]uint64   // by which entry each payload is gone
+	naming      map[naming]struct{} // which entries name an earlier one
 }
+
+type naming struct{ target, index uint64 }
 
 func newOverlay() *overlay {
 	return &overlay{ledgers: map[ledger.Origin]*ledgerOverlay{}, sequences: map[sequence]uint64{}, boundaries: map[uint64]boundary{}}
@@ -46,7 +51,7 @@ func (o *overlay) empty() bool { return o.state == nil && len(o.ledgers) == 0 }
 func (o *overlay) ledger(origin ledger.Origin) *ledgerOverlay {
 	l := o.ledgers[origin]
 	if l == nil {
-		l = &ledgerOverlay{leaves: map[uint64][]byte{}, payloads: map[uint64][]byte{}, hashes: map[int64]tlog.Hash{}, checkpoints: map[uint64][]byte{}}
+		l = &ledgerOverlay{leaves: map[uint64][]byte{}, payloads: map[uint64][]byte{}, hashes: map[int64]tlog.Hash{}, checkpoints: map[uint64][]byte{}, expunged: map[uint64]uint64{}, naming: map[naming]struct{}{}}
 		o.ledgers[origin] = l
 	}
 	return l

@@ -57,13 +57,18 @@ func (s *Store) Leaf(origin ledger.Origin, index ledger.Index) ([]byte, error) {
 func (s *Store) leafBytes(origin ledger.Origin, index uint64) (leaf []byte, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	return s.leafLocked(origin, index)
+}
+
+// leafLocked reads a leaf's bytes; mu is held.
+func (s *Store) leafLocked(origin ledger.Origin, index uint64) (leaf []byte, err error) {
 	if s.each(origin, func(l *ledgerOverlay) bool { leaf = l.leaves[index]; return leaf != nil }) {
 		return leaf, nil
 	}
 	return s.value(origin, bucketLeaves, index)
 }
 
-// Entry returns an entry with its payload. bare says that only its hash is here: it was not released to us. Whatever
+// Entry returns an entry with its payload; ErrAbsent with the leaf where the payload is not here, ErrExpunged where it was taken. bare says that only its hash is here: it was not released to us. Whatever
 // is returned has been checked against tree and record.
 func (s *Store) Entry(origin ledger.Origin, index ledger.Index) (e ledger.Entry, bare bool, hash tlog.Hash, err error) {
 	hash, err = s.Hash(origin, index)
@@ -88,6 +93,9 @@ func (s *Store) payload(origin ledger.Origin, index uint64, leaf []byte) ([]byte
 	}
 	rec, _, err := ledger.OpenLeaf(leaf)
 	if err != nil || rec.CheckPayload(payload) != nil {
+		if _, gone, err := s.Gone(origin, index); err == nil && gone { // while it was being read
+			return nil, fmt.Errorf("%w: payload of entry %d of %s", ErrExpunged, index, origin)
+		}
 		return nil, fmt.Errorf("%w: payload of entry %d of %s", ErrDamaged, index, origin)
 	}
 	return payload, nil
@@ -96,6 +104,9 @@ func (s *Store) payload(origin ledger.Origin, index uint64, leaf []byte) ([]byte
 func (s *Store) payloadBytes(origin ledger.Origin, index uint64) (payload []byte, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	if by, gone, err := s.gone(origin, index); err != nil || gone {
+		return nil, errors.Join(err, fmt.Errorf("%w by entry %d: payload of entry %d of %s", ErrExpunged, by, index, origin))
+	}
 	if s.each(origin, func(l *ledgerOverlay) bool { payload = l.payloads[index]; return payload != nil }) {
 		return payload, nil
 	}

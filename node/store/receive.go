@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -79,6 +80,7 @@ type builder struct {
 	own     []Appended
 	bytes   int
 	checked bool
+	without pledges
 }
 
 func (b *builder) run(r io.Reader) error {
@@ -124,7 +126,13 @@ func (b *builder) take(kind byte, body []byte) error {
 	case 'V':
 		return b.header(body)
 	case 'E':
-		return b.entry(body)
+		var e ledger.Entry
+		if err := ledger.Unmarshal(body, &e, maxFrameBytes); err != nil {
+			return fmt.Errorf("%w: %w", errJournal, err)
+		}
+		return b.entry(e, false)
+	case 'X':
+		return b.entry(ledger.Entry{Leaf: body}, true)
 	case 'M':
 		return b.mirror(body)
 	case 'B':
@@ -149,12 +157,8 @@ func (b *builder) header(body []byte) error {
 	return nil
 }
 
-func (b *builder) entry(body []byte) error {
-	var e ledger.Entry
-	if err := ledger.Unmarshal(body, &e, maxFrameBytes); err != nil {
-		return fmt.Errorf("%w: %w", errJournal, err)
-	}
-	state, appended, err := ApplyOwn(b.state, e, b.earlier)
+func (b *builder) entry(e ledger.Entry, gone bool) error {
+	state, appended, err := b.without.apply(b.state, e, b.earlier, gone)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errJournal, err)
 	}
@@ -173,6 +177,64 @@ func (b *builder) earlier(index ledger.Index) ([]byte, error) {
 		}
 	}
 	return b.s.Leaf(b.s.id.Origin, index)
+}
+
+// pledges are entries that came without their payload, by what they name (sealed entries name themselves): until the end there
+// must have come an expungement of each.
+type pledges map[ledger.Index]ledger.Index
+
+// apply applies an entry that must be accepted, with its payload or without.
+func (p *pledges) apply(state *ledger.State, e ledger.Entry, earlier ledger.Earlier, gone bool) (*ledger.State, Appended, error) {
+	var next *ledger.State
+	var a Appended
+	var err error
+	if gone {
+		next, a, err = applyGone(state, e.Leaf, earlier)
+	} else {
+		next, a, err = ApplyOwn(state, e, earlier)
+	}
+	if err != nil || a.Kind == ledger.KindGovernance {
+		return next, a, err
+	}
+	rec, _, err := ledger.OpenLeaf(e.Leaf)
+	if err != nil {
+		return nil, a, err
+	}
+	named := rec.Target
+	if a.Kind == ledger.KindSealed {
+		named = a.Index
+	}
+	if a.Kind == ledger.KindExpungement {
+		maps.DeleteFunc(*p, func(_, x ledger.Index) bool { return x == named })
+	}
+	if gone {
+		if *p == nil {
+			*p = pledges{}
+		}
+		(*p)[a.Index] = named
+	}
+	return next, a, nil
+}
+
+func (p pledges) kept() error {
+	if len(p) > 0 {
+		return fmt.Errorf("%w: %d payloads are missing that nothing expunged", errJournal, len(p))
+	}
+	return nil
+}
+
+func applyGone(state *ledger.State, leaf []byte, earlier ledger.Earlier) (*ledger.State, Appended, error) {
+	rec, _, err := ledger.OpenLeaf(leaf)
+	if err != nil || state == nil {
+		return nil, Appended{}, errors.Join(errJournal, err)
+	}
+	a := Appended{Leaf: ledger.LeafHash(leaf), Writer: rec.Writer, Sequence: rec.Sequence, Kind: rec.Kind, Entry: ledger.Entry{Leaf: leaf}}
+	next, result := state.ApplyGone(leaf, earlier)
+	if result.Verdict != ledger.Accepted {
+		return nil, a, fmt.Errorf("entry %d is %s: %w", state.Size(), result.Verdict, errors.Join(reason(result)))
+	}
+	a.Index = result.Index
+	return next, a, nil
 }
 
 // ApplyOwn applies an entry that must be accepted, the first one as the genesis.
@@ -237,6 +299,9 @@ func (b *builder) end(body []byte) error {
 	}
 	if fromBE(body[:8]) != b.state.Size() || tlog.Hash(body[8:40]) != b.state.Line() {
 		return fmt.Errorf("%w: it folds to another state than the sender's", errJournal)
+	}
+	if err := b.without.kept(); err != nil {
+		return err
 	}
 	b.checked = true
 	return b.commit(nil)

@@ -62,6 +62,7 @@ type Store struct {
 	flushing *overlay      // guarded by mu; being written
 	changed  chan struct{} // guarded by mu; closed and replaced at every change
 	failed   error         // guarded by mu; latched
+	purge    uint64        // guarded by mu; see PurgeIndex
 
 	signMu sync.Mutex
 	signed map[ledger.Origin]signedSize // guarded by signMu, which is held while it is written: readers do not wait for that
@@ -161,6 +162,9 @@ func (s *Store) openCurrent() (err error) {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
+	if err := purge(db, segs); err != nil { // a crash came before it was done
+		return errors.Join(err, segs.close(), db.Close())
+	}
 	s.db, s.segments, s.pending, s.written = db, segs, newOverlay(), s.state
 	return nil
 }
@@ -170,6 +174,11 @@ func (s *Store) readState(db *bbolt.DB, end *segmentEnd) (err error) {
 	return db.View(func(tx *bbolt.Tx) error {
 		var err error
 		s.state, s.applied, *end, err = readMeta(tx)
+		if meta := tx.Bucket(bucketMeta); err == nil && meta != nil {
+			var b []byte
+			b, err = opened(bucketMeta, keyPurge, meta.Get(keyPurge))
+			s.purge = fromBE(b)
+		}
 		return err
 	})
 }

@@ -47,6 +47,7 @@ type verification struct {
 	found    func(Finding)
 	findings int
 	state    *ledger.State // folded as we go
+	without  pledges
 }
 
 func (v *verification) report(origin ledger.Origin, index uint64, what string) {
@@ -135,7 +136,7 @@ func (v *verification) tree(origin ledger.Origin) error {
 		}
 		e, bare, leaf, err := v.s.Entry(origin, i)
 		switch {
-		case err != nil && (own || !errors.Is(err, ErrAbsent) || leaf == (tlog.Hash{})):
+		case err != nil && !errors.Is(err, ErrExpunged) && (own || !errors.Is(err, ErrAbsent) || leaf == (tlog.Hash{})):
 			v.report(origin, i, err.Error())
 		case bare && own:
 			v.report(origin, i, "the entry is missing, only its hash is here")
@@ -205,7 +206,7 @@ func (v *verification) replay() error {
 		return v.ctx.Err()
 	}
 	if err == nil {
-		err = v.mirrors(j.state)
+		err = errors.Join(v.without.kept(), v.mirrors(j.state))
 	}
 	if err != nil {
 		v.report(v.s.id.Origin, v.size(), err.Error())
@@ -231,7 +232,13 @@ func (v *verification) frame(kind byte, _ int, body func() ([]byte, error)) erro
 	}
 	switch kind {
 	case 'E':
-		return v.own(b)
+		var e ledger.Entry
+		if err := ledger.Unmarshal(b, &e, maxFrameBytes); err != nil {
+			return err
+		}
+		return v.own(e, false)
+	case 'X':
+		return v.own(ledger.Entry{Leaf: b}, true)
 	case 'M':
 		return v.mirror(b)
 	case 'B':
@@ -240,12 +247,8 @@ func (v *verification) frame(kind byte, _ int, body func() ([]byte, error)) erro
 	return nil
 }
 
-func (v *verification) own(body []byte) error {
-	var e ledger.Entry
-	if err := ledger.Unmarshal(body, &e, maxFrameBytes); err != nil {
-		return err
-	}
-	next, _, err := ApplyOwn(v.state, e, func(i ledger.Index) ([]byte, error) { return v.s.Leaf(v.s.id.Origin, i) })
+func (v *verification) own(e ledger.Entry, gone bool) error {
+	next, _, err := v.without.apply(v.state, e, func(i ledger.Index) ([]byte, error) { return v.s.Leaf(v.s.id.Origin, i) }, gone)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ var pure = []string{
 	"ledger/account",
 	"ledger/alert",
 	"ledger/export",
+	"ledger/expunge",
 	"ledger/noun",
 	"ledger/pointer",
 	"ledger/recall",

@@ -12,7 +12,7 @@ import (
 
 // benigns is the noun of declarations that signals are benign.
 var benigns = &small[*alert.Benign]{
-	types: alert.BenignPrefix, ids: alert.BenignIDs, codec: alert.BenignCodec, byPolicy: true,
+	types: alert.BenignPrefix, ids: alert.BenignIDs, codec: alert.BenignCodec, byPolicy: true, drop: (*folder).dropBenign,
 	ddl: `
 CREATE TABLE benigns (id INTEGER PRIMARY KEY, author TEXT NOT NULL, exercise INTEGER NOT NULL, inforce INTEGER NOT NULL, moved INTEGER NOT NULL);
 CREATE INDEX benigns_by_moved ON benigns (exercise, moved);

@@ -27,7 +27,10 @@ var (
 type Ledger interface {
 	Origins() []ledger.Origin
 	Size(origin ledger.Origin) uint64
+	// Entry returns an entry; where its payload is not here, it returns the leaf with an error.
 	Entry(origin ledger.Origin, index uint64) (e ledger.Entry, bare bool, hash tlog.Hash, err error)
+	// Gone says whether an entry's payload was expunged, and by which entry; its leaf is still there.
+	Gone(origin ledger.Origin, index uint64) (by uint64, gone bool, err error)
 	// Changed is closed at the next change.
 	Changed() <-chan struct{}
 }

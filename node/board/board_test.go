@@ -25,6 +25,8 @@ import (
 )
 
 // fakeLedgers are ledgers in memory whose sizes the test moves.
+var errGone = errors.New("not here")
+
 type fakeLedgers struct {
 	origins []ledger.Origin
 	entries map[ledger.Origin][]ledger.Entry
@@ -37,7 +39,33 @@ func (f *fakeLedgers) Size(o ledger.Origin) uint64 { return f.shown[o] }
 func (f *fakeLedgers) Changed() <-chan struct{}    { return f.changed }
 func (f *fakeLedgers) Entry(o ledger.Origin, i uint64) (ledger.Entry, bool, tlog.Hash, error) {
 	e := f.entries[o][i]
+	if _, gone, err := f.Gone(o, i); err != nil || gone {
+		return ledger.Entry{Leaf: e.Leaf}, false, ledger.LeafHash(e.Leaf), errors.Join(err, errGone)
+	}
 	return e, false, ledger.LeafHash(e.Leaf), nil
+}
+
+// Gone says what the entries that are shown expunge.
+func (f *fakeLedgers) Gone(o ledger.Origin, index uint64) (by uint64, gone bool, err error) {
+	for i, e := range f.entries[o][:f.shown[o]] {
+		rec, _, err := ledger.OpenLeaf(e.Leaf)
+		if err != nil {
+			return 0, false, err
+		}
+		if rec.Kind == ledger.KindExpungement && (rec.Target == index || f.names(o, index) == rec.Target && uint64(i) > index) {
+			return uint64(i), true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+// names returns the entry that one names; 0 is none.
+func (f *fakeLedgers) names(o ledger.Origin, index uint64) uint64 {
+	rec, _, err := ledger.OpenLeaf(f.entries[o][index].Leaf)
+	if err != nil || rec.Kind == ledger.KindSealed {
+		return 0
+	}
+	return rec.Target
 }
 
 type ringOpener struct{ ring *crypto.Keyring }

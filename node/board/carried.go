@@ -3,28 +3,37 @@ package board
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"vigil/ledger"
 	"vigil/ledger/alert"
+	"vigil/ledger/expunge"
 )
 
 // release folds what an entry carries of an earlier one, at the earlier one's place: whoever reads it here for the first time
 // sees it where everybody else has it.
 func (f *folder) release(rec *ledger.Record, index uint64, p *ledger.Payload) error {
 	return f.carried(rec, index, p, func(target *ledger.Record, at ledger.Position, c *ledger.CarriedEvent) error {
-		names := audienceOf(append(slices.Clone(target.Audience), rec.Audience...))
-		return f.event(target, names, at, &c.Event, c.Holes)
+		return f.event(target, audiencesOf(target, rec), at, &c.Event, c.Holes)
 	})
 }
 
-// carried hands on the events that an entry carries of the one it names. What does not belong to that has no effect.
+// audiencesOf names whom an entry was sealed to together with whom a later one carries it to.
+func audiencesOf(target, rec *ledger.Record) string {
+	names := strings.Fields(audienceOf(target.Audience) + " " + audienceOf(rec.Audience))
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), " ")
+}
+
+// carried hands on the events that an entry carries of the one it names, or of an expungement of that before it. What does not
+// belong to those has no effect.
 func (f *folder) carried(rec *ledger.Record, index uint64, p *ledger.Payload, take func(target *ledger.Record, at ledger.Position, c *ledger.CarriedEvent) error) error {
 	for i := range p.Events {
 		if p.Events[i].Type != ledger.TypeCarried {
 			continue
 		}
 		c, target, events, err := ledger.OpenCarried(&p.Events[i])
-		if err != nil || c.Origin != rec.Origin || c.Index != rec.Target {
+		if err != nil || c.Origin != rec.Origin || c.Index != rec.Target && (target.Kind != ledger.KindExpungement || target.Target != rec.Target || c.Index >= index) {
 			f.board.cfg.Log.Warn("an entry carries what is not of the entry it names; that has no effect", "ledger", rec.Origin, "index", index, "error", err)
 			continue
 		}
@@ -38,8 +47,8 @@ func (f *folder) carried(rec *ledger.Record, index uint64, p *ledger.Payload, ta
 		}
 		for i := range events {
 			e := &events[i]
-			if len(e.Holes) > 0 && e.Event.Type != alert.TypeListed {
-				continue // only lists are read in part
+			if len(e.Holes) > 0 && e.Event.Type != alert.TypeListed || (c.Index != rec.Target || e.Event.Type == expunge.TypeOrdered) && !orders(target, &e.Event) {
+				continue // only lists are read in part, and of expungements their orders
 			}
 			if err := take(target, ledger.Position{Index: c.Index, Leaf: e.First}, e); err != nil {
 				return err

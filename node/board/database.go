@@ -115,7 +115,7 @@ func prepare(c *sqlite3.Conn) error {
 
 func (b *Board) connect() (err error) {
 	base := "file:" + b.path() + "?vfs=" + b.vfs + "&textkey=board&_pragma=journal_mode(wal)&_pragma=synchronous(normal)&_pragma=busy_timeout(5000)"
-	if b.write, err = driver.Open(base+"&_pragma=cache_size(-65536)&_txlock=immediate", prepare); err != nil {
+	if b.write, err = driver.Open(base+"&_pragma=cache_size(-65536)&_pragma=secure_delete(1)&_txlock=immediate", prepare); err != nil {
 		return err
 	}
 	b.write.SetMaxOpenConns(1)

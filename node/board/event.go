@@ -61,6 +61,9 @@ type table interface {
 	refold(f *folder, object int64, k noun.Key) error
 	// forget drops what is remembered of objects.
 	forget()
+	// wipe takes an object out of the noun's own tables: some of its events are gone, and those that are left are folded again
+	// afterwards.
+	wipe(f *folder, object int64) error
 }
 
 // tables are those of all nouns that this binary knows.
@@ -71,6 +74,7 @@ func tables() []table {
 		benigns,
 		consents,
 		evaluators,
+		expungements,
 		exports{},
 		marks,
 		notices,

@@ -3,6 +3,9 @@ package board
 import (
 	"context"
 	"strings"
+
+	"github.com/ncruces/go-sqlite3/driver"
+	"github.com/ncruces/go-sqlite3/ext/serdes"
 )
 
 // Dump is everything the board holds, without what the order of arrival decides: its own numbers, and times of its clock.
@@ -122,4 +125,18 @@ func (b *Board) ExplainQuery(query string, args ...any) (string, error) {
 func (b *Board) Exec(query string, args ...any) error {
 	_, err := b.write.Exec(query, args...)
 	return err
+}
+
+// Clear returns every page of the file as it is under the encryption, those that hold nothing any more included.
+func (b *Board) Clear() (file []byte, err error) {
+	c, err := b.write.Conn(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	err = c.Raw(func(x any) error {
+		file, err = serdes.Serialize(x.(driver.Conn).Raw(), "main")
+		return err
+	})
+	return file, err
 }

@@ -12,6 +12,7 @@ import (
 	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/ledger/alert"
+	"vigil/ledger/expunge"
 )
 
 // Run follows every ledger until ctx ends. Catch-up and live are the same: read from the cursor, fold, move the cursor
@@ -102,12 +103,18 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 	if err == nil && f.removed {
 		err = errors.Join(f.renovel(), f.reflood())
 	}
+	if err == nil && f.struck {
+		err = f.scrub()
+	}
 	if err == nil {
 		err = tx.Commit()
 	}
 	if err != nil {
 		b.forget() // what is remembered of this transaction did not happen
 		return named(err)
+	}
+	if f.struck {
+		b.truncate()
 	}
 	b.moved(f.origin, f.next, f.last)
 	return nil
@@ -136,6 +143,7 @@ type folder struct {
 	signals  []signalRow // of alerts, to be indexed at its end
 	causes   []*cause    // whose signals those are
 	removed  bool        // a cause went
+	struck   bool        // something was expunged
 	benign   []signalRow // whose declarations changed
 	watched  []signalRow // of watched files, the same
 	watching bool        // there is something that may be hit, or was
@@ -240,22 +248,24 @@ func (f *folder) index(insert string, rows []signalRow) error {
 // entry folds one entry. What cannot be opened, or does not hold inside, has no effect and never stops the cursor.
 func (f *folder) entry(origin ledger.Origin, index uint64) error {
 	e, bare, _, err := f.board.cfg.Ledger.Entry(origin, index)
-	if err != nil || bare {
+	if err != nil && len(e.Leaf) == 0 || bare {
 		return err
 	}
-	rec, err := e.Open()
+	rec, absent, err := f.record(origin, index, e, err)
 	if err != nil {
 		return err
 	}
 	switch rec.Kind {
-	case ledger.KindSealed:
 	case ledger.KindRelease:
 		if err := f.released(rec, index); err != nil {
 			return err
 		}
 	case ledger.KindGovernance:
 		return f.governance(rec, index, e.Payload)
-	default:
+	case ledger.KindExpungement:
+		return f.expunged(rec, index, e.Payload)
+	}
+	if absent {
 		return nil
 	}
 	p, err := f.board.cfg.Opener.Open(rec, e.Payload)
@@ -269,12 +279,68 @@ func (f *folder) entry(origin ledger.Origin, index uint64) error {
 	if rec.Kind == ledger.KindRelease {
 		return f.release(rec, index, p)
 	}
+	return f.events(rec, index, p)
+}
+
+// record decodes an entry's record, and says whether its payload is not here: it was expunged, or a partner sent it without
+// because it was expunged there.
+func (f *folder) record(origin ledger.Origin, index uint64, e ledger.Entry, read error) (rec *ledger.Record, absent bool, err error) {
+	if len(e.Payload) > 0 {
+		rec, err := e.Open()
+		return rec, false, err
+	}
+	rec, _, err = ledger.OpenLeaf(e.Leaf)
+	if err != nil {
+		return nil, true, err
+	}
+	_, gone, err := f.board.cfg.Ledger.Gone(origin, index)
+	if err == nil && !gone && (rec.Kind == ledger.KindGovernance || origin.Jurisdiction() == f.board.cfg.Agency.Jurisdiction()) {
+		err = read // what is here in full has its payload, unless that was taken
+	}
+	return rec, true, err
+}
+
+// events folds what an entry says itself. An order to expunge counts only in an entry that expunges.
+func (f *folder) events(rec *ledger.Record, index uint64, p *ledger.Payload) error {
 	at, audience := ledger.Position{Index: index}, audienceOf(rec.Audience)
 	for i := range p.Events {
-		if err := f.event(rec, audience, at, &p.Events[i], nil); err != nil {
-			return err
+		e := &p.Events[i]
+		if e.Type != ledger.TypeCarried && (e.Type != expunge.TypeOrdered || orders(rec, e)) {
+			if err := f.event(rec, audience, at, e, nil); err != nil {
+				return err
+			}
 		}
-		at.Leaf += uint32(p.Events[i].Count())
+		at.Leaf += uint32(e.Count())
 	}
 	return nil
+}
+
+func orders(rec *ledger.Record, e *ledger.Event) bool {
+	fact, err := expunge.Codec.Decode(e)
+	o, ok := fact.(*expunge.Ordered)
+	return err == nil && ok && rec.Kind == ledger.KindExpungement && o.Target == rec.Target
+}
+
+// expunged folds an expungement: what it took is gone from this node, or it has no effect. Who cannot open it knows from its
+// record that what it names is gone.
+func (f *folder) expunged(rec *ledger.Record, index uint64, payload []byte) error {
+	_, gone, err := f.board.cfg.Ledger.Gone(rec.Origin, rec.Target)
+	if err != nil {
+		return err
+	}
+	if !gone {
+		f.board.cfg.Log.Warn("an expungement by one who may not; it has no effect", "ledger", rec.Origin, "index", index, "author", rec.Author)
+		return nil
+	}
+	var p *ledger.Payload
+	if len(payload) > 0 {
+		p, err = f.board.cfg.Opener.Open(rec, payload)
+		if err != nil && !errors.Is(err, crypto.ErrNotForUs) {
+			f.board.cfg.Log.Warn("an entry for this agency does not open; what it names is gone", "ledger", rec.Origin, "index", index, "error", err)
+		}
+	}
+	if err := f.expunge(rec, index, p); err != nil || p == nil {
+		return err
+	}
+	return f.events(rec, index, p)
 }

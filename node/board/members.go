@@ -106,10 +106,10 @@ type reference struct {
 // references returns the audiences that an entry names, and those it was released to.
 func (b *Board) references(q querier, origin ledger.Origin, index uint64) ([]reference, error) {
 	e, bare, _, err := b.cfg.Ledger.Entry(origin, index)
-	if err != nil || bare {
+	if err != nil && len(e.Leaf) == 0 || bare {
 		return nil, err
 	}
-	rec, err := e.Open()
+	rec, _, err := ledger.OpenLeaf(e.Leaf)
 	if err != nil {
 		return nil, err
 	}

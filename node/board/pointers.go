@@ -40,7 +40,7 @@ const changeOverlap = "pointer.overlap"
 var (
 	pointers = &small[*pointer.Pointer]{
 		weight: "SELECT exercise, 0 FROM pointers WHERE id = ?",
-		types:  pointer.HeldTypes, ids: pointer.IDs, codec: pointer.HeldCodec, own: true, ddl: heldTables, write: writePointer,
+		types:  pointer.HeldTypes, ids: pointer.IDs, codec: pointer.HeldCodec, own: true, ddl: heldTables, write: writePointer, parts: []string{"pointer_tags.pointer", "pointer_expected.pointer"},
 		foldAll: func(k noun.Key, events []noun.Placed[noun.Fact], _ ledger.Policy) *pointer.Pointer {
 			return pointer.FoldHeld(k, events)
 		},

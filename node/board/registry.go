@@ -15,7 +15,7 @@ import (
 // notices is the noun of package registry. Marks of what holds no more are not kept in a table; who asks about a person
 // asks about the others.
 var notices = &small[*registry.Record]{
-	types: registry.Prefix, ids: registry.IDPrefix, codec: registry.Codec, byPolicy: true,
+	types: registry.Prefix, ids: registry.IDPrefix, codec: registry.Codec, byPolicy: true, parts: []string{"notice_marks.notice"},
 	ddl: `
 CREATE TABLE notices (
 	id INTEGER PRIMARY KEY, home TEXT NOT NULL, author TEXT NOT NULL, lifted INTEGER NOT NULL, screened INTEGER NOT NULL, until INTEGER,

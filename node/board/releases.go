@@ -8,7 +8,7 @@ import (
 
 // releases is the noun of releases of what is held.
 var releases = &small[*alert.Release]{
-	types: alert.FloodPrefix, ids: alert.FloodIDs, codec: alert.FloodCodec,
+	types: alert.FloodPrefix, ids: alert.FloodIDs, codec: alert.FloodCodec, drop: dropRelease,
 	ddl: `
 CREATE TABLE flood_releases (
 	release INTEGER PRIMARY KEY, origin TEXT NOT NULL, author TEXT NOT NULL, exercise INTEGER NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL);
@@ -44,6 +44,20 @@ func writeRelease(f *folder, object int64, o *Folded[*alert.Release], _ int64) e
 		}
 	}
 	return nil
+}
+
+// dropRelease holds again what a release covered.
+func dropRelease(f *folder, object int64) error {
+	covered, err := f.covered(object)
+	if err == nil {
+		_, err = f.exec("DELETE FROM flood_releases WHERE release = ?", object)
+	}
+	for _, c := range covered {
+		if err == nil {
+			err = f.hold(c)
+		}
+	}
+	return err
 }
 
 // covered returns the causes over an allowance that a release covers.

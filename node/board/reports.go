@@ -16,7 +16,7 @@ import (
 // so that reports with the same files find each other.
 var reports = &small[*report.Report]{
 	types: report.Prefix, ids: report.IDPrefix, codec: report.Codec,
-	weight: "SELECT exercise, 0 FROM reports WHERE id = ?",
+	weight: "SELECT exercise, 0 FROM reports WHERE id = ?", parts: []string{"report_signals.report"},
 	ddl: `
 CREATE TABLE reports (
 	id INTEGER PRIMARY KEY, state TEXT NOT NULL, author TEXT NOT NULL, platform TEXT NOT NULL, holder TEXT NOT NULL, person TEXT NOT NULL,

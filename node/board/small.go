@@ -23,6 +23,10 @@ type small[O any] struct {
 	byPolicy bool // its folds depend on the policy, and follow soon where that changes
 	byDate   bool // what write writes depends on the dates of events, and follows soon after a checkpoint covers them
 	foldAll  func(k noun.Key, events []noun.Placed[noun.Fact], p ledger.Policy) O
+	// parts are further tables that hold something of an object, "table.column", beside those whose id it is. drop is called
+	// before an object is taken out of all of them, where others depend on what it held.
+	parts []string
+	drop  func(f *folder, object int64) error
 	// weight is a query for exercise and urgency of an object; empty: neither plays a part.
 	weight string
 	// write brings the noun's own tables to an object's fold. It is called once the founding event is here, and again for
@@ -122,7 +126,7 @@ func scanKey(rows *sql.Rows, id, other *int64) (noun.Key, error) {
 // read folds the stored events of an object; founding is the number of the event that founds it, 0 where that is not here.
 func (s *small[O]) read(q querier, object int64, key noun.Key, policy ledger.Policy) (o *Folded[O], founding int64, err error) {
 	stored, err := storedEvents(q, "e.object = ? ORDER BY e.seq", object)
-	if err != nil {
+	if err != nil || len(stored) == 0 {
 		return nil, 0, err
 	}
 	o = &Folded[O]{Key: key, Dates: noun.Dates{}}

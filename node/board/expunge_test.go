@@ -1,0 +1,170 @@
+package board_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"vigil/ledger"
+	"vigil/ledger/alert"
+	"vigil/ledger/expunge"
+	"vigil/node/board"
+)
+
+func ordering(t testing.TB, name string, target ledger.Index, rows ...uint64) ledger.Event {
+	t.Helper()
+	e, err := expunge.Codec.Encode(ledger.EventIDFor("test", name), expunge.TypeOrdered, &expunge.Ordered{Target: target, Rows: rows, Order: [32]byte{1}, Authority: "High Court", Reason: "by order"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// still is the dump of a board without what was told of.
+func still(t testing.TB, b *board.Board) string {
+	t.Helper()
+	dump, err := b.Dump()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(dump, "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(l string) bool {
+		kind, _, _ := strings.Cut(l, "\t")
+		return strings.Contains(kind, ".") || kind == "policy"
+	}), "\n")
+}
+
+// TestWhatIsExpungedIsOffTheBoard: in whole, in part and again, with everything that hung on it; no page of the file holds it
+// any more, what is left stands as before, and a board built anew is the same.
+func TestWhatIsExpungedIsOffTheBoard(t *testing.T) {
+	f, in := alone(t, 3)
+	in.Seal(t, 1, home, listed(t, "the-list", 0, 5), raised(t, "zebra", "zebrawood marker"))
+	target := in.State.Size() - 1
+	p := in.Opened(t, 1, target)
+	list, single := alertID(in, "in/a1", "the-list", 2), alertID(in, "in/a1", "zebra", 0)
+	in.Seal(t, 0, []ledger.AudienceName{"in/a0"}, watching(t, "ours", false, 3, 99))
+	in.Seal(t, 2, home, assessed(t, single.Key, alert.Confirms, alert.RowSet{0}, "confirmed"), assessed(t, list.Key, alert.Disputes, alert.RowSet{3}, "disputed"))
+	in.Seal(t, 1, home, listed(t, "another", 50, 3))
+	show(f, in)
+	dir := t.TempDir()
+	b := open(t, dir, f, in.Ring(0), 1)
+	catchUp(t, b, f)
+	gone := numbered(2).Value
+	found := func(b *board.Board, n int) int {
+		t.Helper()
+		r, err := b.LookUp(t.Context(), []alert.Signal{numbered(n)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(r[0])
+	}
+	words := func(b *board.Board) int {
+		t.Helper()
+		n, err := b.Count(t.Context(), board.Query{Text: "zebrawood"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	pages := func(b *board.Board) []byte {
+		t.Helper()
+		clear, err := b.Clear()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return clear
+	}
+	if found(b, 2) != 1 || words(b) != 1 || !bytes.Contains(pages(b), gone) || !bytes.Contains(pages(b), []byte("zebrawood")) {
+		t.Fatal("the search finds nothing before")
+	}
+	left, err := b.One(t.Context(), alertID(in, "in/a1", "the-list", 3).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// Row 2 of the list and the single alert go: rows 2 and 5 of the entry.
+	in.Naming(t, 1, ledger.KindExpungement, target, p, []int{0, 1, 3, 4}, home, ordering(t, "order", target, 2, 5))
+	show(f, in)
+	catchUp(t, b, f)
+	if found(b, 2) != 0 || found(b, 3) != 1 || found(b, 0) != 1 || words(b) != 0 {
+		t.Errorf("row 2 %d, row 3 %d, row 0 %d, words %d", found(b, 2), found(b, 3), found(b, 0), words(b))
+	}
+	for _, id := range []alert.ID{list, single} {
+		if _, err := b.One(t.Context(), id.String()); err == nil {
+			t.Errorf("%s is still shown", id)
+		}
+	}
+	again, err := b.One(t.Context(), alertID(in, "in/a1", "the-list", 3).String())
+	if err != nil || again.Standing != left.Standing || again.Position != left.Position || again.Standing != alert.Disputed {
+		t.Errorf("what is left stands otherwise: %+v, was %+v: %v", again.Standing, left.Standing, err)
+	}
+	hits, err := b.Hits(t.Context(), board.HitQuery{})
+	if err != nil || len(hits.Hits) != 1 || hits.Hits[0].Alert.ID.Row != 3 {
+		t.Errorf("%+v %v", hits, err)
+	}
+	clear := pages(b)
+	if bytes.Contains(clear, []byte("zebrawood")) {
+		t.Error("its words are still in a page")
+	}
+	if bytes.Contains(clear, gone) {
+		t.Error("the fingerprint is still in a page")
+	}
+	x, _, err := b.Expungements(t.Context(), 0, 0)
+	if err != nil || len(x) != 1 || x[0].Ledger != in.Origin() || x[0].Object.Ordered.Target != target || x[0].Object.Ordered.Authority != "High Court" {
+		t.Errorf("%+v %v", x, err)
+	}
+	same := func(what string) {
+		t.Helper()
+		anew := open(t, t.TempDir(), f, in.Ring(0), 1)
+		defer anew.Close()
+		catchUp(t, anew, f)
+		if got, want := still(t, b), still(t, anew); got != want {
+			t.Errorf("%s: a board built anew is another:\n%s\nwanted\n%s", what, got, want)
+		}
+	}
+	same("in part")
+
+	// Another row, of what the first expungement carried; then all.
+	first := in.State.Size() - 1
+	carries := func(index ledger.Index) []ledger.Event {
+		return slices.DeleteFunc(in.Opened(t, 1, index).Events, func(e ledger.Event) bool { return e.Type != ledger.TypeCarried })
+	}
+	orderOf := func(index ledger.Index) ledger.Event {
+		e, err := ledger.CarryEvent(in.Origin(), index, in.Entries[index].Leaf, in.Opened(t, 1, index), []int{0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	less, ok, err := ledger.CarryLess(&carries(first)[0], []int{4})
+	if err != nil || !ok {
+		t.Fatal(err)
+	}
+	in.Naming(t, 1, ledger.KindExpungement, target, nil, nil, home, ordering(t, "second", target, 4), less, orderOf(first))
+	second := in.State.Size() - 1
+	show(f, in)
+	catchUp(t, b, f)
+	if found(b, 4) != 0 || found(b, 3) != 1 {
+		t.Error("the second expungement")
+	}
+	same("again")
+	in.Naming(t, 1, ledger.KindExpungement, target, nil, nil, home, ordering(t, "third", target, 0, 1, 3), carries(second)[1], orderOf(second))
+	show(f, in)
+	catchUp(t, b, f)
+	if found(b, 0)+found(b, 1)+found(b, 3) != 0 || found(b, 50) != 1 {
+		t.Error("the third expungement")
+	}
+	same("in whole")
+
+	// An order that stands in an entry that expunges nothing is none.
+	in.Seal(t, 1, home, ordering(t, "no expungement", target, 0))
+	show(f, in)
+	catchUp(t, b, f)
+	if x, _, err := b.Expungements(t.Context(), 0, 0); err != nil || len(x) != 3 {
+		t.Errorf("%d expungements: %v", len(x), err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -265,7 +265,21 @@ func (n *Node) Entry(origin string, index uint64, content bool) (api.Entry, erro
 	for _, a := range rec.Audience {
 		out.Audience = append(out.Audience, fmt.Sprintf("%s (epoch %d)", a.Name, a.Epoch))
 	}
-	n.showEvents(&out, rec, e.Payload, content)
+	by, gone, err := n.store.Gone(o, index)
+	switch {
+	case err != nil:
+		return api.Entry{}, err
+	case gone:
+		out.Note = fmt.Sprintf("it was expunged by entry %d", by)
+	case len(e.Payload) == 0:
+		out.Note = "its payload is not here: it was expunged before it came"
+	default:
+		n.showEvents(&out, rec, e.Payload, content)
+	}
+	if rec.Target > 0 {
+		target := rec.Target
+		out.Target = &target
+	}
 	return out, nil
 }
 

@@ -38,7 +38,7 @@ func (n *Node) openNamed(index ledger.Index) (named, error) {
 	}
 	e, _, _, err := n.store.Entry(n.id.Origin, index)
 	if errors.Is(err, store.ErrAbsent) {
-		return named{}, refuse(http.StatusGone, "expunged", fmt.Sprintf("entry %d was expunged", index), "")
+		return named{}, refuse(http.StatusGone, "expunged", fmt.Sprintf("entry %d was expunged", index), "what was left of it stays with those who had it")
 	}
 	if err != nil {
 		return named{}, err

@@ -11,5 +11,6 @@ func (n *Node) duties() []duty.Duty {
 		releases{n},
 		retellRecalls{n},
 		acknowledgements{n},
+		answerExpungements{n},
 	}
 }

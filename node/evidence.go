@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"vigil/ledger"
+	"vigil/node/store"
 )
 
 // Trust implements api.Node.
@@ -27,7 +28,6 @@ func (n *Node) Bundle(_ context.Context, origin ledger.Origin, at ledger.Positio
 	if origin != n.id.Origin {
 		return nil, refuse(http.StatusConflict, "other-ledger", fmt.Sprintf("it is in the ledger of %s", origin), "ask a node of that jurisdiction for the bundle")
 	}
-	state := n.store.State()
 	signed, cp, err := n.latest(n.id.Origin)
 	if err != nil {
 		return nil, err
@@ -40,6 +40,9 @@ func (n *Node) Bundle(_ context.Context, origin ledger.Origin, at ledger.Positio
 		return nil, refuse(http.StatusServiceUnavailable, "not-sealed", "no evidence for this checkpoint is kept", "ask again after the next write")
 	}
 	e, _, _, err := n.store.Entry(origin, at.Index)
+	if errors.Is(err, store.ErrExpunged) {
+		return n.bundleOfRemains(at, signed, cp, evidence)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +58,41 @@ func (n *Node) Bundle(_ context.Context, origin ledger.Origin, at ledger.Positio
 	if err != nil {
 		return nil, err
 	}
-	if c.Path, err = ledger.ProveInclusion(cp.Size, at.Index, n.store.HashReader(origin)); err != nil {
+	return n.bundle(c, rec.Author, signed, cp, evidence)
+}
+
+// bundleOfRemains proves a row that an expungement of others has left.
+func (n *Node) bundleOfRemains(at ledger.Position, signed []byte, cp ledger.Checkpoint, evidence ledger.Evidence) ([]byte, error) {
+	x, err := n.openRemains(at.Index)
+	if err != nil {
 		return nil, err
 	}
-	b, err := ledger.MakeBundle(c, signed, state.Governance, rec.Author, evidence)
+	if !x.shown[int(at.Leaf)] {
+		return nil, refuse(http.StatusGone, "expunged", fmt.Sprintf("row %d of entry %d was expunged", at.Leaf, at.Index), "")
+	}
+	var others []int
+	for row := range x.shown {
+		if row != int(at.Leaf) {
+			others = append(others, row)
+		}
+	}
+	one, _, err := ledger.CarryLess(x.carried, others)
+	if err != nil {
+		return nil, err
+	}
+	c, rec, _, err := ledger.OpenCarried(&one)
+	if err != nil {
+		return nil, err
+	}
+	return n.bundle(c, rec.Author, signed, cp, evidence)
+}
+
+// bundle completes what is carried by its path and its author's certificate.
+func (n *Node) bundle(c *ledger.Carried, by ledger.AgencyID, signed []byte, cp ledger.Checkpoint, evidence ledger.Evidence) (_ []byte, err error) {
+	if c.Path, err = ledger.ProveInclusion(cp.Size, c.Index, n.store.HashReader(c.Origin)); err != nil {
+		return nil, err
+	}
+	b, err := ledger.MakeBundle(c, signed, n.store.State().Governance, by, evidence)
 	if err != nil {
 		return nil, err
 	}

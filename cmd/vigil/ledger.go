@@ -13,7 +13,7 @@ import (
 
 func ledgerCommand(o *options) *cobra.Command {
 	return noun("ledger", "What is written, and the proof of it",
-		ledgerStatus(o), ledgerShow(o), ledgerVerify(o), ledgerProof(o), ledgerCheckpoint(o), ledgerBundle(o), ledgerTrust(o), ledgerRelease(o))
+		ledgerStatus(o), ledgerShow(o), ledgerVerify(o), ledgerProof(o), ledgerCheckpoint(o), ledgerBundle(o), ledgerTrust(o), ledgerRelease(o), ledgerExpunge(o))
 }
 
 func ledgerStatus(o *options) *cobra.Command {

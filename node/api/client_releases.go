@@ -25,3 +25,13 @@ func (c *Client) AskRelease(ctx context.Context, key string, a AskRelease) (Writ
 func (c *Client) DeclineAsk(ctx context.Context, key, id, reason string) (Written, error) {
 	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/ledger/asks/" + url.PathEscape(id) + "/refusal", body: DeclineAsk{reason}, key: key})
 }
+
+// Expunge deletes what this agency wrote everywhere, by an order, or proposes to delete another's.
+func (c *Client) Expunge(ctx context.Context, x Expunge) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/ledger/expungements", body: x})
+}
+
+// Expungements returns a page of what was expunged.
+func (c *Client) Expungements(ctx context.Context, before int64, limit int) (ExpungementPage, error) {
+	return ask[ExpungementPage](ctx, c, call{method: http.MethodGet, path: "/v1/ledger/expungements", query: paged(false, before, limit)})
+}

@@ -11,6 +11,7 @@ import (
 	"vigil/ledger"
 	"vigil/ledger/account"
 	"vigil/ledger/alert"
+	"vigil/ledger/expunge"
 	"vigil/ledger/noun"
 	"vigil/ledger/pointer"
 	"vigil/ledger/recall"
@@ -24,6 +25,7 @@ import (
 var policySections = []policySection{
 	sectionOf(account.Section),
 	sectionOf(alert.Section),
+	sectionOf(expunge.Section),
 	sectionOf(figures.Section),
 	sectionOf(pointer.Section),
 	sectionOf(referral.Section),

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"vigil/ledger"
+	"vigil/ledger/expunge"
 	"vigil/node/accesslog"
 	"vigil/node/author"
 	"vigil/node/board"
@@ -57,6 +58,9 @@ type Node interface {
 	// one in force.
 	Grant(ctx context.Context, agency, audience string, first, last uint64) (author.Receipt, error)
 	Approve(ctx context.Context, proposal string) (author.Receipt, error)
+	// Expunge deletes rows of an entry of our ledger everywhere, as an order says; all of them where no row is named. With
+	// propose it asks the members, because another agency wrote the entry.
+	Expunge(ctx context.Context, index ledger.Index, rows []uint32, o expunge.Ordered, propose bool) (author.Receipt, error)
 	// Release releases events of an entry of our ledger, those in which the rows lie, to further audiences; all of them where
 	// no row is named. With propose it asks the members, because another agency wrote the entry.
 	Release(ctx context.Context, index ledger.Index, rows []uint32, to []ledger.AudienceName, propose bool) (author.Receipt, error)
@@ -153,6 +157,7 @@ func New(cfg Config) (*Server, error) {
 	s.networkRoutes()
 	s.ledgerRoutes()
 	s.releaseRoutes()
+	s.expungeRoutes()
 	s.tokenRoutes()
 	s.userRoutes()
 	s.sessionRoutes()

@@ -124,6 +124,7 @@ var shows = map[string]func(e *ledger.Event) (any, error){
 	"ask":          showAskEvent,
 	"benign":       showBenignEvent,
 	"export":       showExportEvent,
+	"expunge":      showExpungeEvent,
 	"flood":        showFloodEvent,
 	"pointer":      showPointerEvent,
 	"recall":       showRecallEvent,

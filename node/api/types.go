@@ -348,6 +348,7 @@ type Entry struct {
 	Sequence uint64    `json:"sequence,omitempty"`
 	Authored time.Time `json:"authored,omitzero"`
 	Audience []string  `json:"audience,omitempty"`
+	Target   *uint64   `json:"target,omitempty" doc:"Of a release or an expungement: the entry that it names"`
 	Bytes    uint64    `json:"bytes,omitempty"`
 	Events   []any     `json:"events,omitempty" doc:"Opened events, for roles that read content"`
 	Note     string    `json:"note,omitempty" doc:"Why nothing is shown"`

@@ -55,6 +55,8 @@ func (f *fakeLedger) Changed() <-chan struct{} {
 	return f.changed
 }
 
+func (f *fakeLedger) Gone(ledger.Origin, uint64) (uint64, bool, error) { return 0, false, nil }
+
 func (f *fakeLedger) Entry(_ ledger.Origin, i uint64) (ledger.Entry, bool, tlog.Hash, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -357,10 +357,18 @@ type history struct {
 	t       *rapid.T
 	tb      testing.TB
 	pending map[tlog.Hash]*pending
+	letBy   map[letBy]bool
+}
+
+// letBy is an entry that the members let an agency expunge.
+type letBy struct {
+	target ledger.Index
+	by     ledger.AgencyID
 }
 
 type pending struct {
 	change any
+	by     ledger.AgencyID
 	target ledger.AgencyID
 	voters map[ledger.AgencyID]bool
 }
@@ -394,7 +402,7 @@ func (h *history) apply(member int, act any) (accepted bool) {
 	switch a := act.(type) {
 	case *ledger.Propose:
 		change := must(a.Change.Open())
-		p := &pending{change: change, voters: map[ledger.AgencyID]bool{}}
+		p := &pending{change: change, by: h.Members[member].ID, voters: map[ledger.AgencyID]bool{}}
 		switch c := change.(type) {
 		case *ledger.Remove:
 			p.target = c.Agency
@@ -431,6 +439,9 @@ func (h *history) decided(before *ledger.Governance, p *pending) {
 	if need := min(int(before.Policy.Threshold), entitled); yes < need {
 		h.t.Fatalf("%T was carried out with %d of %d approvals", p.change, yes, need)
 	}
+	if c, ok := p.change.(*ledger.Expunge); ok {
+		h.letBy[letBy{c.Target, p.by}] = true
+	}
 	h.pending = map[tlog.Hash]*pending{}
 }
 
@@ -440,7 +451,7 @@ func (h *history) propose() {
 	var fresh ledgertest.Member
 	var key *crypto.AgencyKey
 	other := h.Members[rapid.IntRange(0, len(h.Members)-1).Draw(h.t, "other")]
-	switch rapid.IntRange(0, 5).Draw(h.t, "change") {
+	switch rapid.IntRange(0, 6).Draw(h.t, "change") {
 	case 0:
 		fresh = ledgertest.NewMember(h.tb, ledger.AgencyID("in/"+string(rune('b'+len(h.Members)))))
 		if rapid.Bool().Draw(h.t, "returns") {
@@ -460,6 +471,9 @@ func (h *history) propose() {
 		change = &ledger.SetAudience{Name: "in/@desk", Members: []ledger.AgencyID{h.Members[h.pick()].ID}}
 	case 5:
 		change = &ledger.Grant{Agency: other.ID, Audience: everyone, First: 1, Last: 1}
+	case 6:
+		target := rapid.IntRange(0, len(h.Entries)-1).Draw(h.t, "target")
+		change = &ledger.Expunge{Target: uint64(target), Leaf: ledger.LeafHash(h.Entries[target].Leaf), Rows: []uint64{}, Order: [32]byte{1}}
 	}
 	known := len(h.Members)
 	h.remember(change, fresh, key)
@@ -480,6 +494,40 @@ func (h *history) remember(change any, fresh ledgertest.Member, key *crypto.Agen
 				h.Members = append(h.Members, again)
 			}
 		}
+	}
+}
+
+// seal writes an entry, where the audience is not stale.
+func (h *history) seal() {
+	member := h.pick()
+	e, err := h.SealAs(member, h.Record(member, ledger.KindSealed), []ledger.AudienceName{ledger.AudienceName(h.Members[member].ID)}, ledgertest.Event("x"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.Append(h.tb, e)
+}
+
+// expunge tries to expunge any entry: it is accepted from its author, and from whom the members let, and from nobody else.
+func (h *history) expunge() {
+	member, target := h.pick(), uint64(rapid.IntRange(0, len(h.Entries)-1).Draw(h.t, "target"))
+	m := h.Members[member].ID
+	r := h.Record(member, ledger.KindExpungement)
+	r.Target = target
+	e, err := h.SealAs(member, r, []ledger.AudienceName{ledger.AudienceName(m)}, ledgertest.Event("order"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	rec, _, err := ledger.OpenLeaf(h.Entries[target].Leaf)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	want := rec.Kind == ledger.KindSealed && (rec.Author == m || h.letBy[letBy{target, m}])
+	next, result := h.State.Apply(e, h.Earlier)
+	if (result.Verdict == ledger.Accepted) != want {
+		h.t.Fatalf("%s expunges entry %d of %s: %v %v", m, target, rec.Author, result.Verdict, result.Reason)
+	}
+	if want {
+		h.State, h.Entries = next, append(h.Entries, e)
 	}
 }
 
@@ -563,15 +611,15 @@ func (h *history) canAct() {
 
 func TestRandomGovernance(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		h := &history{Jurisdiction: ledgertest.Found(t, "in", rapid.IntRange(1, 4).Draw(rt, "agencies")), t: rt, tb: t, pending: map[tlog.Hash]*pending{}}
-		steps := []func(){h.propose, h.propose, h.approve, h.approve, h.approve, h.withdraw, h.epoch, h.epoch, h.badShare, h.replace, h.handOver}
+		h := &history{letBy: map[letBy]bool{}, Jurisdiction: ledgertest.Found(t, "in", rapid.IntRange(1, 4).Draw(rt, "agencies")), t: rt, tb: t, pending: map[tlog.Hash]*pending{}}
+		steps := []func(){h.propose, h.propose, h.approve, h.approve, h.approve, h.withdraw, h.epoch, h.epoch, h.badShare, h.replace, h.handOver, h.seal, h.seal, h.expunge, h.expunge}
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			rapid.SampledFrom(steps).Draw(rt, "step")()
 			h.canAct()
 		}
 		again := must(ledger.Found(h.Entries[0]))
 		for _, e := range h.Entries[1:] {
-			next, r := again.Apply(e, nil)
+			next, r := again.Apply(e, h.Earlier)
 			if r.Verdict != ledger.Accepted {
 				rt.Fatalf("replay: %v %v", r.Verdict, r.Reason)
 			}

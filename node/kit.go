@@ -20,6 +20,8 @@ import (
 var (
 	// ErrKit says that a file is no kit, or was changed.
 	ErrKit = errors.New("node: kit")
+	// ErrKitChanged says that what a kit says in clear is not what was locked in it. It is an ErrKit.
+	ErrKitChanged = fmt.Errorf("%w: it was changed: what it says in clear is not what was locked in it", ErrKit)
 	// ErrKitPassphrase refuses a passphrase that could be guessed: the file is kept for years, by people.
 	ErrKitPassphrase = fmt.Errorf("node: a kit's passphrase has at least %d characters", minKitPassphrase)
 )
@@ -170,7 +172,7 @@ func (k *Kit) Open(passphrase []byte) (Replacing, error) {
 		return Replacing{}, fmt.Errorf("%w: %w", ErrKit, err)
 	}
 	if s.Version != kitVersion || s.Header != k.Header.digest() || len(s.Agency) == 0 || len(s.Agency) > maxKeys {
-		return Replacing{}, fmt.Errorf("%w: what it says in clear is not what was locked in it: it was changed", ErrKit)
+		return Replacing{}, ErrKitChanged
 	}
 	r := Replacing{Agency: k.Header.Agency, Origin: k.Header.Origin, Genesis: k.Header.Genesis, Members: k.Header.Members}
 	for _, secret := range s.Agency {

@@ -89,6 +89,8 @@ func explain(ctx context.Context, err error) (text, hint string, code int) {
 
 func localHint(err error) string {
 	switch {
+	case errors.Is(err, node.ErrKit) && errors.Is(err, crypto.ErrWrongPassphrase):
+		return "the kit has a passphrase of its own: --kit-passphrase-file"
 	case errors.Is(err, crypto.ErrWrongPassphrase):
 		return "the passphrase file belongs to another node, or was changed by hand"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
@@ -103,7 +105,9 @@ func localCode(err error) int {
 		return exitUsage
 	case errors.Is(err, node.ErrNoDirectory), errors.Is(err, fs.ErrNotExist):
 		return exitNotFound
-	case errors.Is(err, node.ErrDirectoryTaken), errors.Is(err, node.ErrTokenUsed), errors.Is(err, node.ErrJoinRefused):
+	case errors.Is(err, node.ErrKitChanged):
+		return exitTampered
+	case errors.Is(err, node.ErrDirectoryTaken), errors.Is(err, node.ErrTokenUsed), errors.Is(err, node.ErrJoinRefused), errors.Is(err, node.ErrReplaceRefused):
 		return exitConflict
 	case errors.Is(err, node.ErrInviterAway):
 		return exitUnavailable
@@ -115,7 +119,7 @@ func statusCode(status int) int {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return exitUsage
-	case http.StatusNotFound:
+	case http.StatusNotFound, http.StatusGone:
 		return exitNotFound
 	case http.StatusUnauthorized:
 		return exitUnauthorized

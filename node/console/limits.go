@@ -16,4 +16,6 @@ const (
 	assetAge = 365 * 24 * time.Hour
 	// pollEvery is how often a page looks for news for roles that follow no event stream.
 	pollEvery = 15 * time.Second
+	// lookEvery is how often a page about the network itself does.
+	lookEvery = 5 * time.Second
 )

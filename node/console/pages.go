@@ -26,6 +26,9 @@ var (
 	followers = []string{api.RoleAnalyst, api.RoleLab, api.RoleAuditor, api.RoleLiaison, api.RoleSupport}
 )
 
+// polled is for pages that show what no change of the board tells of: they look for news by themselves.
+const polled = "-"
+
 // pages are all routes. A page is a line here, a function, a template of its name and its words in every language.
 var pages = []page{
 	{name: "now", route: "GET /{$}", icon: "bell", Key: "n", live: "alert. report. referral. watch. recall.", serve: (*visit).now},
@@ -39,6 +42,27 @@ var pages = []page{
 	{name: "alert", route: "POST /alerts/{id}/retraction", serve: (*visit).retract},
 	{name: "lookup", route: "GET /look-up", icon: "search", Key: "l", roles: readers, serve: (*visit).lookUpForm},
 	{name: "lookup", route: "POST /look-up", serve: (*visit).lookUp},
+	{name: "network", route: "GET /network", icon: "network", Key: "w", roles: governing, live: polled, serve: (*visit).network},
+	{name: "governance", route: "GET /governance", icon: "scale", Key: "v", roles: governing, live: polled, serve: (*visit).governance},
+	{name: "governance", route: "POST /governance/proposals/{id}/approval", serve: (*visit).approve},
+	{name: "governance", route: "POST /governance/proposals/{id}/withdrawal", serve: (*visit).withdraw},
+	{name: "governance", route: "POST /governance/consents/{id}", serve: (*visit).consent},
+	{name: "governance", route: "POST /governance/consents/{id}/doing", serve: (*visit).repeat},
+	{name: "governance", route: "POST /governance/invitations", serve: (*visit).invite},
+	{name: "governance", route: "POST /governance/removals", serve: (*visit).removeAgency},
+	{name: "governance", route: "POST /governance/partners", serve: (*visit).link},
+	{name: "governance", route: "POST /governance/audiences", serve: (*visit).audience},
+	{name: "governance", route: "POST /governance/keys", serve: (*visit).rotate},
+	{name: "governance", route: "POST /governance/policy", serve: (*visit).proposePolicy},
+	{name: "settings", route: "GET /settings", icon: "settings", Key: "s", serve: (*visit).settings},
+	{name: "settings", route: "POST /settings/users", serve: (*visit).addUser},
+	{name: "settings", route: "POST /settings/users/{id}/roles", serve: (*visit).changeUser},
+	{name: "settings", route: "POST /settings/users/{id}/code", serve: (*visit).inviteUser},
+	{name: "settings", route: "POST /settings/users/{id}/removal", serve: (*visit).removeUser},
+	{name: "settings", route: "POST /settings/tokens", serve: (*visit).createToken},
+	{name: "settings", route: "POST /settings/tokens/{id}/revocation", serve: (*visit).revokeToken},
+	{name: "settings", route: "POST /settings/subscriptions", serve: (*visit).subscribe},
+	{name: "settings", route: "POST /settings/subscriptions/{id}", serve: (*visit).turn},
 
 	{name: "signin", route: "GET /sign-in", open: true, serve: (*visit).signInForm},
 	{name: "signin", route: "POST /sign-in", open: true, serve: (*visit).signIn},

@@ -179,6 +179,9 @@ func (v *visit) Live() string {
 
 // Poll is how often, in seconds, a page looks for news itself; 0 where it follows the event stream.
 func (v *visit) Poll() int {
+	if v.page.live == polled {
+		return int(lookEvery.Seconds())
+	}
 	if v.may(followers...) {
 		return 0
 	}

@@ -72,7 +72,7 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 
 var (
 	inTemplate = regexp.MustCompile(`\b[tn] "([a-z][a-zA-Z0-9.-]*)"`)
-	inGo       = regexp.MustCompile(`(?:v\.done|v\.onAlert)\("([a-z-]+)"`)
+	inGo       = regexp.MustCompile(`(?:v\.done|v\.on[A-Z][a-z]+)\("([a-z-]+)"`)
 	ofProblem  = regexp.MustCompile(`Code: "([a-z-]+)"`)
 	rightLeft  = regexp.MustCompile(`(?:^|[\s;{])(?:margin|padding|border|inset)?-?(?:left|right)\s*:|text-align:\s*(?:left|right)|float:\s*(?:left|right)`)
 )

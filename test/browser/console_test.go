@@ -62,6 +62,9 @@ func TestConsole(t *testing.T) {
 		t.Run(step.name, func(t *testing.T) { step.do(t, b, work); c.check(t) })
 	}
 	t.Run("forgery", func(t *testing.T) { refusesOthers(t, n) })
+	t.Run("network", func(t *testing.T) { seesTheNetwork(t, b); c.check(t) })
+	t.Run("two", func(t *testing.T) { takesTwo(t, b, work, n); c.check(t) })
+	t.Run("purpose", func(t *testing.T) { saysWhy(t, b, n); c.check(t) })
 	t.Run("cut", func(t *testing.T) { resumes(t, b, work, link) })
 	t.Run("looks", func(t *testing.T) { looks(t, b) })
 	t.Run("sign-out", signsOut(b))
@@ -397,7 +400,7 @@ func resumes(t *testing.T, b *tab, work *api.Client, link *network.Link) {
 }
 
 // pages are what is looked at in every language, colour and size.
-var pages = []string{"/", "/alerts", "/alerts/new", "/look-up", "/components", "/alerts/al_0000000000000000"}
+var pages = []string{"/", "/alerts", "/alerts/new", "/look-up", "/network", "/governance", "/settings", "/components", "/alerts/al_0000000000000000"}
 
 func looks(t *testing.T, b *tab) {
 	b.to(t, "/alerts?q=Teal")

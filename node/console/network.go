@@ -61,6 +61,9 @@ const (
 func draw(s api.Status, own string) drawing {
 	rows := max(1, len(s.Partners))
 	d := drawing{Width: mapWidth, Height: ringSpace * rows}
+	if len(s.Partners) == 0 {
+		d.Width = mapWidth / 2
+	}
 	home := ring{X: 190, Y: float64(d.Height) / 2, R: 78, Name: own, Own: true}
 	for i, n := range s.Nodes {
 		x := onRing(home, i, len(s.Nodes), n.Agency)

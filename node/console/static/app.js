@@ -225,6 +225,8 @@ if (code && location.hash.length > 1) {
 document.addEventListener('submit', e => { e.submitter?.setAttribute('aria-busy', 'true'); });
 
 times(document);
+const current = $('nav.side a[aria-current]');
+if (current) current.closest('nav').scrollLeft = current.offsetLeft - 24;
 ticked();
 const on = $('#keys-on');
 if (on) on.checked = !keysOff();

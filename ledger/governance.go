@@ -9,9 +9,6 @@ import (
 	"vigil/crypto"
 )
 
-// StateFormat is the format of State this binary folds, and the highest it applies.
-const StateFormat = 1
-
 // defaultCorroboration is how many independent agencies corroborate an alert unless policy says otherwise.
 const defaultCorroboration = 2
 
@@ -26,7 +23,9 @@ func found(rec *Record, g *Genesis, leaf tlog.Hash) (*Governance, error) {
 	origin := NewOrigin(f.ID.Jurisdiction(), g.Random)
 	everyone := Everyone(f.ID.Jurisdiction())
 	switch {
-	case g.Format != StateFormat:
+	case g.Format < 1:
+		return nil, ErrMalformedEntry
+	case g.Format > StateFormat:
 		return nil, ErrNewerFormat
 	case rec.Origin != origin:
 		return nil, ErrOtherLedger

@@ -115,7 +115,7 @@ func (s *State) ApplyMirror(b *MirrorBatch) (*State, MirrorResult) {
 	case b.From > size:
 		return s, MirrorResult{Verdict: MirrorAhead, Next: size}
 	}
-	mirror, err := p.Mirror.extend(b, link.Card, s.Governance.Origin)
+	mirror, err := p.Mirror.extend(b, link.Card, s.Governance)
 	if err != nil {
 		verdict := MirrorRefused
 		if errors.Is(err, errMirrorUpgrade) {
@@ -130,26 +130,26 @@ func (s *State) ApplyMirror(b *MirrorBatch) (*State, MirrorResult) {
 }
 
 // extend folds a batch into a copy of the mirror and accepts it if the checkpoint holds afterwards.
-func (m Mirror) extend(b *MirrorBatch, card PartnerCard, self Origin) (Mirror, error) {
+func (m Mirror) extend(b *MirrorBatch, card PartnerCard, own *Governance) (Mirror, error) {
 	if err := b.check(); err != nil {
 		return m, err
 	}
 	next := Mirror{Tree: m.Tree.Clone(), Governance: m.Governance, Released: m.Released, Checkpoint: b.Checkpoint}
 	for _, item := range b.Items {
-		if err := next.take(item, card, self); err != nil {
+		if err := next.take(item, card, own); err != nil {
 			return m, err
 		}
 	}
-	return next, next.verify(b, self)
+	return next, next.verify(b, own.Origin)
 }
 
-func (m *Mirror) take(item MirrorItem, card PartnerCard, self Origin) error {
+func (m *Mirror) take(item MirrorItem, card PartnerCard, own *Governance) error {
 	index, leaf := m.Tree.Size(), item.LeafHash()
 	if index == 0 && (item.IsBare() || leaf != card.Genesis) {
 		return fmt.Errorf("%w: another genesis than the one linked", ErrMirrorEntry)
 	}
 	if !item.IsBare() {
-		if err := m.takeFull(item, card.Origin, self, index, leaf); err != nil {
+		if err := m.takeFull(item, card.Origin, own, index, leaf); err != nil {
 			return err
 		}
 		m.Released = m.Released.add(index, leaf)
@@ -158,11 +158,15 @@ func (m *Mirror) take(item MirrorItem, card PartnerCard, self Origin) error {
 	return nil
 }
 
-// takeFull checks an entry that is released to us and folds it where it is governance.
-func (m *Mirror) takeFull(item MirrorItem, origin, self Origin, index Index, leaf tlog.Hash) error {
+// takeFull checks an entry that is released to us and folds it where it is governance. A format newer than our ledger's own
+// waits until that is raised, whatever this binary knows: our replicas must agree.
+func (m *Mirror) takeFull(item MirrorItem, origin Origin, own *Governance, index Index, leaf tlog.Hash) error {
 	entry := Entry{Leaf: item.Leaf, Payload: item.Payload}
 	if index == 0 {
 		_, g, err := openGenesis(entry)
+		if errors.Is(err, ErrNewerFormat) || err == nil && g.Format > own.Format {
+			return errMirrorUpgrade
+		}
 		if err != nil {
 			return fmt.Errorf("%w: genesis: %w", ErrMirrorEntry, err)
 		}
@@ -170,10 +174,10 @@ func (m *Mirror) takeFull(item MirrorItem, origin, self Origin, index Index, lea
 		return nil
 	}
 	rec, l, err := OpenLeaf(item.Leaf)
-	if err != nil || rec.Origin != origin || !ReleasedTo(rec, self.Jurisdiction()) {
+	if err != nil || rec.Origin != origin || !ReleasedTo(rec, own.Origin.Jurisdiction()) {
 		return fmt.Errorf("%w: entry %d is malformed, of another ledger or not released to us", ErrMirrorEntry, index)
 	}
-	if m.Governance.Format > StateFormat {
+	if m.Governance.Format > own.Format {
 		return errMirrorUpgrade
 	}
 	certificate, member := m.Governance.Certificate(rec.Author)

@@ -203,6 +203,10 @@ func (s *State) apply(e Entry, earlier Earlier, gone bool) (*State, Result) {
 	return s.append(rec, governance, index, leaf), Result{Verdict: Accepted, Index: index, Leaf: leaf}
 }
 
+// Newer says that the ledger's format is newer than this binary knows: another binary's verdict on what comes may differ,
+// so nothing more may be applied before an upgrade.
+func (s *State) Newer() bool { return s != nil && s.Governance.Format > StateFormat }
+
 // checkWriter checks ledger, format, author, writer and sequence.
 func (s *State) checkWriter(rec *Record, payload []byte) (Result, bool) {
 	owner, known := s.Governance.NodeOwner(rec.Writer)
@@ -211,7 +215,7 @@ func (s *State) checkWriter(rec *Record, payload []byte) (Result, bool) {
 	switch {
 	case rec.Origin != s.Governance.Origin:
 		return refused(ErrOtherLedger), false
-	case s.Governance.Format > StateFormat:
+	case s.Newer():
 		return refused(ErrNewerFormat), false
 	case !member:
 		return refused(ErrUnknownAuthor), false

@@ -14,6 +14,7 @@ import (
 	"vigil/ledger"
 	"vigil/node/api"
 	"vigil/node/author"
+	"vigil/node/cluster"
 	"vigil/node/store"
 )
 
@@ -84,7 +85,10 @@ func (n *Node) Ready() (bool, []string) {
 	}
 	state := n.store.State()
 	check(state != nil, "ledger", "nothing has arrived yet")
-	check(n.store.Failed() == nil, "disk", "it failed; nothing more is written")
+	failed := n.store.Failed()
+	behind := errors.Is(failed, cluster.ErrUpgrade)
+	check(!behind, "format", "newer than this binary knows; upgrade")
+	check(failed == nil || behind, "disk", "it failed; nothing more is written")
 	check(n.StaleFor() == 0, "leader", "none heard")
 	if state != nil {
 		_, member := state.Governance.NodeOwner(n.keys.Node.Public().ID())
@@ -103,7 +107,7 @@ func (n *Node) Ready() (bool, []string) {
 // Status implements api.Node.
 func (n *Node) Status(context.Context) api.Status {
 	s := api.Status{
-		Agency: string(n.id.Agency), Node: n.id.Node, Version: Version(), Problems: []api.NodeProblem{}, Ledgers: []api.LedgerStatus{}, Nodes: []api.NodeStatus{},
+		Agency: string(n.id.Agency), Node: n.id.Node, Version: Version(), Format: ledger.StateFormat, Problems: []api.NodeProblem{}, Ledgers: []api.LedgerStatus{}, Nodes: []api.NodeStatus{},
 		Partners: n.Partners(), Role: n.role(),
 	}
 	s.Ready, _ = n.Ready()
@@ -185,7 +189,9 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 	add := func(severity, what, fix string) {
 		out = append(out, api.NodeProblem{Severity: severity, What: what, Fix: fix})
 	}
-	if err := n.store.Failed(); err != nil {
+	if err := n.store.Failed(); errors.Is(err, cluster.ErrUpgrade) {
+		add("failure", "the ledger has a newer format than this binary knows: nothing more is applied here, what is here stays readable", "upgrade vigil on this node, then restart it")
+	} else if err != nil {
 		add("failure", "a disk failed, nothing more is written and what is here stays readable: "+err.Error(), "mend the disk, then restart the node")
 	}
 	if free, ok := n.space(); ok && free < spaceWarning {

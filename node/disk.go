@@ -11,6 +11,7 @@ import (
 
 	"vigil/node/accesslog"
 	"vigil/node/board"
+	"vigil/node/cluster"
 )
 
 const (
@@ -23,8 +24,9 @@ const (
 )
 
 var (
-	errSpace  = errors.New("node: the data disk is full")
-	errFailed = refuse(http.StatusServiceUnavailable, "disk", "a disk of this node failed: nothing more is written here, what is here stays readable", "use another node meanwhile; mend the disk, then restart this node")
+	errSpace   = errors.New("node: the data disk is full")
+	errUpgrade = refuse(http.StatusServiceUnavailable, "upgrade", "the ledger has a newer format than this node's binary knows: nothing more is written here, what is here stays readable", "use another node meanwhile; upgrade vigil on this one")
+	errFailed  = refuse(http.StatusServiceUnavailable, "disk", "a disk of this node failed: nothing more is written here, what is here stays readable", "use another node meanwhile; mend the disk, then restart this node")
 )
 
 // fail takes the node out of writing: going on would acknowledge what is not kept. It never blocks.
@@ -37,7 +39,11 @@ func (n *Node) fail(err error) {
 
 // halt stops whatever writes. What the node has stays readable, and whoever stands before it is told.
 func (n *Node) halt(err error) {
-	n.log.Error("a disk failed: nothing more is written, what is here stays readable; mend the disk, then restart the node", "error", err)
+	if errors.Is(err, cluster.ErrUpgrade) {
+		n.log.Error("nothing more is applied, what is here stays readable; upgrade vigil on this node", "error", err)
+	} else {
+		n.log.Error("a disk failed: nothing more is written, what is here stays readable; mend the disk, then restart the node", "error", err)
+	}
 	n.store.Stop(err)
 	n.cluster.Halt()
 	n.stopWriting()
@@ -45,7 +51,10 @@ func (n *Node) halt(err error) {
 
 // Writable implements api.Node.
 func (n *Node) Writable() error {
-	if n.store.Failed() != nil {
+	switch failed := n.store.Failed(); {
+	case errors.Is(failed, cluster.ErrUpgrade):
+		return errUpgrade
+	case failed != nil:
 		return errFailed
 	}
 	return nil

@@ -177,6 +177,9 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	n.owes = duty.New(duty.Config{Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Duties: n.duties(), Log: n.log})
+	if state := n.store.State(); state.Newer() {
+		n.fail(fmt.Errorf("%w: format %d", cluster.ErrUpgrade, state.Governance.Format))
+	}
 	n.routes()
 	if err := n.openPeer(); err != nil {
 		return err

@@ -35,6 +35,24 @@ func (n *Node) Remove(ctx context.Context, agency string) (author.Receipt, error
 	return n.propose(ctx, &ledger.Remove{Agency: id})
 }
 
+// RaiseFormat implements api.Node: it proposes that the ledger goes by a higher format, which this binary must know.
+func (n *Node) RaiseFormat(ctx context.Context, format uint64) (author.Receipt, error) {
+	state := n.store.State()
+	switch {
+	case state == nil:
+		return author.Receipt{}, errNotYet
+	case format > ledger.StateFormat:
+		return author.Receipt{}, unknownFormat(format)
+	case format <= state.Governance.Format:
+		return author.Receipt{}, refuse(http.StatusConflict, "format", fmt.Sprintf("the ledger has format %d already", state.Governance.Format), "")
+	}
+	return n.propose(ctx, &ledger.RaiseFormat{Format: format})
+}
+
+func unknownFormat(format uint64) error {
+	return refuse(http.StatusConflict, "format", fmt.Sprintf("this node's binary knows formats up to %d, not %d: it would stop there", ledger.StateFormat, format), "upgrade vigil on every node first; 'vigil status --json' says what each knows")
+}
+
 // describeProposal says in a sentence what approving does.
 func describeProposal(g *ledger.Governance, p ledger.Proposal) api.Proposal {
 	x := api.Proposal{ID: hex.EncodeToString(p.ID[:]), Author: string(p.Author), Change: p.Change.Name}
@@ -153,6 +171,9 @@ func (n *Node) find(prefix string) (id tlog.Hash, outside bool, err error) {
 // others hear of it, and the ledger has both once nobody withholds them.
 func (n *Node) Approve(ctx context.Context, prefix string) (author.Receipt, error) {
 	id, outside, err := n.find(prefix)
+	if err == nil && !outside {
+		err = n.understood(id)
+	}
 	if err != nil {
 		return author.Receipt{}, err
 	}
@@ -160,6 +181,23 @@ func (n *Node) Approve(ctx context.Context, prefix string) (author.Receipt, erro
 		return n.author.GovernAfter(ctx, &ledger.Approve{Proposal: id}, noticePatience)
 	}
 	return n.author.Govern(ctx, &ledger.Approve{Proposal: id})
+}
+
+// understood refuses to approve what this binary cannot follow.
+func (n *Node) understood(id tlog.Hash) error {
+	proposals := n.store.State().Governance.Proposals
+	i := slices.IndexFunc(proposals, func(p ledger.Proposal) bool { return p.ID == id })
+	if i < 0 {
+		return nil // executed or void meanwhile: the ledger refuses it
+	}
+	change, err := proposals[i].Change.Open()
+	if err != nil {
+		return refuse(http.StatusConflict, "newer", "it proposes a change that this node's binary does not know", "upgrade vigil on this node first")
+	}
+	if raise, ok := change.(*ledger.RaiseFormat); ok && raise.Format > ledger.StateFormat {
+		return unknownFormat(raise.Format)
+	}
+	return nil
 }
 
 // Withdraw implements api.Node.

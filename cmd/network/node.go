@@ -109,6 +109,9 @@ func (n *Node) Start(ctx context.Context) error {
 	return Eventually(ctx, 20*time.Second, func() error { _, err := n.Operator.Status(ctx); return err })
 }
 
+// Upgrade lets the next start run another binary.
+func (n *Node) Upgrade(binary string) { n.binary = binary }
+
 // Kill ends the process without a word, as a power cut would.
 func (n *Node) Kill() {
 	if n.cmd == nil {

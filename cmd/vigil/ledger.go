@@ -13,7 +13,8 @@ import (
 
 func ledgerCommand(o *options) *cobra.Command {
 	return noun("ledger", "What is written, and the proof of it",
-		ledgerStatus(o), ledgerShow(o), ledgerVerify(o), ledgerProof(o), ledgerCheckpoint(o), ledgerBundle(o), ledgerTrust(o), ledgerRelease(o), ledgerExpunge(o))
+		ledgerStatus(o), ledgerShow(o), ledgerVerify(o), ledgerProof(o), ledgerCheckpoint(o), ledgerBundle(o), ledgerTrust(o), ledgerFormat(o),
+		ledgerRelease(o), ledgerExpunge(o))
 }
 
 func ledgerStatus(o *options) *cobra.Command {
@@ -38,6 +39,42 @@ func ledgerStatus(o *options) *cobra.Command {
 			})
 		},
 	}
+}
+
+func ledgerFormat(o *options) *cobra.Command {
+	var raise uint64
+	cmd := &cobra.Command{
+		Use: "format", Short: "The format of our ledger, and what this node's binary knows; --raise proposes the next", Args: cobra.NoArgs,
+		Long: "A format is raised once every node of the jurisdiction runs a binary that knows it: a node with an older one applies nothing\n" +
+			"from there on and says so until it is upgraded. There is no way back. Partners follow once they have raised theirs.",
+		Example: "  vigil ledger format\n  vigil ledger format --raise 2",
+	}
+	cmd.Flags().Uint64Var(&raise, "raise", 0, "propose this format; others approve with 'agency approve'")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := o.client()
+		if err != nil {
+			return err
+		}
+		if cmd.Flags().Changed("raise") {
+			w, err := c.RaiseFormat(cmd.Context(), api.Format{Format: raise})
+			return o.written(w, err)
+		}
+		s, err := c.Status(cmd.Context())
+		if err != nil {
+			return err
+		}
+		x := struct {
+			Ledger uint64 `json:"ledger"`
+			Binary uint64 `json:"binary"`
+		}{Binary: s.Format}
+		for _, l := range s.Ledgers {
+			if l.Own {
+				x.Ledger = l.Format
+			}
+		}
+		return o.out.value(x, func() { o.out.fields("ledger", num(x.Ledger), "this binary knows", num(x.Binary)) })
+	}
+	return cmd
 }
 
 func parseIndex(s string) (uint64, error) {

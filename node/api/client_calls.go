@@ -127,6 +127,11 @@ func (c *Client) Remove(ctx context.Context, r Removal) (Written, error) {
 	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/removals", body: r})
 }
 
+// RaiseFormat proposes a higher format of the ledger.
+func (c *Client) RaiseFormat(ctx context.Context, f Format) (Written, error) {
+	return ask[Written](ctx, c, call{method: http.MethodPost, path: "/v1/format", body: f})
+}
+
 // RotateKey makes this agency's next key and proposes it.
 func (c *Client) RotateKey(ctx context.Context) (Rotation, error) {
 	return ask[Rotation](ctx, c, call{method: http.MethodPost, path: "/v1/keys"})

@@ -46,6 +46,9 @@ func (s *Server) networkRoutes() {
 	route(s, http.MethodPost, "/v1/removals", "remove", "Propose that an agency leaves", governors, func(ctx context.Context, in *body[Removal]) (*body[Written], error) {
 		return s.governed(s.cfg.Node.Remove(ctx, in.Body.Agency))
 	})
+	route(s, http.MethodPost, "/v1/format", "raiseFormat", "Propose a higher format of the ledger, once every node runs a binary that knows it", governors, func(ctx context.Context, in *body[Format]) (*body[Written], error) {
+		return s.governed(s.cfg.Node.RaiseFormat(ctx, in.Body.Format))
+	})
 	route(s, http.MethodGet, "/v1/keys", "keys", "This agency's keys, without secrets", inspectors, func(context.Context, *none) (*body[[]Key], error) {
 		return &body[[]Key]{s.cfg.Node.AgencyKeys()}, nil
 	})

@@ -73,6 +73,7 @@ type Node interface {
 	Withdraw(ctx context.Context, proposal string) (author.Receipt, error)
 	// Remove proposes that an agency leaves.
 	Remove(ctx context.Context, agency string) (author.Receipt, error)
+	RaiseFormat(ctx context.Context, format uint64) (author.Receipt, error)
 	// RotateKey makes this agency's next key, proposes it and returns its fingerprint.
 	RotateKey(ctx context.Context) (r author.Receipt, fingerprint string, err error)
 	AgencyKeys() []Key

@@ -179,6 +179,7 @@ type Status struct {
 	Agency   string          `json:"agency"`
 	Node     string          `json:"node"`
 	Version  string          `json:"version"`
+	Format   uint64          `json:"format" doc:"The highest format of a ledger that this node's binary knows"`
 	Ready    bool            `json:"ready"`
 	Role     string          `json:"role" doc:"leader, voter, non-voter, waiting to be admitted"`
 	Leader   string          `json:"leader,omitempty" doc:"Agency whose node leads"`
@@ -280,6 +281,11 @@ type Proposal struct {
 // Removal is the body of POST /v1/removals.
 type Removal struct {
 	Agency string `json:"agency" maxLength:"65" doc:"Id of the agency that is to leave"`
+}
+
+// Format is the body of POST /v1/format.
+type Format struct {
+	Format uint64 `json:"format" minimum:"2" maximum:"1000" doc:"The next one"`
 }
 
 // Rotation is the answer to POST /v1/keys: the proposal that the others approve.

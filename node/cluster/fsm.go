@@ -34,7 +34,20 @@ type fsm struct {
 	stuck   func() // snapshot after snapshot arrives, and nothing after them
 	applied atomic.Uint64
 
-	restored int // snapshots since the last entry
+	restored int   // snapshots since the last entry
+	behind   error // the ledger's format is newer than this binary knows: nothing more is applied
+}
+
+// ErrUpgrade says that the ledger's format is newer than this binary knows. What is committed is applied after an upgrade.
+var ErrUpgrade = errors.New("cluster: the ledger has a newer format than this binary knows")
+
+// newer stops where only a newer binary knows what follows: it would be answered otherwise by other replicas.
+func (f *fsm) newer(state *ledger.State) error {
+	if f.behind == nil && state.Newer() {
+		f.behind = fmt.Errorf("%w: format %d, this binary knows %d", ErrUpgrade, state.Governance.Format, ledger.StateFormat)
+		f.fatal(f.behind)
+	}
+	return f.behind
 }
 
 var errCommand = errors.New("cluster: a committed raft entry cannot be applied")
@@ -52,6 +65,10 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 			continue
 		}
 		if have, _ := f.store.Applied(); l.Index <= have {
+			continue
+		}
+		if err := f.newer(f.store.State()); err != nil {
+			out[i] = err
 			continue
 		}
 		out[i] = f.apply(l)
@@ -79,6 +96,9 @@ func (f *fsm) applyEntries(l *raft.Log, entries []ledger.Entry) any {
 	results := make([]ledger.Result, len(entries))
 	var own []store.Appended
 	for i, e := range entries {
+		if err := f.newer(state); err != nil {
+			return err // none of the command is kept: the binary after this one applies it whole
+		}
 		next, appended, result, err := f.applyOne(state, own, e)
 		if err != nil { // what this replica cannot read the others can: its verdict would be another
 			f.fatal(err)
@@ -179,12 +199,16 @@ func (f *fsm) commit(l *raft.Log, state *ledger.State, own []store.Appended, mir
 	}
 	if before == nil || before.Governance != state.Governance {
 		f.changed()
+		_ = f.newer(state) // what was just applied is kept; it stops before the next
 	}
 	return answer
 }
 
 // Snapshot implements raft.FSM: a reference to what the store has on disk, never a copy.
 func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
+	if f.behind != nil {
+		return nil, f.behind // raft has gone further than the store
+	}
 	if err := f.store.Flush(); err != nil {
 		return nil, err
 	}

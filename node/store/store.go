@@ -36,7 +36,7 @@ var (
 	// ErrAbsent says that the entry is not here: not yet, only as a hash, or expunged.
 	ErrAbsent = errors.New("store: not here")
 	// ErrFailed says that a write failed: nothing more is written until the node is started again.
-	ErrFailed = errors.New("store: a write to disk failed; reads go on, writes do not")
+	ErrFailed = errors.New("store: nothing more is written; reads go on")
 	// ErrSigned refuses to sign a smaller size than before, or another root for the same size.
 	ErrSigned = errors.New("store: another checkpoint was signed before")
 )

@@ -26,8 +26,8 @@ func demoCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "demo", Short: "Two jurisdictions on this machine: one alert crosses a border, and what stops it does not", Args: cobra.NoArgs,
 		Long: "Starts seven real nodes in two jurisdictions on this machine (loopback, real disk in a temporary directory) and shows, with\n" +
-			"measured figures, two acts: one alert crosses a border, and what stops it does not; a platform's report becomes a case and has an\n" +
-			"outcome. Then it stays up until interrupted. All hashes are synthetic: random bytes.",
+			"measured figures, three acts: one alert crosses a border, and what stops it does not; a platform's report becomes a case and has\n" +
+			"an outcome; an agency is removed, and a node comes back from its kit. Then it stays up until interrupted. All hashes are synthetic: random bytes.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
 	}
 	cmd.Flags().BoolVar(&d.exit, "exit", false, "end after the scenario; status 0 only if every step held")
@@ -87,6 +87,8 @@ func (d *demo) run(ctx context.Context) error {
 		{"sighting", "a partner meets the file abroad; who raised the alert learns how often", d.sighted},
 		{"recall", "a wrong alert is called back; everyone who held it answers, at home and abroad", d.recalled},
 		{"outcome", "the case is closed; the platform learns the outcome, and can prove its report", d.outcome},
+		{"removal", "a partner's members remove one of them; it is cut off, and everyone knows", d.removed},
+		{"kit", "a machine is destroyed and comes back from its agency's kit; its old disk turns up and is nobody", d.rebuilt},
 	}
 	for _, s := range steps {
 		began := time.Now()

@@ -5,6 +5,7 @@
 //	go run ./test/bench import     # 100,000 hashes through the command line into three nodes
 //	go run ./test/bench match      # PDQ and exact look-up against FAISS
 //	go run ./test/bench idle       # memory and processor of nodes that do nothing
+//	go run ./test/bench console    # pages: weight, server time beside the plain answer, memory of open ones, acknowledged until on screen
 //	go test -run '^$' -bench . -benchtime 3s ./test/bench     # hashing images and films
 //
 // The figures to read are the ratios between neighbours of one run; absolute numbers are the machine's.
@@ -23,11 +24,12 @@ import (
 
 // commands are what can be measured by name.
 var commands = map[string]func(ctx context.Context, args []string) error{
-	"ledger": runLedger,
-	"peer":   runPeer,
-	"import": runImport,
-	"idle":   runIdle,
-	"match":  runMatch,
+	"console": runConsole,
+	"ledger":  runLedger,
+	"peer":    runPeer,
+	"import":  runImport,
+	"idle":    runIdle,
+	"match":   runMatch,
 }
 
 func main() {

@@ -415,6 +415,7 @@ func looks(t *testing.T, b *tab) {
 					t.Fatalf("%s is shown as %s", p, got)
 				}
 				b.accessible(t)
+				b.light(t)
 				name := strings.Trim(p, "/")
 				if p == alert {
 					name = "alert"

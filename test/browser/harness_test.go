@@ -144,6 +144,22 @@ func (b *tab) accessible(t *testing.T) {
 	}
 }
 
+// most is what a page may weigh over the wire with everything that it loads.
+const most = 100 << 10
+
+// light fails where a page weighs more, whatever of it the browser had kept.
+func (b *tab) light(t *testing.T) {
+	t.Helper()
+	sizes := eval[[]int](t, b, `[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].map(e => e.encodedBodySize)`)
+	all := 0
+	for _, n := range sizes {
+		all += n
+	}
+	if all > most || len(sizes) < 4 {
+		t.Errorf("the page loads %d bytes in %d answers, and may load %d", all, len(sizes), most)
+	}
+}
+
 // shot keeps a picture of the page in a folder that git ignores.
 func (b *tab) shot(t *testing.T, name string) {
 	t.Helper()

@@ -21,8 +21,10 @@ type page struct {
 
 // Roles that pages are for, as the API has them.
 var (
-	readers   = []string{api.RoleAnalyst, api.RoleLab, api.RoleAuditor}
-	writers   = []string{api.RoleAnalyst, api.RoleLab}
+	readers     = []string{api.RoleAnalyst, api.RoleLab, api.RoleAuditor}
+	writers     = []string{api.RoleAnalyst, api.RoleLab}
+	figureRoles = []string{api.RoleAnalyst, api.RoleLab, api.RoleLiaison, api.RoleCoordinator, api.RoleAuditor}
+
 	followers = []string{api.RoleAnalyst, api.RoleLab, api.RoleAuditor, api.RoleLiaison, api.RoleSupport}
 )
 
@@ -42,6 +44,23 @@ var pages = []page{
 	{name: "alert", route: "POST /alerts/{id}/retraction", serve: (*visit).retract},
 	{name: "lookup", route: "GET /look-up", icon: "search", Key: "l", roles: readers, serve: (*visit).lookUpForm},
 	{name: "lookup", route: "POST /look-up", serve: (*visit).lookUp},
+	{name: "reports", route: "GET /reports", icon: "files", Key: "r", roles: readers, live: "report. alert.", serve: (*visit).queue},
+	{name: "report", route: "GET /reports/{id}", live: "report. alert.", serve: (*visit).report},
+	{name: "report", route: "POST /reports/{id}/triage", serve: (*visit).triage},
+	{name: "report", route: "POST /reports/{id}/escalation", serve: (*visit).escalate},
+	{name: "referrals", route: "GET /referrals", icon: "send", Key: "e", roles: referralRoles, live: "referral.", serve: (*visit).referrals},
+	{name: "refer", route: "GET /referrals/new", serve: (*visit).referForm},
+	{name: "refer", route: "POST /referrals/new", serve: (*visit).refer},
+	{name: "referral", route: "GET /referrals/{id}", live: "referral.", serve: (*visit).referral},
+	{name: "referral", route: "POST /referrals/{id}/moves", serve: (*visit).moveReferral},
+	{name: "watch", route: "GET /watch", icon: "eye", Key: "t", roles: readers, live: "watch. alert.", serve: (*visit).watch},
+	{name: "watch", route: "POST /watch", serve: (*visit).addWatched},
+	{name: "watch", route: "POST /watch/hits", serve: (*visit).handleHits},
+	{name: "watchlist", route: "GET /watch/{id}", live: "watch.", serve: (*visit).watchList},
+	{name: "watchlist", route: "POST /watch/{id}/removal", serve: (*visit).removeWatched},
+	{name: "figures", route: "GET /figures", icon: "chart-column", Key: "f", roles: figureRoles, serve: (*visit).figures},
+	{name: "access", route: "GET /access", icon: "clipboard-list", Key: "o", roles: []string{api.RoleAuditor}, serve: (*visit).access},
+	{name: "access", route: "POST /access", serve: (*visit).verifyAccess},
 	{name: "network", route: "GET /network", icon: "network", Key: "w", roles: governing, live: polled, serve: (*visit).network},
 	{name: "governance", route: "GET /governance", icon: "scale", Key: "v", roles: governing, live: polled, serve: (*visit).governance},
 	{name: "governance", route: "POST /governance/proposals/{id}/approval", serve: (*visit).approve},

@@ -400,7 +400,7 @@ func resumes(t *testing.T, b *tab, work *api.Client, link *network.Link) {
 }
 
 // pages are what is looked at in every language, colour and size.
-var pages = []string{"/", "/alerts", "/alerts/new", "/look-up", "/network", "/governance", "/settings", "/components", "/alerts/al_0000000000000000"}
+var pages = []string{"/", "/alerts", "/alerts/new", "/look-up", "/reports", "/referrals", "/referrals/new", "/watch", "/figures", "/network", "/governance", "/settings", "/components", "/alerts/al_0000000000000000"}
 
 func looks(t *testing.T, b *tab) {
 	b.to(t, "/alerts?q=Teal")

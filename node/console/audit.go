@@ -1,0 +1,134 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"vigil/node/api"
+)
+
+// accessPage is a page of the access log.
+type accessPage struct {
+	Query   api.AccessQuery
+	Records []api.AccessRecord
+	Next    string
+	Report  *api.AccessReport
+}
+
+func (v *visit) access() error { return v.showAccess(nil) }
+
+func (v *visit) showAccess(report *api.AccessReport) error {
+	before, _ := strconv.ParseUint(v.form("before"), 10, 62) // nonsense is the newest
+	q := api.AccessQuery{Actor: v.form("actor"), Verb: v.form("verb"), Object: v.form("object"), Case: v.form("case"), Before: before, Limit: listed}
+	page, err := v.api.Access(v.ctx(), q)
+	if err != nil {
+		return err
+	}
+	p := accessPage{Query: q, Records: page.Records, Report: report}
+	if page.Next > 0 {
+		next := url.Values{"actor": {q.Actor}, "verb": {q.Verb}, "object": {q.Object}, "case": {q.Case}, "before": {strconv.FormatUint(page.Next, 10)}}
+		p.Next = "/access?" + next.Encode()
+	}
+	v.render(http.StatusOK, "access", p)
+	return nil
+}
+
+// verifyAccess has the node compare its log with the disk and the ledger.
+func (v *visit) verifyAccess() error {
+	report, err := v.api.VerifyAccess(v.ctx())
+	if err != nil {
+		return err
+	}
+	return v.showAccess(&report)
+}
+
+// figuresPage is a table of counts and its chart.
+type figuresPage struct {
+	Query  api.FiguresQuery
+	Of, By []string // what can be chosen
+	Rows   []bar
+	Keys   []string
+	Total  uint64
+	Height int
+	CSV    string
+}
+
+// bar is a row with its place in the chart.
+type bar struct {
+	Keys       []string
+	Count      uint64
+	Suppressed bool
+	Y, Width   int
+	Answer     *float64 // hours, in the middle
+	Outcome    *float64
+}
+
+const (
+	chartWidth = 420
+	barSpace   = 26
+)
+
+var (
+	counted  = []string{"alerts", "referrals", "reports", "sightings"}
+	counting = []string{"time", "agency", "kind", "standing", "urgency", "outcome"}
+	periods  = []string{"day", "week", "month", "year"}
+)
+
+// Periods that time can be cut into.
+func (figuresPage) Periods() []string { return periods }
+
+// Label is what a bar is of.
+func (b bar) Label() string {
+	out := ""
+	for i, k := range b.Keys {
+		if i > 0 {
+			out += " · "
+		}
+		out += k
+	}
+	return out
+}
+
+func (v *visit) figures() error {
+	q := api.FiguresQuery{Of: v.form("of"), Period: v.form("period"), Exercise: v.Look.Exercise, Published: v.form("published") != ""}
+	if !slices.Contains(counted, q.Of) {
+		q.Of = counted[0]
+	}
+	by := v.form("by")
+	if !slices.Contains(counting, by) {
+		by = counting[0]
+	}
+	q.By = []string{by}
+	f, err := v.api.Figures(v.ctx(), q)
+	if err != nil {
+		return err
+	}
+	p := figuresPage{Query: q, Of: counted, By: counting, Keys: f.By, Total: f.Total}
+	most := uint64(1)
+	for _, r := range f.Rows {
+		most = max(most, r.Count)
+	}
+	for i, r := range f.Rows {
+		b := bar{Keys: r.Keys, Count: r.Count, Suppressed: r.Suppressed, Y: i * barSpace, Width: int(r.Count * chartWidth / most)}
+		if r.Answer != nil {
+			b.Answer = &r.Answer.Median
+		}
+		if r.Outcome != nil {
+			b.Outcome = &r.Outcome.Median
+		}
+		p.Rows = append(p.Rows, b)
+	}
+	p.Height = max(1, len(p.Rows)) * barSpace
+	csv := url.Values{"of": {q.Of}, "by": {by}, "format": {"csv"}}
+	if q.Published {
+		csv.Set("published", "true")
+	}
+	if q.Period != "" {
+		csv.Set("period", q.Period)
+	}
+	p.CSV = "/v1/figures?" + csv.Encode()
+	v.render(http.StatusOK, "figures", p)
+	return nil
+}

@@ -61,8 +61,8 @@ type bar struct {
 	Count      uint64
 	Suppressed bool
 	Y, Width   int
-	Answer     *float64 // hours, in the middle
-	Outcome    *float64
+	Answer     string // hours, in the middle; "" where none has it
+	Outcome    string
 }
 
 const (
@@ -113,10 +113,10 @@ func (v *visit) figures() error {
 	for i, r := range f.Rows {
 		b := bar{Keys: r.Keys, Count: r.Count, Suppressed: r.Suppressed, Y: i * barSpace, Width: int(r.Count * chartWidth / most)}
 		if r.Answer != nil {
-			b.Answer = &r.Answer.Median
+			b.Answer = strconv.FormatFloat(r.Answer.Median, 'f', 1, 64)
 		}
 		if r.Outcome != nil {
-			b.Outcome = &r.Outcome.Median
+			b.Outcome = strconv.FormatFloat(r.Outcome.Median, 'f', 1, 64)
 		}
 		p.Rows = append(p.Rows, b)
 	}

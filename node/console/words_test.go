@@ -111,6 +111,9 @@ func TestEveryWordThatIsUsedIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range sources {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
 		b, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)

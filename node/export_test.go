@@ -18,8 +18,7 @@ func (n *Node) WriteThrough(wrap func(api.Author) api.Author) error {
 		return err
 	}
 	c.Author = wrap(c.Author)
-	n.api, err = api.New(c)
-	return err
+	return n.answerBy(c)
 }
 
 // SetSpaceFloor says how many bytes of the disk stay free. The node must not run yet.

@@ -389,6 +389,15 @@ func (n *Node) apiConfig() (api.Config, error) {
 	}, err
 }
 
+// answerBy makes the API, and the pages that are its clients.
+func (n *Node) answerBy(c api.Config) (err error) {
+	if n.api, err = api.New(c); err != nil {
+		return err
+	}
+	n.pages, err = console.New(console.Config{API: n.api, Log: n.log})
+	return err
+}
+
 // openAPI binds the HTTPS address and the operator's socket.
 func (n *Node) openAPI() (err error) {
 	n.metrics = newMetrics(n)
@@ -397,10 +406,7 @@ func (n *Node) openAPI() (err error) {
 	}
 	c, err := n.apiConfig()
 	if err == nil {
-		n.api, err = api.New(c)
-	}
-	if err == nil {
-		n.pages, err = console.New(console.Config{API: n.api, Log: n.log})
+		err = n.answerBy(c)
 	}
 	if err != nil {
 		return err

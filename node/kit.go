@@ -80,6 +80,9 @@ func MakeKit(ctx context.Context, c Config, passphrase []byte) (*Kit, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(r.Members) == 0 {
+		return nil, fmt.Errorf("%w: this node has not seen its ledger yet, so that a kit would lead nowhere; start it once", ErrKit)
+	}
 	newest := r.Keys[len(r.Keys)-1]
 	k := &Kit{Header: KitHeader{
 		Version: kitVersion, Agency: r.Agency, Origin: r.Origin, Genesis: r.Genesis, Key: newest.Certificate().Fingerprint().String(),

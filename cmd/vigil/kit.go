@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,6 +66,9 @@ func (o *options) checkKit(path string, passphrase []byte) error {
 func (o *options) kit(path string, h node.KitHeader) error {
 	return o.out.value(h, func() {
 		o.out.fields("kit", path, "agency", string(h.Agency), "ledger", string(h.Origin), "key", h.Key, "made", o.out.when(h.Made), "members", num(uint64(len(h.Members))))
+		if !slices.ContainsFunc(h.Members, func(m node.Pin) bool { return m.Agency != h.Agency }) {
+			o.out.note("nobody else has the ledger: until another agency is a member, a kit brings nothing back; keep a copy of the data directory")
+		}
 		o.out.note("rebuild with: vigil node replace --kit %s --kit-passphrase-file … --dir NEW-DIR", path)
 	})
 }

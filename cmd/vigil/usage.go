@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -25,7 +26,9 @@ func strictUsage(root *cobra.Command) {
 
 func strictArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error { return misused(c, check(c, args)) }
+		c.Args = func(c *cobra.Command, args []string) error {
+			return misused(c, errors.Join(check(c, args), c.ValidateFlagGroups()))
+		}
 	}
 	for _, sub := range c.Commands() {
 		strictArgs(sub)

@@ -41,6 +41,10 @@ func (b *Board) Dump() (string, error) {
 		`SELECT hex(h.hit), hex(o.event), w.id - w.first, hex(x.event), a.id - a.first, h.alg, h.distance, h.exercise, h.state
 			FROM hits h JOIN watched w ON w.id = h.watched JOIN watchlists l ON l.first = w.first JOIN objects o ON o.id = l.object
 			JOIN alerts a ON a.id = h.alert JOIN causes c ON c.first = a.first JOIN objects x ON x.id = c.object ORDER BY 1`,
+		`SELECT hex(o.event), n.home, n.author, n.lifted, n.screened, n.exercise, n.challenges FROM notices n JOIN objects o ON o.id = n.id ORDER BY 1, 2, 3`,
+		`SELECT hex(m.mark), hex(o.event) FROM notice_marks m LEFT JOIN objects o ON o.id = m.notice ORDER BY 1, 2`,
+		`SELECT hex(o.event), r.state, r.opener, r.holder, r.offered, r.kind, r.urgency, r.exercise FROM referrals r JOIN objects o ON o.id = r.id ORDER BY 1, 3`,
+		`SELECT count(*), (SELECT count(*) FROM watchlists), (SELECT count(*) FROM report_times), (SELECT count(*) FROM referral_times) FROM referrals`,
 		`SELECT hex(hit), origin, idx, leaf, what FROM handled ORDER BY 1, 2, 3, 4`,
 		`SELECT * FROM members ORDER BY 1, 2, 3, 4`,
 		`SELECT * FROM releases ORDER BY 1, 2, 3, 4`,

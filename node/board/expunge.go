@@ -2,6 +2,7 @@ package board
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -279,10 +280,46 @@ func (n *alerts) wipe(f *folder, object int64) error {
 		"DELETE FROM recalls_owed WHERE object = ?", "DELETE FROM recalls_untold WHERE object = ?")
 }
 
-// wipe implements table: answers go with their event.
+// wipe implements table: answers go with their event, and what was answered with one of ours is owed again.
 func (recalls) wipe(f *folder, _ int64) error {
-	_, err := f.exec("DELETE FROM recall_answers WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = recall_answers.seq)")
-	return err
+	if _, err := f.exec("DELETE FROM recall_answers WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = recall_answers.seq)"); err != nil {
+		return err
+	}
+	type owed struct {
+		object   int64
+		key      noun.Key
+		event    []byte
+		audience string
+	}
+	rows, err := f.tx.Query("SELECT r.object, r.event, e.audience, o.home, o.author, o.event FROM recalls r JOIN events e ON e.seq = r.seq JOIN objects o ON o.id = r.object")
+	if err != nil {
+		return err
+	}
+	var all []owed
+	for rows.Next() {
+		var x owed
+		var home, author string
+		var alert []byte
+		if err := rows.Scan(&x.object, &x.event, &x.audience, &home, &author, &alert); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+		x.key = keyOf(home, author, alert)
+		all = append(all, x)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, x := range all {
+		for _, name := range strings.Fields(x.audience) {
+			if _, err := f.exec("INSERT INTO recalls_owed VALUES (?, ?, ?) ON CONFLICT DO NOTHING", name, x.object, x.event); err != nil {
+				return err
+			}
+		}
+		if err := f.settled(x.key, ledger.EventID(x.event)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // wipe implements table.

@@ -2,6 +2,7 @@ package board_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 	"vigil/ledger"
 	"vigil/ledger/alert"
 	"vigil/ledger/expunge"
+	"vigil/ledger/ledgertest"
+	"vigil/ledger/registry"
 	"vigil/node/board"
 )
 
@@ -167,4 +170,89 @@ func TestWhatIsExpungedIsOffTheBoard(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestWhateverIsExpungedTheBoardIsAsIfBuiltAnew: entry after entry of worlds with every noun in them, in whole or in part, as
+// they came and folded into others; the board that saw it all is the one that never did.
+func TestWhateverIsExpungedTheBoardIsAsIfBuiltAnew(t *testing.T) {
+	for name, make := range map[string]func(testing.TB) (*fakeLedgers, *ledgertest.Jurisdiction){
+		"alerts": func(t testing.TB) (*fakeLedgers, *ledgertest.Jurisdiction) {
+			f, in, _ := world(t)
+			return f, in
+		},
+		"reports": reportWorld,
+		"registry and referrals": func(t testing.TB) (*fakeLedgers, *ledgertest.Jurisdiction) {
+			in, uk := ledgertest.Found(t, "in", 3), ledgertest.Found(t, "uk", 2)
+			ledgertest.Link(t, in, uk)
+			recalledWorld(t, in, uk)
+			in.Seal(t, 1, abroadToo, noticed(t, "one", nil), noticed(t, "two", nil))
+			in.Seal(t, 0, []ledger.AudienceName{"in/a0", "uk/a0"}, opening(t, "in/a0", "uk/a0", "three", nil))
+			key := registry.Key{Home: in.Origin(), Author: "in/a1", Event: ledger.EventIDFor("test", "one")}
+			lifted, err := registry.Codec.Encode(ledger.EventIDFor("test", "lifted"), registry.TypeLifted, &registry.Lifted{Target: key, Reason: "x", Authority: "court"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			in.Seal(t, 1, abroadToo, lifted)
+			f := &fakeLedgers{
+				origins: []ledger.Origin{in.Origin(), uk.Origin()}, changed: make(chan struct{}), shown: map[ledger.Origin]uint64{},
+				entries: map[ledger.Origin][]ledger.Entry{in.Origin(): in.Entries, uk.Origin(): uk.Entries},
+			}
+			return f, in
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, in := make(t)
+			for o, e := range f.entries {
+				f.shown[o] = uint64(len(e))
+			}
+			b := open(t, t.TempDir(), f, in.Ring(0), 1)
+			defer b.Close()
+			catchUp(t, b, f)
+			same := func(what string) {
+				t.Helper()
+				anew := open(t, t.TempDir(), f, in.Ring(0), 1)
+				defer anew.Close()
+				catchUp(t, anew, f)
+				if got, want := still(t, b), still(t, anew); got != want {
+					t.Fatalf("%s: a board built anew is another:\n%s\nwanted\n%s", what, got, want)
+				}
+			}
+			same("before")
+			for i := range in.Entries {
+				expungeSome(t, in, ledger.Index(i))
+				show(f, in)
+				catchUp(t, b, f)
+				same(fmt.Sprintf("entry %d", i))
+			}
+		})
+	}
+}
+
+// expungeSome expunges a sealed entry: every third in whole, of the others every second row.
+func expungeSome(t *testing.T, in *ledgertest.Jurisdiction, target ledger.Index) {
+	t.Helper()
+	rec, _, err := ledger.OpenLeaf(in.Entries[target].Leaf)
+	if err != nil || rec.Kind != ledger.KindSealed {
+		return
+	}
+	member := slices.IndexFunc(in.Members, func(m ledgertest.Member) bool { return m.ID == rec.Author })
+	p := in.Opened(t, member, target)
+	var show []int
+	var gone []uint64
+	for row := range p.Leaves() {
+		if target%3 == 0 || row%2 == 0 {
+			gone = append(gone, uint64(row))
+		} else {
+			show = append(show, row)
+		}
+	}
+	var to []ledger.AudienceName
+	for _, a := range rec.Audience {
+		to = append(to, a.Name)
+	}
+	o := ordering(t, fmt.Sprint("order ", target), target, gone...)
+	if len(show) == 0 {
+		p = nil
+	}
+	in.Naming(t, member, ledger.KindExpungement, target, p, show, to, o)
 }

@@ -223,6 +223,9 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 			add("warning", fmt.Sprintf("the link to %s is interrupted: %s", p.Origin, p.Error), "")
 		}
 	}
+	if late := n.lateAnswers(time.Now()); late > 0 {
+		add("warning", fmt.Sprintf("%d answers are overdue that what this agency expunged is gone", late), "ask them: vigil ledger expunge --list")
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, a := range n.alarms {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"vigil/ledger"
 	"vigil/ledger/alert"
@@ -51,3 +52,6 @@ func (n *Node) Filed(s alert.Signal) bool {
 
 // Alike returns how many fingerprints of what is watched are compared with alerts.
 func (n *Node) Alike() int { return n.watching.index.Load().Size().Refs }
+
+// LateAnswers counts whose answers to expungements of this agency are overdue at a time.
+func (n *Node) LateAnswers(now time.Time) int { return n.lateAnswers(now) }

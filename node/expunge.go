@@ -272,3 +272,31 @@ func audienceNames(x *board.Expungement) []ledger.AudienceName {
 	}
 	return out
 }
+
+// lateAnswers counts the holders of what this agency expunged lately who have not said in time that it is gone.
+func (n *Node) lateAnswers(now time.Time) int {
+	page, _, err := n.board.Expungements(context.Background(), 0, 0)
+	if err != nil {
+		return 0 // while the board cannot be read
+	}
+	policy, _ := expunge.Section.In(n.policyInForce())
+	late := 0
+	for i := range page {
+		x := &page[i]
+		if x.Key.Author != n.id.Agency {
+			continue
+		}
+		holders, _, err := n.board.Holders(context.Background(), x.Ledger, x.Object.Ordered.Target)
+		if err != nil {
+			continue
+		}
+		seen := map[ledger.AgencyID]bool{}
+		for _, h := range holders {
+			if state, _ := policy.Judge(x.Object, h.Agency, n.RemovedSince(h), x.NoLaterThan, now); state == expunge.Overdue && !seen[h.Agency] {
+				late++
+			}
+			seen[h.Agency] = true
+		}
+	}
+	return late
+}

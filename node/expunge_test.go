@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"vigil/ledger"
 	"vigil/node"
@@ -259,7 +260,8 @@ func TestWhatIsExpungedIsOnNoNode(t *testing.T) {
 	if _, err := node.Replace(t.Context(), fresh, r); err != nil {
 		t.Fatal(err)
 	}
-	again := nodetest.Run(t, fresh).As(t, api.RoleLab)
+	rebuilt := nodetest.Run(t, fresh)
+	again := rebuilt.As(t, api.RoleLab)
 	nodetest.Until(t, "the rebuilt node reads the rest", func() bool { return found(again, 5) == 1 })
 	if found(again, 1)+found(again, 2)+found(again, 3)+found(again, 4) != 0 {
 		t.Error("the rebuilt node reads what was expunged")
@@ -271,4 +273,17 @@ func TestWhatIsExpungedIsOnNoNode(t *testing.T) {
 	if err != nil || len(page.Expungements) != 3 {
 		t.Errorf("the orders are lost: %+v %v", page, err)
 	}
+
+	// Who does not answer in time is counted.
+	later := time.Now().Add(100 * time.Hour)
+	if late := nodes[0].Node.LateAnswers(later); late != 0 {
+		t.Errorf("%d are late who have answered", late)
+	}
+	rebuilt.Stop()
+	if _, err := nodes[0].Operator.Expunge(t.Context(), by(api.Expunge{Index: kept.Index})); err != nil {
+		t.Fatal(err)
+	}
+	nodetest.Until(t, "the one that is down is late", func() bool {
+		return nodes[0].Node.LateAnswers(later) == 1 && nodes[0].Node.LateAnswers(time.Now()) == 0
+	})
 }

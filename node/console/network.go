@@ -41,6 +41,7 @@ type ring struct {
 type dot struct {
 	X, Y         float64
 	TextX, TextY float64
+	Side         string // "starts" or "ends" where the name stands beside the dot
 	Name         string
 	Leader, Away bool
 	Node         bool // of ours; partners' agencies are known by name only
@@ -84,12 +85,17 @@ func draw(s api.Status, own string) drawing {
 
 func onRing(r ring, i, n int, name string) dot {
 	angle := 2*math.Pi*float64(i)/float64(max(n, 1)) - math.Pi/2
-	y := r.Y + r.R*math.Sin(angle)
-	text := y - 14
-	if math.Sin(angle) > 0.01 {
-		text = y + 24
+	d := dot{X: r.X + r.R*math.Cos(angle), Y: r.Y + r.R*math.Sin(angle), Name: name}
+	d.TextX, d.TextY = d.X, d.Y-14
+	switch across := math.Cos(angle); {
+	case across > 0.5:
+		d.TextX, d.TextY, d.Side = d.X+12, d.Y-8, "starts"
+	case across < -0.5:
+		d.TextX, d.TextY, d.Side = d.X-12, d.Y-8, "ends"
+	case math.Sin(angle) > 0:
+		d.TextY = d.Y + 24
 	}
-	return dot{X: r.X + r.R*math.Cos(angle), Y: y, TextX: r.X + r.R*math.Cos(angle), TextY: text, Name: name}
+	return d
 }
 
 func (v *visit) network() error {

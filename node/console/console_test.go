@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,16 +17,19 @@ import (
 
 // answers is an API that knows nothing but what it is given, and what it was asked to do.
 type answers struct {
-	given map[string]any // by method and path
-	asked map[string]string
-	heads map[string]http.Header
+	given map[string]any         // by method and path
+	mu    sync.Mutex             // pages ask for several things at once
+	asked map[string]string      // guarded by mu
+	heads map[string]http.Header // guarded by mu
 }
 
 func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := r.Method + " " + r.URL.Path
 	var body json.RawMessage
 	_ = json.NewDecoder(r.Body).Decode(&body) // a read has none
+	a.mu.Lock()
 	a.asked[key], a.heads[key] = string(body), r.Header
+	a.mu.Unlock()
 	x, ok := a.given[key]
 	if !ok {
 		w.Header().Set("Content-Type", "application/problem+json")

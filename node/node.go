@@ -162,7 +162,7 @@ func (n *Node) open() (err error) {
 	})
 	n.cosign = cosign.New(cosign.Config{
 		Agency: n.id.Agency, Node: n.keys.Node.Public().ID(), Key: n.keys.Checkpoint, Store: n.store, Members: cosignMembers{n}, Log: n.log,
-		Alarm: func(reason, who string) { n.alarm(who, reason) }, Sealed: n.noteSealed,
+		Alarm: func(reason, who string) { n.alarm(who, reason) }, Sealed: n.noteSealed, May: n.cluster.Unheard,
 	})
 	if err := n.openAccess(); err != nil {
 		return err
@@ -239,9 +239,20 @@ func (n *Node) openCluster() error {
 		Alarm: func(peer crypto.NodeID, reason string) { n.alarm(n.nameOf(peer), reason) }, Fatal: n.fail, Follows: n.follows, Condemned: n.notices.condemns, Withhold: n.cfg.withhold,
 	})
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return errors.Join(n.mustBeReplaced(err), listener.Close())
 	}
 	return nil
+}
+
+// mustBeReplaced adds the command to an end that no restart mends.
+func (n *Node) mustBeReplaced(err error) error {
+	switch {
+	case errors.Is(err, cluster.ErrRolledBack):
+		return fmt.Errorf("%w: it must not vote, write or sign again; run: vigil node replace --from %s --dir NEW-DIR", err, n.cfg.Dir)
+	case errors.Is(err, cluster.ErrTwin):
+		return fmt.Errorf("%w: a copied directory must not be started; stop the other, or run: vigil node replace --from %s --dir NEW-DIR", err, n.cfg.Dir)
+	}
+	return err
 }
 
 // policyInForce is the jurisdiction's in force; before a ledger has arrived, what one is founded with.
@@ -317,7 +328,7 @@ func (n *Node) runCluster(ctx context.Context) error {
 	go func() { done <- n.cluster.Run(inner) }()
 	select {
 	case err := <-done:
-		return err
+		return n.mustBeReplaced(err)
 	case err := <-n.fatal:
 		n.halt(err)
 		<-ctx.Done() // what the cluster still does may wait for the disk

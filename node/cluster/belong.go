@@ -78,6 +78,14 @@ func (c *Cluster) configuration() []raft.Server {
 	return f.Configuration().Servers
 }
 
+// servers returns raft's servers, as they were on disk while raft is not there yet.
+func (c *Cluster) servers() []raft.Server {
+	if s := c.configuration(); s != nil {
+		return s
+	}
+	return c.initial
+}
+
 // replaced says whether a node left and its agency did not.
 func (c *Cluster) replaced(id crypto.NodeID) bool {
 	g := c.roster()

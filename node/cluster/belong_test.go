@@ -85,7 +85,7 @@ func (w *network) cutOff(member int, others ...int) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		tr := newTransport(m.Node.Public().ID(), own, func(crypto.NodeID) (string, bool) { return to.Address, true }, w.nodes[o].guard, w.nodes[o].transport.log)
+		tr := newTransport(m.Node.Public().ID(), own, func(crypto.NodeID) (string, bool) { return to.Address, true }, w.nodes[o].guard, w.nodes[o].Unheard, w.nodes[o].transport.log)
 		id := raft.ServerID(to.Node.Public().ID().String())
 		term, _, _ := w.nodes[o].Progress()
 		if err := tr.RequestVote(id, raft.ServerAddress(id), &raft.RequestVoteRequest{

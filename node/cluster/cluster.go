@@ -78,8 +78,15 @@ type Cluster struct {
 	listener  *listener
 	guard     *guard
 	bolt      *rewritable
-	logs      raft.LogStore // as raft sees it
-	purged    atomic.Uint64 // see Purged
+	logs      raft.LogStore  // as raft sees it
+	purged    atomic.Uint64  // see Purged
+	disk      *checkedLog    // nil where it is damaged
+	stable    *checkedStable // with it
+	initial   []raft.Server  // raft's servers as they were on disk at the start
+	memory    *memory
+	instance  instance
+	heard     chan struct{} // closed once this node may take part
+	condemned chan error    // why it must not
 	snapshots *snapshots
 	routes    *http.ServeMux
 	server    *http.Server
@@ -99,6 +106,9 @@ type Cluster struct {
 	addresses  map[crypto.NodeID]string    // guarded by mu; where nodes were that the roster has named since the start
 	disowned   map[crypto.NodeID]bool      // guarded by mu; who answers that this node is no member
 	introduced map[crypto.NodeID]time.Time // guarded by mu; when this node last showed how it became one
+	word       standing                    // guarded by mu; the furthest that others remember of this node
+	short      time.Time                   // guarded by mu; since when this node is behind it
+	twin       standing                    // guarded by mu; what another process with this node's key said last
 }
 
 // Open opens raft's log and starts raft; Run serves. A node without a log waits to be added by the others, unless
@@ -123,24 +133,29 @@ func Open(cfg Config) (*Cluster, error) {
 	c := &Cluster{
 		cfg: cfg, self: cfg.Key.Public().ID(), routes: http.NewServeMux(), queue: make(chan *proposal, queueLength),
 		reconcile: make(chan struct{}, 1), ready: make(chan struct{}), stuck: make(chan struct{}), heights: map[crypto.NodeID]Height{}, addresses: map[crypto.NodeID]string{}, disowned: map[crypto.NodeID]bool{},
-		introduced: map[crypto.NodeID]time.Time{},
+		introduced: map[crypto.NodeID]time.Time{}, instance: newInstance(), heard: make(chan struct{}), condemned: make(chan error, 1),
 	}
 	c.remember()
 	c.clients = newClients(own, c.Address)
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	if c.memory, err = openMemory(cfg.Dir, cfg.Store.Origin()); err != nil {
+		return nil, err
+	}
 	if err := c.openRaft(own); err != nil {
 		return nil, err
 	}
 	c.routes.HandleFunc("POST /cluster/propose", c.member(c.servePropose))
 	c.routes.HandleFunc("POST /cluster/height", c.guarded(c.speaks, c.serveHeight))
 	c.HandleOpen("POST /cluster/introduce", c.serveIntroduce)
+	c.HandleOpen("POST /cluster/remembers", c.serveRemembers)
+	c.HandleOpen("POST /cluster/remembered", c.serveRemembered)
 	c.routes.HandleFunc("POST /cluster/transfer", c.guarded(c.speaks, c.serveTransfer))
 	return c, nil
 }
 
 func (c *Cluster) openRaft(own tls.Certificate) error {
-	if err := os.MkdirAll(c.cfg.Dir, 0o700); err != nil {
-		return err
-	}
 	if err := c.loadPurged(); err != nil {
 		return fmt.Errorf("cluster: raft log: %w", err)
 	}
@@ -154,6 +169,9 @@ func (c *Cluster) openRaft(own tls.Certificate) error {
 	c.bolt = bolt
 	logs := &checkedLog{LogStore: bolt, fatal: c.cfg.Fatal, hung: c.cfg.HungDisk}
 	err = logs.verifyAll()
+	if err == nil {
+		c.disk, c.stable = logs, &checkedStable{StableStore: bolt, fatal: c.cfg.Fatal}
+	}
 	if err == nil {
 		c.snapshots, err = newSnapshots(c.cfg.Dir, c.cfg.Store)
 	}
@@ -173,7 +191,7 @@ func (c *Cluster) openRaft(own tls.Certificate) error {
 func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
 	logger := hclog.New(&hclog.LoggerOptions{Name: "raft", Level: hclog.Info, Output: slogWriter{c.cfg.Log}, DisableTime: true})
 	c.guard = &guard{alarm: c.cfg.Alarm, logs: logs, rises: map[crypto.NodeID]*rate.Limiter{}}
-	c.transport = newTransport(c.self, own, c.raftAddress, c.guard, logger)
+	c.transport = newTransport(c.self, own, c.raftAddress, c.guard, c.Unheard, logger)
 	queue := newConnQueue(c.cfg.Listener.Addr())
 	c.listener = &listener{inner: c.cfg.Listener, config: serverConfig(own, c.speaks), raft: c.transport.accepted, http: queue, live: map[net.Conn]crypto.NodeID{}}
 	machine := &fsm{store: c.cfg.Store, fatal: c.cfg.Fatal, changed: c.rosterChanged, stuck: func() { c.once.Do(func() { close(c.stuck) }) }}
@@ -185,7 +203,14 @@ func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
 	c.logs = monotonic{cache}
 	c.guard.term, c.guard.applied, c.guard.leader = c.after(c.ready, func() uint64 { return c.raft.CurrentTerm() }),
 		c.after(c.ready, func() uint64 { return c.raft.AppliedIndex() }), func() raft.ServerID { <-c.ready; _, id := c.raft.LeaderWithID(); return id }
-	c.raft, err = raft.NewRaft(c.raftConfig(logger), machine, c.logs, &checkedStable{StableStore: c.bolt, fatal: c.cfg.Fatal}, c.snapshots, c.transport)
+	before, err := raft.GetConfiguration(c.raftConfig(logger), machine, c.logs, c.stable, c.snapshots, c.transport)
+	if err == nil {
+		c.initial = before.Servers
+		err = c.firstHearing()
+	}
+	if err == nil {
+		c.raft, err = raft.NewRaft(c.raftConfig(logger), machine, c.logs, c.stable, c.snapshots, c.transport)
+	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("cluster: start raft: %w", err), c.transport.Close())
 	}
@@ -273,6 +298,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
+	defer c.farewell()
 	c.server = &http.Server{
 		Handler: c.routes, ReadHeaderTimeout: handshakeWait, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelDebug),
 		ConnContext: withPeer,
@@ -284,11 +310,14 @@ func (c *Cluster) Run(ctx context.Context) error {
 	group.Go(func() error { return c.reconcileLoop(ctx) })
 	group.Go(func() error { return c.heightLoop(ctx) })
 	group.Go(func() error { return c.purgeLoop(ctx) })
+	group.Go(func() error { return c.hearings(ctx) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
 		case <-c.stuck:
 			return ErrStuck
+		case why := <-c.condemned:
+			return why
 		}
 		return nil
 	})

@@ -376,7 +376,7 @@ func TestStrangersAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := newTransport(stranger.Public().ID(), own, func(crypto.NodeID) (string, bool) { return to.Address, true }, w.nodes[0].guard, w.nodes[0].transport.log)
+	tr := newTransport(stranger.Public().ID(), own, func(crypto.NodeID) (string, bool) { return to.Address, true }, w.nodes[0].guard, w.nodes[0].Unheard, w.nodes[0].transport.log)
 	defer tr.Close()
 	id := raft.ServerID(to.Node.Public().ID().String())
 	err = tr.RequestVote(id, raft.ServerAddress(id), &raft.RequestVoteRequest{Term: 1 << 30}, &raft.RequestVoteResponse{})

@@ -39,14 +39,24 @@ const (
 	forwardBytes = 4 << 20
 	answerBytes  = 1 << 20
 
-	introduceEvery  = 5 * time.Second
-	leaderLook      = 100 * time.Millisecond
-	reconcileEvery  = 500 * time.Millisecond
-	heightEvery     = time.Second
-	caughtUpWithin  = 256 // entries behind the leader at which a non-voter may become a voter
-	heardWithin     = 5 * time.Second
-	aliveWithin     = 3 * time.Second
-	maxHeightBytes  = 4 << 10
-	haltedClose     = 2 * time.Second // for raft to end where the disk fails it
-	maxRequestBytes = 8 << 20
+	introduceEvery = 5 * time.Second
+	leaderLook     = 100 * time.Millisecond
+	reconcileEvery = 500 * time.Millisecond
+	heightEvery    = time.Second
+	caughtUpWithin = 256 // entries behind the leader at which a non-voter may become a voter
+	heardWithin    = 5 * time.Second
+	aliveWithin    = 3 * time.Second
+	maxHeightBytes = 4 << 10
+
+	maxStandingBytes = 1 << 10
+	maxRemembered    = 256             // nodes
+	longAgo          = uint64(1) << 40 // ms
+	rememberWait     = 2 * time.Second // for answers to what is remembered of this node
+	rememberEvery    = 250 * time.Millisecond
+	twinPatience     = 2500 * time.Millisecond // how long a process that was heard may live on in silence
+	shortFor         = 2 * time.Second         // that a log which gives way may be short
+	backAfter        = 5 * time.Second
+	farewellWait     = 300 * time.Millisecond
+	haltedClose      = 2 * time.Second // for raft to end where the disk fails it
+	maxRequestBytes  = 8 << 20
 )

@@ -201,6 +201,9 @@ type heightWire struct {
 	Root                tlog.Hash
 	Now                 int64 // ms
 	Follows             []string
+	Standing            []byte // signedStanding of who sends it
+	Remembered          []byte // and the furthest that is remembered of whoever gets it
+	Leaves              bool   // it stops
 }
 
 // Heights returns what the other nodes said last.
@@ -214,8 +217,12 @@ func (c *Cluster) Heights() map[crypto.NodeID]Height {
 	return out
 }
 
-func (c *Cluster) height() heightWire {
-	w := heightWire{Now: time.Now().UnixMilli(), Root: ledger.EmptyRoot, Follows: c.cfg.Follows()}
+// height is how far this node is, for another.
+func (c *Cluster) height(to crypto.NodeID) heightWire {
+	w := heightWire{Now: time.Now().UnixMilli(), Root: ledger.EmptyRoot, Follows: c.cfg.Follows(), Standing: c.signed()}
+	if r, ok := c.memory.of(to); ok {
+		w.Remembered = r.raw
+	}
 	w.Term, w.Last, w.Applied = c.Progress()
 	if state := c.cfg.Store.State(); state != nil {
 		w.Size, w.Root = state.Size(), state.Root()
@@ -233,6 +240,9 @@ func (c *Cluster) heightLoop(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		if err := c.memory.save(c.Member); err != nil {
+			c.cfg.Fatal(err)
+		}
 		state := c.cfg.Store.State()
 		if state == nil {
 			continue
@@ -248,7 +258,7 @@ func (c *Cluster) heightLoop(ctx context.Context) error {
 func (c *Cluster) exchange(ctx context.Context, id crypto.NodeID) {
 	ctx, cancel := context.WithTimeout(ctx, heightEvery)
 	defer cancel()
-	raw, err := c.Post(ctx, id, "/cluster/height", ledger.Marshal(c.height()))
+	raw, err := c.Post(ctx, id, "/cluster/height", ledger.Marshal(c.height(id)))
 	if err == nil {
 		c.hear(id, raw)
 	}
@@ -257,6 +267,7 @@ func (c *Cluster) exchange(ctx context.Context, id crypto.NodeID) {
 	c.disowned[id] = stranger
 	c.mu.Unlock()
 	if stranger {
+		c.tellBack(ctx, id)
 		c.introduce(ctx, id)
 	}
 }
@@ -278,11 +289,12 @@ func (c *Cluster) Disowned() int {
 func (c *Cluster) serveHeight(w http.ResponseWriter, r *http.Request) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxHeightBytes))
 	peer, _ := PeerFromContext(r.Context())
+	own := c.height(peer) // with what was remembered before this
 	if err != nil || !c.hear(peer, raw) {
 		http.Error(w, "malformed height", http.StatusBadRequest)
 		return
 	}
-	_, _ = w.Write(ledger.Marshal(c.height())) // a lost answer comes again in a second
+	_, _ = w.Write(ledger.Marshal(own)) // a lost answer comes again in a second
 }
 
 // hear notes what a node says and compares its root with ours at the same size.
@@ -299,6 +311,12 @@ func (c *Cluster) hear(id crypto.NodeID, raw []byte) bool {
 	c.mu.Lock()
 	c.heights[id] = h
 	c.mu.Unlock()
+	if c.memory.note(id, w.Standing, w.Leaves) {
+		c.cfg.Alarm(id, "it is behind what it has signed: its disk was rolled back")
+	}
+	if len(w.Remembered) > 0 {
+		c.reflect(w.Remembered)
+	}
 	if state := c.cfg.Store.State(); state != nil && state.Size() == w.Size && state.Root() != w.Root {
 		c.cfg.Alarm(id, "it has another root at the same size")
 	}

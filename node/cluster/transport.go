@@ -22,12 +22,13 @@ import (
 // SetHeartbeatHandler does nothing: heartbeats handled on the library's fast path can make two nodes commit different
 // entries at one index (hashicorp/raft issue 695).
 type transport struct {
-	self    crypto.NodeID
-	own     tls.Certificate
-	address func(crypto.NodeID) (string, bool)
-	guard   *guard
-	log     hclog.Logger
-	out     chan raft.RPC
+	self     crypto.NodeID
+	own      tls.Certificate
+	address  func(crypto.NodeID) (string, bool)
+	guard    *guard
+	closedBy func() error // why nothing may pass yet; nil once it may
+	log      hclog.Logger
+	out      chan raft.RPC
 
 	mu     sync.Mutex
 	peers  map[crypto.NodeID]*peerTransport // guarded by mu
@@ -41,9 +42,9 @@ type peerTransport struct {
 	layer *stream
 }
 
-func newTransport(self crypto.NodeID, own tls.Certificate, address func(crypto.NodeID) (string, bool), g *guard, log hclog.Logger) *transport {
+func newTransport(self crypto.NodeID, own tls.Certificate, address func(crypto.NodeID) (string, bool), g *guard, closedBy func() error, log hclog.Logger) *transport {
 	return &transport{
-		self: self, own: own, address: address, guard: g, log: log, out: make(chan raft.RPC),
+		self: self, own: own, address: address, guard: g, closedBy: closedBy, log: log, out: make(chan raft.RPC),
 		peers: map[crypto.NodeID]*peerTransport{}, done: make(chan struct{}),
 	}
 }
@@ -78,6 +79,10 @@ func (t *transport) forward(id crypto.NodeID, p *peerTransport) {
 		case <-t.done:
 			return
 		case rpc = <-p.Consumer():
+		}
+		if err := t.closedBy(); err != nil {
+			rpc.Respond(nil, err)
+			continue
 		}
 		if _, ok := t.address(id); !ok { // it left, or is about to, and may not know
 			rpc.Respond(nil, fmt.Errorf("%w: node %s", ErrPin, id.Short()))
@@ -276,6 +281,9 @@ func (s *stream) closeLive() {
 
 // Dial implements raft.StreamLayer.
 func (s *stream) Dial(_ raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	if err := s.t.closedBy(); err != nil {
+		return nil, err
+	}
 	address, ok := s.t.address(s.peer)
 	if !ok {
 		return nil, fmt.Errorf("%w: node %s is not in the roster", ErrPin, s.peer.Short())

@@ -63,7 +63,7 @@ type Members interface {
 	Leads() bool
 }
 
-// Config names what a Cosigner works with; every field but Sealed is required.
+// Config names what a Cosigner works with; every field but May and Sealed is required.
 type Config struct {
 	Agency  ledger.AgencyID
 	Node    crypto.NodeID
@@ -73,6 +73,8 @@ type Config struct {
 	Log     *slog.Logger
 	// Alarm is told of signed contradictions and of damage; it must not block.
 	Alarm func(reason string, who string)
+	// May says why this node must sign nothing yet; nil once it may.
+	May func() error
 	// Sealed is told when a checkpoint begins to count.
 	Sealed func(c ledger.Checkpoint, noLaterThan time.Time)
 }
@@ -91,6 +93,9 @@ func New(cfg Config) *Cosigner { return &Cosigner{cfg: cfg, tree: &ledger.Fronti
 // the leaf bytes read back from disk, on a path that shares nothing with the stored tree. The size and root are on
 // disk before the signature exists. A crash in between costs one signature, never two for one size.
 func (c *Cosigner) Sign(text string) (line string, err error) {
+	if err := c.may(); err != nil {
+		return "", err
+	}
 	cp, err := ledger.ParseCheckpointText(text)
 	if err != nil {
 		return "", err
@@ -122,6 +127,13 @@ func (c *Cosigner) Sign(text string) (line string, err error) {
 	return ledger.Cosign(cp, c.cfg.Agency, c.cfg.Key, time.Now())
 }
 
+func (c *Cosigner) may() error {
+	if c.cfg.May == nil {
+		return nil
+	}
+	return c.cfg.May()
+}
+
 // rehash returns the root over the first size leaves as they are on disk now. It remembers where it was, so that a
 // growing ledger is read once; a smaller size than last time is read from the tree.
 func (c *Cosigner) rehash(origin ledger.Origin, size uint64) (tlog.Hash, error) {
@@ -148,6 +160,9 @@ func (c *Cosigner) rehash(origin ledger.Origin, size uint64) (tlog.Hash, error) 
 
 // CosignPartner signs a partner's checkpoint that our own replicas have verified and committed as a mirror.
 func (c *Cosigner) CosignPartner(cp ledger.Checkpoint) (line string, err error) {
+	if err := c.may(); err != nil {
+		return "", err
+	}
 	state := c.cfg.Store.State()
 	partner := state.Partners[cp.Origin]
 	if partner == nil || cp.Size > partner.Mirror.Size() {

@@ -366,6 +366,13 @@ func (s *Store) SetLastSigned(origin ledger.Origin, size uint64, root tlog.Hash)
 	return nil
 }
 
+// LastSigned returns the size that this node signed last of its own ledger.
+func (s *Store) LastSigned() uint64 {
+	s.signMu.Lock()
+	defer s.signMu.Unlock()
+	return s.signed[s.id.Origin].Size
+}
+
 func be64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 func sequenceKey(writer crypto.NodeID, sequence uint64) []byte {

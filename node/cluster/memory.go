@@ -1,0 +1,529 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/hashicorp/raft"
+
+	"vigil/crypto"
+	"vigil/ledger"
+)
+
+// Errors of a node that must not take part as it is. Each says what was seen; the way out is to replace the node.
+var (
+	// ErrRolledBack says that this node has signed that it was further than its disk says it is.
+	ErrRolledBack = errors.New("cluster: the disk of this node was rolled back")
+	// ErrTwin says that another process runs with this node's key, and was there first.
+	ErrTwin = errors.New("cluster: another process runs with this node's key")
+	// ErrUnheard says that too few voters have said yet what they remember of this node.
+	ErrUnheard = errors.New("cluster: this node waits for a majority of voters to say what they remember of it")
+)
+
+const (
+	standingDomain = "vigil standing v1"
+	rememberedFile = "remembered"
+)
+
+// standing is how far a node is on disk, in its own signed word: nobody else can make another believe that it was rolled
+// back. None of the first four ever becomes less, except that an entry of an older term gives way to one of a newer.
+type standing struct {
+	_             struct{} `cbor:",toarray"`
+	Origin        ledger.Origin
+	Term          uint64 // raft's, for which it may have voted
+	LogTerm, Last uint64 // of the last entry in its log
+	Signed        uint64 // size of the last checkpoint of its own ledger that it signed
+	Instance      [16]byte
+	Started, At   int64 // ms by its clock
+}
+
+// behind says whether a node that said o before cannot be where s is, unless its disk was rolled back.
+func (s standing) behind(o standing) bool {
+	return s.Term < o.Term || s.LogTerm < o.LogTerm || s.LogTerm == o.LogTerm && s.Last < o.Last || s.Signed < o.Signed
+}
+
+func (s standing) String() string {
+	return fmt.Sprintf("term %d, entry %d of term %d, checkpoint %d", s.Term, s.Last, s.LogTerm, s.Signed)
+}
+
+type signedStanding struct {
+	_         struct{} `cbor:",toarray"`
+	Standing  []byte
+	Key       crypto.NodePublic
+	Signature []byte
+}
+
+func signStanding(s standing, key *crypto.NodeKey) []byte {
+	b := ledger.Marshal(s)
+	return ledger.Marshal(signedStanding{Standing: b, Key: key.Public(), Signature: key.Sign(standingDomain, b)})
+}
+
+var errStanding = errors.New("cluster: not a node's signed word of how far it is")
+
+// openStanding checks a standing of a node of a ledger.
+func openStanding(raw []byte, of crypto.NodeID, origin ledger.Origin) (standing, error) {
+	var w signedStanding
+	var s standing
+	if err := ledger.Unmarshal(raw, &w, maxStandingBytes); err != nil {
+		return s, fmt.Errorf("%w: %w", errStanding, err)
+	}
+	if err := w.Key.Verify(standingDomain, w.Standing, w.Signature); err != nil {
+		return s, fmt.Errorf("%w: %w", errStanding, err)
+	}
+	if err := ledger.Unmarshal(w.Standing, &s, maxStandingBytes); err != nil {
+		return s, fmt.Errorf("%w: %w", errStanding, err)
+	}
+	if w.Key.ID() != of || s.Origin != origin {
+		return s, fmt.Errorf("%w: of another node or ledger", errStanding)
+	}
+	return s, nil
+}
+
+// remembered is the furthest that a node has signed that it is.
+type remembered struct {
+	word
+	other word // what another process with its key said last
+}
+
+type word struct {
+	raw   []byte
+	was   standing
+	heard time.Time // zero: before this node's start
+	left  bool      // it said that it stops
+}
+
+// age is in ms, and long where nobody is behind the word any more.
+func (w word) age() uint64 {
+	if w.heard.IsZero() || w.left {
+		return longAgo
+	}
+	return uint64(time.Since(w.heard).Milliseconds())
+}
+
+// memory keeps, on disk, how far every other node has signed that it was.
+type memory struct {
+	path   string
+	origin ledger.Origin
+
+	mu    sync.Mutex
+	nodes map[crypto.NodeID]remembered // guarded by mu
+	dirty bool                         // guarded by mu
+}
+
+// openMemory reads what was kept. What does not verify is left out: it is the others' own word or nothing.
+func openMemory(dir string, origin ledger.Origin) (*memory, error) {
+	m := &memory{path: filepath.Join(dir, rememberedFile), origin: origin, nodes: map[crypto.NodeID]remembered{}}
+	b, err := os.ReadFile(m.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	var kept [][]byte
+	_ = ledger.Unmarshal(b, &kept, maxRemembered*maxStandingBytes) // a damaged file is one without content
+	for _, raw := range kept {
+		var w signedStanding
+		if ledger.Unmarshal(raw, &w, maxStandingBytes) != nil {
+			continue
+		}
+		if s, err := openStanding(raw, w.Key.ID(), origin); err == nil {
+			m.nodes[w.Key.ID()] = remembered{word: word{raw: raw, was: s}}
+		}
+	}
+	return m, nil
+}
+
+func (m *memory) of(id crypto.NodeID) (remembered, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.nodes[id]
+	return r, ok
+}
+
+// note keeps a node's word, unless it said that it was further before. A node that says less for a while is named.
+func (m *memory) note(id crypto.NodeID, raw []byte, left bool) (back bool) {
+	s, err := openStanding(raw, id, m.origin)
+	if err != nil {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before, known := m.nodes[id]
+	if known && s.behind(before.was) {
+		return s.At-before.was.At > backAfter.Milliseconds()
+	}
+	if !known && len(m.nodes) >= maxRemembered {
+		return false
+	}
+	moved := !known || before.was.behind(s)
+	next := remembered{word: word{raw: raw, was: s, heard: time.Now(), left: left}, other: before.other}
+	if known && before.was.Instance != s.Instance {
+		next.other = before.word
+	}
+	m.nodes[id] = next
+	m.dirty = m.dirty || moved
+	return false
+}
+
+// save writes what changed, without the nodes that are gone.
+func (m *memory) save(member func(crypto.NodeID) bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.dirty {
+		return nil
+	}
+	var kept [][]byte
+	for id, r := range m.nodes {
+		if !member(id) {
+			delete(m.nodes, id)
+			continue
+		}
+		kept = append(kept, r.raw)
+	}
+	slices.SortFunc(kept, slices.Compare)
+	if err := renameio.WriteFile(m.path, ledger.Marshal(kept), 0o600); err != nil {
+		return fmt.Errorf("cluster: %s: %w", rememberedFile, err)
+	}
+	m.dirty = false
+	return nil
+}
+
+// instance is this process, as others tell it from another with the same key.
+type instance struct {
+	id      [16]byte
+	started time.Time
+}
+
+func newInstance() instance {
+	i := instance{started: time.Now()}
+	_, _ = rand.Read(i.id[:]) // never fails
+	return i
+}
+
+// durable is how far this node is on disk.
+func (c *Cluster) durable() (standing, error) {
+	s := standing{Origin: c.cfg.Store.Origin(), Instance: c.instance.id, Started: c.instance.started.UnixMilli(), At: time.Now().UnixMilli(), Signed: c.cfg.Store.LastSigned()}
+	if c.disk == nil {
+		return s, ErrLog
+	}
+	term, err := c.stable.GetUint64([]byte("CurrentTerm"))
+	if err != nil && err.Error() != "not found" { // as raft itself compares it
+		return s, err
+	}
+	s.Term = term
+	last, err := c.disk.LastIndex()
+	if err != nil {
+		return s, err
+	}
+	if last > 0 {
+		var e raft.Log
+		if err := c.disk.GetLog(last, &e); err != nil {
+			return s, err
+		}
+		s.LogTerm, s.Last = e.Term, last
+	}
+	if m, err := c.snapshots.read(); err == nil && m.Index > s.Last {
+		s.LogTerm, s.Last = m.Term, m.Index
+	}
+	return s, nil
+}
+
+// signed is how far this node is, as it tells others; none while its log cannot be read.
+func (c *Cluster) signed() []byte {
+	s, err := c.durable()
+	if err != nil {
+		return nil
+	}
+	return signStanding(s, c.cfg.Key)
+}
+
+// Unheard says why this node must not vote, propose or sign: nil once a majority of voters, itself among them, has said
+// what it remembers of it, and nobody remembers more than is here.
+func (c *Cluster) Unheard() error {
+	select {
+	case <-c.heard:
+		return nil
+	default:
+		return ErrUnheard
+	}
+}
+
+type rememberedWire struct {
+	_          struct{} `cbor:",toarray"`
+	Remembered []byte   // signedStanding; empty where nothing is
+	Other      []byte   // of another process with the key; empty where there was none
+	Age        uint64   // ms since that was heard
+}
+
+// serveRemembers tells whoever asks what is remembered of its key, and notes what it says itself.
+func (c *Cluster) serveRemembers(w http.ResponseWriter, r *http.Request) {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxStandingBytes))
+	peer, ok := PeerFromContext(r.Context())
+	if err != nil || !ok {
+		http.Error(w, "no key", http.StatusForbidden)
+		return
+	}
+	out := rememberedWire{}
+	asks, err := openStanding(raw, peer, c.memory.origin)
+	if x, ok := c.memory.of(peer); ok && err == nil {
+		out.Remembered = x.raw
+		if x.was.Instance == asks.Instance {
+			x.word = x.other
+		}
+		out.Other, out.Age = x.raw, x.age()
+	}
+	if c.Member(peer) {
+		c.memory.note(peer, raw, false)
+	}
+	_, _ = w.Write(ledger.Marshal(out)) // a lost answer is asked for again
+}
+
+// serveRemembered takes this node's own word from another that it does not know any more: that is what it is like to have
+// been rolled back to before the others came.
+func (c *Cluster) serveRemembered(w http.ResponseWriter, r *http.Request) {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxStandingBytes))
+	if err != nil || !c.reflect(raw) {
+		http.Error(w, "not this node's word", http.StatusBadRequest)
+	}
+}
+
+// reflect compares this node with its own earlier word, as another remembers it, while it runs.
+func (c *Cluster) reflect(raw []byte) bool {
+	was, err := openStanding(raw, c.self, c.cfg.Store.Origin())
+	if err != nil {
+		return false
+	}
+	now, err := c.durable()
+	if err != nil {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.word.behind(was) {
+		c.word = was
+	}
+	switch {
+	case !now.behind(c.word):
+		c.short = time.Time{}
+	case c.short.IsZero():
+		c.short = time.Now() // the log is shorter for a moment while entries give way to others
+	case time.Since(c.short) > shortFor:
+		c.condemn(fmt.Errorf("%w: it has signed that it was at %s, here is %s", ErrRolledBack, c.word, now))
+	}
+	if was.Instance == c.instance.id || was.At <= now.Started {
+		return true
+	}
+	if seen := c.twin; seen.Instance == was.Instance && seen.At < was.At && earlier(was, now) {
+		c.condemn(fmt.Errorf("%w: it was started at %s", ErrTwin, time.UnixMilli(was.Started).UTC().Format(time.RFC3339)))
+	}
+	if c.twin.Instance != was.Instance || c.twin.At < was.At {
+		c.twin = was
+	}
+	return true
+}
+
+// earlier says which of two processes with one key stays: the one that was started first.
+func earlier(a, b standing) bool {
+	return a.Started < b.Started || a.Started == b.Started && slices.Compare(a.Instance[:], b.Instance[:]) < 0
+}
+
+// condemn ends Run. It never blocks.
+func (c *Cluster) condemn(why error) {
+	select {
+	case c.condemned <- why:
+	default: // the first is enough
+	}
+}
+
+// ask asks every member at once what it remembers of this node.
+func (c *Cluster) ask(ctx context.Context, own []byte) map[crypto.NodeID]rememberedWire {
+	ctx, cancel := context.WithTimeout(ctx, rememberWait)
+	defer cancel()
+	targets := c.known()
+	type said struct {
+		id crypto.NodeID
+		w  rememberedWire
+		ok bool
+	}
+	answers := make(chan said, len(targets))
+	for _, id := range targets {
+		go func() {
+			a := said{id: id}
+			raw, err := c.Post(ctx, id, "/cluster/remembers", own)
+			a.ok = err == nil && ledger.Unmarshal(raw, &a.w, answerBytes) == nil
+			answers <- a
+		}()
+	}
+	out := map[crypto.NodeID]rememberedWire{}
+	for range targets {
+		if a := <-answers; a.ok {
+			out[a.id] = a.w
+		}
+	}
+	return out
+}
+
+// known are the other nodes that this one can ask.
+func (c *Cluster) known() []crypto.NodeID {
+	var out []crypto.NodeID
+	if g := c.roster(); g != nil {
+		for i := range g.Agencies {
+			out = append(out, g.Agencies[i].Node.Key.ID())
+		}
+	}
+	for id := range c.cfg.Pins {
+		if c.Member(id) && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return slices.DeleteFunc(out, func(id crypto.NodeID) bool { return id == c.self })
+}
+
+// electorate are the nodes of which a majority must have answered: raft's voters as this node knows them or, where it was
+// shown a newer roster, that one's. There are none before it has a log.
+func (c *Cluster) electorate() []crypto.NodeID {
+	var out []crypto.NodeID
+	if shown := c.ahead.Load(); shown != nil {
+		for _, v := range shown.roster.Voters() {
+			a, _ := shown.roster.Agency(v)
+			out = append(out, a.Node.Key.ID())
+		}
+		return out
+	}
+	for _, s := range c.servers() {
+		if id, err := crypto.ParseNodeID(string(s.ID)); err == nil && s.Suffrage == raft.Voter {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// hearing asks once and judges what is said. It is true once this node may take part.
+func (c *Cluster) hearing(ctx context.Context) (bool, error) {
+	now, err := c.durable()
+	if err != nil {
+		return false, nil // a log that cannot be read has its own end
+	}
+	voters, known := c.electorate(), c.known()
+	answers := c.ask(ctx, signStanding(now, c.cfg.Key))
+	recent, agree := false, 0
+	for id, a := range answers {
+		if slices.Contains(voters, id) {
+			agree++
+		}
+		if was, err := openStanding(a.Remembered, c.self, now.Origin); err == nil && now.behind(was) {
+			return false, fmt.Errorf("%w: %s remembers that it was at %s, here is %s", ErrRolledBack, c.named(id), was, now)
+		}
+		other, err := openStanding(a.Other, c.self, now.Origin)
+		if err != nil || other.Instance == c.instance.id || a.Age >= uint64(twinPatience.Milliseconds()) {
+			continue
+		}
+		if recent = true; other.At > now.Started && earlier(other, now) && time.Since(c.instance.started) > twinPatience/2 {
+			return false, fmt.Errorf("%w: %s hears it, too", ErrTwin, c.named(id))
+		}
+	}
+	if recent && time.Since(c.instance.started) < 2*twinPatience { // it was killed a moment ago, or lives
+		return false, nil
+	}
+	if slices.Contains(voters, c.self) {
+		agree++
+	}
+	if len(voters) == 0 {
+		return len(known) == 0 || len(answers) > 0, nil
+	}
+	return agree > len(voters)/2, nil
+}
+
+func (c *Cluster) named(id crypto.NodeID) string {
+	if g := c.roster(); g != nil {
+		if owner, ok := g.NodeOwner(id); ok {
+			return string(owner)
+		}
+	}
+	return "node " + id.Short()
+}
+
+// hearings asks until this node may take part, or must not.
+func (c *Cluster) hearings(ctx context.Context) error {
+	for c.Unheard() != nil && !c.Halted() {
+		ok, err := c.hearing(ctx)
+		if err != nil {
+			return err
+		}
+		if ok {
+			close(c.heard)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(rememberEvery):
+		}
+	}
+	return nil
+}
+
+// alone says whether raft would go on without anybody: a sole voter, which no closed door keeps from leading.
+func (c *Cluster) alone() bool {
+	v := c.electorate()
+	return len(v) == 1 && v[0] == c.self
+}
+
+// firstHearing asks before raft is there. Where nobody answers yet, because all start at once, raft begins behind a closed
+// door and the asking goes on.
+func (c *Cluster) firstHearing() error {
+	for {
+		ok, err := c.hearing(context.Background())
+		if err != nil {
+			return err
+		}
+		if ok {
+			close(c.heard)
+			return nil
+		}
+		if !c.alone() {
+			return nil
+		}
+		time.Sleep(rememberEvery)
+	}
+}
+
+// farewell tells the others that this process ends, so that the next one with this key need not wait.
+func (c *Cluster) farewell() {
+	if c.Halted() || c.Unheard() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewellWait)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, id := range c.known() {
+		all.Go(func() {
+			w := c.height(id)
+			w.Leaves = true
+			_, _ = c.Post(ctx, id, "/cluster/height", ledger.Marshal(w)) // who is away hears nothing
+		})
+	}
+	all.Wait()
+}
+
+// tellBack gives a node that does not know this one its own word.
+func (c *Cluster) tellBack(ctx context.Context, id crypto.NodeID) {
+	if r, ok := c.memory.of(id); ok {
+		if _, err := c.Post(ctx, id, "/cluster/remembered", r.raw); err != nil && !strings.Contains(err.Error(), "not this node's word") {
+			c.cfg.Log.Debug("a node that does not know this one did not take its own word", "node", id.Short(), "error", err)
+		}
+	}
+}

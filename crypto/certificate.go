@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
@@ -104,6 +105,9 @@ func (c *Certificate) Bytes() []byte { return bytes.Clone(c.raw) }
 
 // Fingerprint returns the v6 fingerprint of the primary key.
 func (c *Certificate) Fingerprint() Fingerprint { return Fingerprint(c.primary.Fingerprint) }
+
+// Created returns when the key was made, by the clock of its maker.
+func (c *Certificate) Created() time.Time { return c.primary.CreationTime }
 
 // Suite returns the suite's name.
 func (c *Certificate) Suite() Suite { return c.suite }

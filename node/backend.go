@@ -205,22 +205,14 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 	if d := n.StaleFor(); d > 0 {
 		add("failure", fmt.Sprintf("no leader heard for %.0f s: reads are served as they were, writes wait", d.Seconds()), "start the other voters")
 	}
-	voters := 0
-	for _, x := range s.Nodes {
-		if x.Voter {
-			voters++
-		}
-		if x.Heard > 10 || x.Heard < 0 {
-			add("warning", fmt.Sprintf("the node of %s has not been heard", x.Agency), "")
-		}
+	if err := n.cluster.Unheard(); err != nil && n.store.Failed() == nil {
+		add("warning", "this node neither votes nor writes yet: it waits for a majority of voters to say what they remember of it", "start the other voters; 'vigil doctor' says who is silent")
 	}
+	out = append(out, quorumProblems(s.Nodes)...)
 	out = append(out, clockProblems(s.Nodes)...)
-	if voters == 2 {
-		add("warning", "two voters: nothing is lost when one stops, but nothing can be written either", "admit a third agency: vigil agency invite")
-	}
 	for _, p := range s.Partners {
 		if p.Error != "" {
-			add("warning", fmt.Sprintf("the link to %s is interrupted: %s", p.Origin, p.Error), "")
+			add("warning", fmt.Sprintf("the link to %s is interrupted: %s", p.Origin, p.Error), "it is tried again by itself; 'vigil partner list' on another gateway says whether it is this one's way")
 		}
 	}
 	if late := n.lateAnswers(time.Now()); late > 0 {
@@ -230,8 +222,42 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 	defer n.mu.Unlock()
 	for _, a := range n.alarms {
 		if time.Since(a.at) < time.Hour {
-			add("failure", fmt.Sprintf("alarm %s: %s: %s", a.at.UTC().Format(time.RFC3339), a.who, a.what), "")
+			add("failure", fmt.Sprintf("alarm %s: %s: %s", a.at.UTC().Format(time.RFC3339), a.who, a.what), "see its cause in the log of this node; a member that goes on: vigil agency remove AGENCY")
 		}
+	}
+	return out
+}
+
+// heardLately is within how many seconds a node counts as there.
+const heardLately = 10
+
+// quorumProblems says who is away and what that leaves of the voters.
+func quorumProblems(nodes []api.NodeStatus) []api.NodeProblem {
+	out := []api.NodeProblem{}
+	voters, there := 0, 0
+	for _, x := range nodes {
+		away := x.Heard > heardLately || x.Heard < 0
+		if x.Voter {
+			voters++
+		}
+		if x.Voter && !away {
+			there++
+		}
+		if away {
+			out = append(out, api.NodeProblem{
+				Severity: "warning", What: fmt.Sprintf("the node of %s has not been heard", x.Agency),
+				Fix: "there: vigil doctor; where it is lost, its agency runs: vigil node replace",
+			})
+		}
+	}
+	majority := voters/2 + 1
+	switch {
+	case voters == 2:
+		out = append(out, api.NodeProblem{Severity: "warning", What: "two voters: nothing is lost when one stops, but nothing can be written either", Fix: "admit a third agency: vigil agency invite"})
+	case voters > 2 && there < majority:
+		out = append(out, api.NodeProblem{Severity: "failure", What: fmt.Sprintf("%d of %d voters are heard, %d are needed: nothing can be written", there, voters, majority), Fix: "start their nodes"})
+	case voters > 2 && there == majority && there < voters:
+		out = append(out, api.NodeProblem{Severity: "warning", What: fmt.Sprintf("%d of %d voters are heard: when another goes nothing can be written", there, voters), Fix: "start the missing node, or name other voters: vigil policy show, vigil policy propose"})
 	}
 	return out
 }

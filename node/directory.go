@@ -18,6 +18,9 @@ var (
 	ErrNoDirectory = errors.New("node: no node in this directory")
 	// ErrDirectoryTaken refuses to make a node where something is already.
 	ErrDirectoryTaken = errors.New("node: the directory is not empty")
+	// ErrMustReplace says that this node must not vote, write or sign again: another stands in its place, or its disk is
+	// older than its word.
+	ErrMustReplace = errors.New("node: this directory must not be started")
 	// ErrDirectory says that the directory cannot be used as it is.
 	ErrDirectory = errors.New("node: data directory")
 )

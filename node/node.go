@@ -216,7 +216,7 @@ func (n *Node) checkTwin() error {
 	ctx, cancel := context.WithTimeout(context.Background(), twinWait)
 	defer cancel()
 	if _, err := cluster.PostTo(ctx, n.keys.Node, self, own.Node.Address, "/cluster/height", nil); err == nil || errors.Is(err, cluster.ErrRemote) {
-		return fmt.Errorf("%w: a process with this node's key already runs at %s; a copied directory must not be started: stop the other, or join with a new directory", ErrDirectory, own.Node.Address)
+		return fmt.Errorf("%w: a process with this node's key already runs at %s; stop the other, or run: vigil node replace --from %s --dir NEW-DIR", ErrMustReplace, own.Node.Address, n.cfg.Dir)
 	}
 	return nil
 }
@@ -248,9 +248,9 @@ func (n *Node) openCluster() error {
 func (n *Node) mustBeReplaced(err error) error {
 	switch {
 	case errors.Is(err, cluster.ErrRolledBack):
-		return fmt.Errorf("%w: it must not vote, write or sign again; run: vigil node replace --from %s --dir NEW-DIR", err, n.cfg.Dir)
+		return fmt.Errorf("%w: %w; run: vigil node replace --from %s --dir NEW-DIR", ErrMustReplace, err, n.cfg.Dir)
 	case errors.Is(err, cluster.ErrTwin):
-		return fmt.Errorf("%w: a copied directory must not be started; stop the other, or run: vigil node replace --from %s --dir NEW-DIR", err, n.cfg.Dir)
+		return fmt.Errorf("%w: %w; stop the other, or run: vigil node replace --from %s --dir NEW-DIR", ErrMustReplace, err, n.cfg.Dir)
 	}
 	return err
 }

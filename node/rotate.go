@@ -44,7 +44,7 @@ func (n *Node) AgencyKeys() []api.Key {
 	out := []api.Key{}
 	state := n.store.State()
 	for _, k := range n.ring.all() {
-		x := api.Key{Fingerprint: k.Certificate().Fingerprint().String(), Suite: string(k.Certificate().Suite()), State: "waiting for approvals"}
+		x := api.Key{Fingerprint: k.Certificate().Fingerprint().String(), Suite: string(k.Certificate().Suite()), State: "waiting for approvals", Created: k.Certificate().Created().UTC()}
 		if state == nil {
 			x.State = "not in a roster yet"
 		} else if a, ok := state.Governance.Agency(n.id.Agency); ok && n.ring.named(a.Certificate) == k {

@@ -107,7 +107,7 @@ func localCode(err error) int {
 		return exitNotFound
 	case errors.Is(err, node.ErrKitChanged):
 		return exitTampered
-	case errors.Is(err, node.ErrDirectoryTaken), errors.Is(err, node.ErrTokenUsed), errors.Is(err, node.ErrJoinRefused), errors.Is(err, node.ErrReplaceRefused):
+	case errors.Is(err, node.ErrDirectoryTaken), errors.Is(err, node.ErrMustReplace), errors.Is(err, node.ErrTokenUsed), errors.Is(err, node.ErrJoinRefused), errors.Is(err, node.ErrReplaceRefused):
 		return exitConflict
 	case errors.Is(err, node.ErrInviterAway):
 		return exitUnavailable

@@ -48,9 +48,9 @@ func keyList(o *options) *cobra.Command {
 			return o.out.value(keys, func() {
 				rows := [][]string{}
 				for _, k := range keys {
-					rows = append(rows, []string{k.Fingerprint, num(k.Generation), k.Suite, k.State})
+					rows = append(rows, []string{k.Fingerprint, num(k.Generation), k.Suite, o.out.when(k.Created), k.State})
 				}
-				o.out.table([]string{"FINGERPRINT", "GENERATION", "SUITE", "STATE"}, rows)
+				o.out.table([]string{"FINGERPRINT", "GENERATION", "SUITE", "MADE", "STATE"}, rows)
 			})
 		},
 	}

@@ -296,10 +296,11 @@ type Rotation struct {
 
 // Key is one of this agency's keys.
 type Key struct {
-	Fingerprint string `json:"fingerprint"`
-	Generation  uint64 `json:"generation,omitempty"`
-	Suite       string `json:"suite"`
-	State       string `json:"state" doc:"in force, waiting for approvals, former, …"`
+	Fingerprint string    `json:"fingerprint"`
+	Generation  uint64    `json:"generation,omitempty"`
+	Suite       string    `json:"suite"`
+	State       string    `json:"state" doc:"in force, waiting for approvals, former, …"`
+	Created     time.Time `json:"created"`
 }
 
 // Invite is the body of POST /v1/invitations.

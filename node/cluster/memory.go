@@ -266,6 +266,7 @@ type rememberedWire struct {
 	Remembered []byte   // signedStanding; empty where nothing is
 	Other      []byte   // of another process with the key; empty where there was none
 	Age        uint64   // ms since that was heard
+	Now        int64    // ms, by the clock of who answers
 }
 
 // serveRemembers tells whoever asks what is remembered of its key, and notes what it says itself.
@@ -276,11 +277,11 @@ func (c *Cluster) serveRemembers(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no key", http.StatusForbidden)
 		return
 	}
-	out := rememberedWire{}
+	out := rememberedWire{Now: time.Now().UnixMilli()}
 	asks, err := openStanding(raw, peer, c.memory.origin)
-	if x, ok := c.memory.of(peer); ok && err == nil {
+	if x, ok := c.memory.of(peer); ok {
 		out.Remembered = x.raw
-		if x.was.Instance == asks.Instance {
+		if err == nil && x.was.Instance == asks.Instance {
 			x.word = x.other
 		}
 		out.Other, out.Age = x.raw, x.age()

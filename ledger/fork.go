@@ -24,7 +24,8 @@ const (
 // Fork is portable proof that one checkpoint key signed two histories of a ledger: CBOR array [magic, version, signer, its
 // key, index, side, side]. Either both sides are of one size and have two roots or state lines, or each shows the leaf at
 // index in its own tree and the leaves differ. It needs nothing else: who does not know the key knows that whoever holds it
-// lied.
+// lied. There is a third form: A is a checkpoint without a leaf, B a larger one that shows, by a consistency proof, that its
+// tree had another root at A's size; that root stands where the leaf does, and index is 0.
 type Fork struct {
 	_       struct{} `cbor:",toarray"`
 	Magic   string
@@ -52,6 +53,12 @@ func ProveFork(signer AgencyID, key crypto.NodePublic, a, b []byte) *Fork {
 // ProveForkAt makes a proof of two leaves at one index.
 func ProveForkAt(signer AgencyID, key crypto.NodePublic, index Index, a, b ForkSide) *Fork {
 	return &Fork{Magic: forkMagic, Version: forkVersion, Signer: signer, Key: key, Index: index, A: a.whole(), B: b.whole()}
+}
+
+// ProveForkGrown makes a proof of a checkpoint and a larger one: root is what the larger one's tree had at the smaller one's
+// size, path the consistency proof between the two.
+func ProveForkGrown(signer AgencyID, key crypto.NodePublic, smaller, larger []byte, root tlog.Hash, path tlog.TreeProof) *Fork {
+	return ProveForkAt(signer, key, 0, ForkSide{Checkpoint: smaller}, ForkSide{Checkpoint: larger, Leaf: root[:], Path: path})
 }
 
 // whole has empty lists for none, so that what is encoded decodes to the same.
@@ -133,6 +140,11 @@ func (f *Fork) contradicts(a, b Checkpoint) error {
 			return fmt.Errorf("%w: one size and two roots or state lines, or two leaves at one index", ErrFork)
 		}
 		return nil
+	case len(f.A.Leaf) == 0 && f.Index == 0 && a.Size > 0 && a.Size < b.Size:
+		if bytes.Equal(f.B.Leaf, a.Root[:]) {
+			return fmt.Errorf("%w: one history has grown out of the other", ErrFork)
+		}
+		return tlog.CheckTree(tlog.TreeProof(f.B.Path), int64(b.Size), b.Root, int64(a.Size), tlog.Hash(f.B.Leaf))
 	case len(f.A.Leaf) == 0 || len(f.B.Leaf) == 0 || bytes.Equal(f.A.Leaf, f.B.Leaf):
 		return fmt.Errorf("%w: not two leaves at one index", ErrFork)
 	}

@@ -127,3 +127,61 @@ func FuzzOpenReceipt(f *testing.F) {
 		}
 	})
 }
+
+// hashes are the stored hashes of a tree in memory.
+type hashes []tlog.Hash
+
+func (h hashes) ReadHashes(at []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(at))
+	for i, n := range at {
+		out[i] = h[n]
+	}
+	return out, nil
+}
+
+// TestAForkThatHasGrown: who signed a larger history that the smaller one is not the beginning of, lied; who let one grow,
+// did not.
+func TestAForkThatHasGrown(t *testing.T) {
+	l := newLiar(t)
+	trust := ledger.TrustOf(l.j.State)
+	m := l.j.Members[0]
+	key := m.Checkpoint.Public()
+	smaller, _ := l.history(5, 2)
+	honest, _ := l.history(5, -1)
+	larger, leaves := l.history(9, -1)
+	var stored hashes
+	for i, leaf := range leaves {
+		h, err := tlog.StoredHashesForRecordHash(int64(i), leaf, stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored = append(stored, h...)
+	}
+	path, err := tlog.ProveTree(9, 5, stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, err := tlog.ProveTree(9, 4, stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		a, b   []byte
+		root   tlog.Hash
+		path   tlog.TreeProof
+		proved bool
+	}{
+		{"two histories", l.sign(smaller, 0), l.sign(larger, 0), honest.Root, path, true},
+		{"one that has grown", l.sign(honest, 0), l.sign(larger, 0), honest.Root, path, false},
+		{"another's signature", l.sign(smaller, 1), l.sign(larger, 0), honest.Root, path, false},
+		{"a root that was never there", l.sign(honest, 0), l.sign(larger, 0), smaller.Root, path, false},
+		{"a path from another size", l.sign(smaller, 0), l.sign(larger, 0), honest.Root, short, false},
+		{"the larger one first", l.sign(larger, 0), l.sign(smaller, 0), honest.Root, path, false},
+	} {
+		raw := ledger.ProveForkGrown(m.ID, key, c.a, c.b, c.root, c.path).Encode()
+		if got := ledger.VerifyFork(raw, &trust).Code() == 12; got != c.proved {
+			t.Errorf("%s: proved %t", c.name, got)
+		}
+	}
+}

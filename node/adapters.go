@@ -110,6 +110,7 @@ func (n *Node) routes() {
 
 // noteSealed remembers the newest checkpoint that counts.
 func (n *Node) noteSealed(c ledger.Checkpoint, noLaterThan time.Time) {
+	n.forks.again(c.Origin)
 	signed, err := n.store.Checkpoint(c.Origin, c.Size)
 	var who []string
 	if err == nil && signed != nil {
@@ -272,6 +273,17 @@ func (s peerSource) Next(ctx context.Context, partner ledger.JurisdictionID, fro
 	}
 }
 
+// Thirds implements peer.Source.
+func (s peerSource) Thirds() [][]byte {
+	var out [][]byte
+	for _, origin := range s.n.store.Origins() {
+		if signed, err := s.n.store.Latest(origin); err == nil && signed != nil && origin != s.n.id.Origin {
+			out = append(out, signed)
+		}
+	}
+	return out
+}
+
 // TakeCosignature implements peer.Source.
 func (s peerSource) TakeCosignature(ctx context.Context, partner ledger.Origin, size uint64, line string) error {
 	return s.n.cosign.TakePartnerLine(ctx, partner, size, line)
@@ -311,12 +323,16 @@ func (s peerSink) Commit(ctx context.Context, b *ledger.MirrorBatch) (uint64, er
 	}
 }
 
+// Third implements peer.Sink.
+func (s peerSink) Third(from ledger.Origin, signed []byte) { s.n.forks.take(from, signed) }
+
 // Cosign implements peer.Sink.
 func (s peerSink) Cosign(_ context.Context, signed []byte) (string, error) {
 	cp, _, err := ledger.ParseSigned(signed)
 	if err != nil {
 		return "", err
 	}
+	s.n.forks.again(cp.Origin)
 	if g := s.n.governanceOf(cp.Origin); g != nil {
 		_, valid, err := ledger.VerifyCosignatures(signed, g.CheckpointKeys())
 		if err == nil {

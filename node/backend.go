@@ -208,6 +208,7 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 	if err := n.cluster.Unheard(); err != nil && n.store.Failed() == nil {
 		add("warning", "this node neither votes nor writes yet: it waits for a majority of voters to say what they remember of it", "start the other voters; 'vigil doctor' says who is silent")
 	}
+	out = append(out, n.forks.problems()...)
 	out = append(out, quorumProblems(s.Nodes)...)
 	out = append(out, clockProblems(s.Nodes)...)
 	for _, p := range s.Partners {

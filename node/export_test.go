@@ -55,3 +55,9 @@ func (n *Node) Alike() int { return n.watching.index.Load().Size().Refs }
 
 // LateAnswers counts whose answers to expungements of this agency are overdue at a time.
 func (n *Node) LateAnswers(now time.Time) int { return n.lateAnswers(now) }
+
+// TestKeys are a running node's keys: tests lie with them.
+func (n *Node) TestKeys() Keys { return n.keys }
+
+// TakeThird gives a node a checkpoint of another ledger as if a partner had passed it on.
+func (n *Node) TakeThird(from string, signed []byte) { n.forks.take(ledger.Origin(from), signed) }

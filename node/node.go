@@ -56,6 +56,7 @@ type Node struct {
 	tells    *notify.Teller
 	cosign   *cosign.Cosigner
 	notices  *notices
+	forks    *forks
 	peer     *peer.Peer // nil where this node is no gateway
 	api      *api.Server
 	pages    *console.Console
@@ -137,6 +138,9 @@ func (n *Node) open() (err error) {
 	}
 	n.opened = n.Size()
 	n.notices = newNotices(n)
+	if n.forks, err = newForks(n, filepath.Join(n.cfg.Dir, "forks")); err != nil {
+		return err
+	}
 	if err := n.openCluster(); err != nil {
 		return err
 	}
@@ -162,7 +166,7 @@ func (n *Node) open() (err error) {
 	})
 	n.cosign = cosign.New(cosign.Config{
 		Agency: n.id.Agency, Node: n.keys.Node.Public().ID(), Key: n.keys.Checkpoint, Store: n.store, Members: cosignMembers{n}, Log: n.log,
-		Alarm: func(reason, who string) { n.alarm(who, reason) }, Sealed: n.noteSealed, May: n.cluster.Unheard,
+		Alarm: func(reason, who string) { n.alarm(who, reason) }, Sealed: n.noteSealed, May: n.cluster.Unheard, Contradicted: func(signed []byte) { n.forks.prove(signed) },
 	})
 	if err := n.openAccess(); err != nil {
 		return err

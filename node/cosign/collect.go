@@ -202,11 +202,14 @@ func (c *Cosigner) Take(ctx context.Context, signed []byte, share bool) error {
 		return err
 	}
 	ok, noLaterThan := ledger.Counts(cosignatures, g.QuorumSize())
-	if cp.Origin != g.Origin || !ok {
+	if cp.Origin != g.Origin || len(cosignatures) == 0 {
 		return fmt.Errorf("%w: size %d", ErrQuorum, cp.Size)
 	}
-	if err := c.compare(cp, state.Size()); err != nil {
+	if err := c.compare(cp, state.Size(), signed, ok); err != nil {
 		return err
+	}
+	if !ok {
+		return fmt.Errorf("%w: size %d", ErrQuorum, cp.Size)
 	}
 	if err := c.cfg.Store.PutCheckpoint(cp.Origin, signed); err != nil {
 		return err
@@ -220,8 +223,8 @@ func (c *Cosigner) Take(ctx context.Context, signed []byte, share bool) error {
 	return nil
 }
 
-// compare raises the alarm when a quorum signed another history than ours.
-func (c *Cosigner) compare(cp ledger.Checkpoint, size uint64) error {
+// compare raises the alarm when members signed another history than ours: a quorum, or fewer, who accuse themselves.
+func (c *Cosigner) compare(cp ledger.Checkpoint, size uint64, signed []byte, quorum bool) error {
 	if cp.Size > size {
 		return nil // not applied here yet; the tree is compared when it is
 	}
@@ -230,7 +233,12 @@ func (c *Cosigner) compare(cp ledger.Checkpoint, size uint64) error {
 		return err
 	}
 	if root != cp.Root {
-		c.cfg.Alarm("a quorum signed another root than this node's", string(cp.Origin))
+		what := "members, fewer than a quorum, signed another root than this node's"
+		if quorum {
+			what = "a quorum signed another root than this node's"
+		}
+		c.cfg.Alarm(what, string(cp.Origin))
+		c.contradicted(signed)
 		return fmt.Errorf("%w: root at size %d", ErrNotOurs, cp.Size)
 	}
 	return nil

@@ -63,7 +63,7 @@ type Members interface {
 	Leads() bool
 }
 
-// Config names what a Cosigner works with; every field but May and Sealed is required.
+// Config names what a Cosigner works with; every field but May, Contradicted and Sealed is required.
 type Config struct {
 	Agency  ledger.AgencyID
 	Node    crypto.NodeID
@@ -75,6 +75,8 @@ type Config struct {
 	Alarm func(reason string, who string)
 	// May says why this node must sign nothing yet; nil once it may.
 	May func() error
+	// Contradicted gets a checkpoint that somebody signed and that is not of the history this node has verified.
+	Contradicted func(signed []byte)
 	// Sealed is told when a checkpoint begins to count.
 	Sealed func(c ledger.Checkpoint, noLaterThan time.Time)
 }
@@ -132,6 +134,12 @@ func (c *Cosigner) may() error {
 		return nil
 	}
 	return c.cfg.May()
+}
+
+func (c *Cosigner) contradicted(signed []byte) {
+	if c.cfg.Contradicted != nil {
+		c.cfg.Contradicted(signed)
+	}
 }
 
 // rehash returns the root over the first size leaves as they are on disk now. It remembers where it was, so that a

@@ -10,17 +10,19 @@ import (
 )
 
 // Every message on a stream is a frame: one letter, a 4-byte big-endian length, a body. The receiver begins with one Q;
-// the sender answers with B and K frames without end; for every B the receiver answers with one S.
+// the sender answers with B, T and K frames without end; for every B the receiver answers with one S.
 //
 //	Q  CBOR [version, origin that is followed, from]
 //	B  CBOR mirror batch
 //	K  nothing: the stream is alive
+//	T  a signed checkpoint of another ledger, as the sender has verified it: so a split view is seen
 //	S  a cosignature line over the batch's checkpoint, or nothing
 //	X  why the sender ends the stream, in words
 const (
 	frameRequest  = 'Q'
 	frameBatch    = 'B'
 	frameAlive    = 'K'
+	frameThird    = 'T'
 	frameCosigned = 'S'
 	frameRefusal  = 'X'
 )

@@ -46,6 +46,8 @@ type Roster interface {
 type Source interface {
 	// Next waits for a checkpoint beyond from and returns the batch up to it, with what is released to the partner.
 	Next(ctx context.Context, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error)
+	// Thirds returns the newest checkpoints of the ledgers that this jurisdiction mirrors, the receiver's own among them.
+	Thirds() [][]byte
 	// TakeCosignature takes a partner's signature over our checkpoint of a size.
 	TakeCosignature(ctx context.Context, partner ledger.Origin, size uint64, line string) error
 }
@@ -58,6 +60,8 @@ type Sink interface {
 	Commit(ctx context.Context, b *ledger.MirrorBatch) (next uint64, err error)
 	// Cosign signs a partner's checkpoint that is committed here; an empty line where this node does not.
 	Cosign(ctx context.Context, signed []byte) (line string, err error)
+	// Third takes a checkpoint of another ledger, as a partner has it.
+	Third(from ledger.Origin, signed []byte)
 }
 
 // Config names what a Peer works with; every field but Quiet is required.
@@ -247,8 +251,12 @@ func (p *Peer) push(ctx context.Context, cancel context.CancelFunc, s network.St
 
 	pending := &sizes{}
 	go p.takeLines(ctx, cancel, r, partner, pending)
+	told := map[ledger.Origin]uint64{}
 	for from := q.From; ; {
-		batch, err := p.next(ctx, s, partner, from)
+		if err := p.tellThirds(s, told); err != nil {
+			return err
+		}
+		batch, err := p.next(ctx, s, partner, from, told)
 		if err != nil {
 			return err
 		}
@@ -264,8 +272,23 @@ func (p *Peer) push(ctx context.Context, cancel context.CancelFunc, s network.St
 	}
 }
 
+// tellThirds passes on what this side has verified of other ledgers since it was told last.
+func (p *Peer) tellThirds(s network.Stream, told map[ledger.Origin]uint64) error {
+	for _, signed := range p.cfg.Source.Thirds() {
+		cp, _, err := ledger.ParseSigned(signed)
+		if err != nil || cp.Size <= told[cp.Origin] || cp.Origin == p.cfg.Own {
+			continue
+		}
+		if err := send(s, frameThird, signed); err != nil {
+			return err
+		}
+		told[cp.Origin] = cp.Size
+	}
+	return nil
+}
+
 // next waits for the next batch and keeps the stream alive meanwhile.
-func (p *Peer) next(ctx context.Context, s network.Stream, partner Partner, from uint64) (*ledger.MirrorBatch, error) {
+func (p *Peer) next(ctx context.Context, s network.Stream, partner Partner, from uint64, told map[ledger.Origin]uint64) (*ledger.MirrorBatch, error) {
 	for {
 		wait, cancel := context.WithTimeout(ctx, keepAlive)
 		batch, err := p.cfg.Source.Next(wait, partner.Origin.Jurisdiction(), from)
@@ -276,7 +299,7 @@ func (p *Peer) next(ctx context.Context, s network.Stream, partner Partner, from
 		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return nil, err
 		}
-		if err := send(s, frameAlive, nil); err != nil {
+		if err := errors.Join(send(s, frameAlive, nil), p.tellThirds(s, told)); err != nil {
 			return nil, err
 		}
 	}
@@ -467,6 +490,9 @@ func (p *Peer) receive(ctx context.Context, s network.Stream, origin ledger.Orig
 		p.note(origin, func(x *Status) { x.Gateway, x.Error = from.String(), "" })
 		switch kind {
 		case frameAlive:
+			continue
+		case frameThird:
+			p.cfg.Sink.Third(origin, body)
 			continue
 		case frameBatch:
 		case frameRefusal:

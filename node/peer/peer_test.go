@@ -107,6 +107,10 @@ func (s *side) batch(from uint64) *ledger.MirrorBatch {
 	return b
 }
 
+func (s *side) Thirds() [][]byte { return nil }
+
+func (s *side) Third(ledger.Origin, []byte) {}
+
 func (s *side) TakeCosignature(_ context.Context, _ ledger.Origin, _ uint64, line string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

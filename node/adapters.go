@@ -153,7 +153,7 @@ func (n *Node) openPeer() (err error) {
 		return nil
 	}
 	n.peer, err = peer.New(peer.Config{
-		Own: n.id.Origin, Key: n.keys.Node, Listen: n.cfg.Peer.Listen, Roster: peerRoster{n}, Source: peerSource{n}, Sink: peerSink{n}, Log: n.log,
+		Own: n.id.Origin, Key: n.keys.Node, Listen: n.cfg.Peer.Listen, Roster: peerRoster{n}, Source: peerSource{n}, Sink: peerSink{n}, Log: n.log, Refused: n.refusedGateway,
 	})
 	return err
 }
@@ -262,6 +262,9 @@ func (s peerSource) Next(ctx context.Context, partner ledger.JurisdictionID, fro
 	for {
 		changed := s.n.store.Changed()
 		b, err := s.n.store.Outgoing(partner, from)
+		if err == nil && b != nil && s.n.cfg.falsify != nil {
+			s.n.cfg.falsify(b)
+		}
 		if err != nil || b != nil {
 			return b, err
 		}
@@ -295,13 +298,36 @@ type peerSink struct{ n *Node }
 // Cursor implements peer.Sink.
 func (s peerSink) Cursor(origin ledger.Origin) uint64 { return s.n.store.Size(origin) }
 
-var errMirror = errors.New("node: the partner's batch does not hold")
+var errMirror = errors.New("node: the partner's batch is not applied")
+
+// accuses says whether a batch that is refused is its gateway's lie or damage: no race, no link that was suspended, and no
+// upgrade that is due makes one.
+func accuses(why error) bool {
+	return slices.ContainsFunc([]error{ledger.ErrMirrorEntry, ledger.ErrMirrorRoot, ledger.ErrMirrorState, ledger.ErrMirrorQuorum}, func(e error) bool { return errors.Is(why, e) })
+}
+
+// refusedGateway names the agency whose gateway sent what does not verify.
+func (n *Node) refusedGateway(partner ledger.Origin, gateway libp2p.ID, why error) {
+	who := "gateway " + gateway.String()
+	if g := n.governanceOf(partner); g != nil {
+		for i := range g.Agencies {
+			if id, err := peer.IDOf(g.Agencies[i].Node.Key); err == nil && id == gateway {
+				who = string(g.Agencies[i].ID)
+			}
+		}
+	}
+	n.alarm(who, fmt.Sprintf("its gateway sent a batch of %s that does not verify; another is asked: %v", partner, why))
+}
 
 // Commit implements peer.Sink: through our own raft, so that it survives the loss of any node.
 func (s peerSink) Commit(ctx context.Context, b *ledger.MirrorBatch) (uint64, error) {
 	if next, result := s.n.store.State().ApplyMirror(b); next == s.n.store.State() && result.Verdict == ledger.MirrorRefused {
 		s.n.metrics.refused()
-		return 0, fmt.Errorf("%w: %w", errMirror, result.Reason) // refused here is refused everywhere: raft is not troubled
+		err := fmt.Errorf("%w: %w", errMirror, result.Reason) // refused here is refused everywhere: raft is not troubled
+		if accuses(result.Reason) {
+			err = fmt.Errorf("%w: %w", peer.ErrBatch, result.Reason)
+		}
+		return 0, err
 	}
 	for {
 		result, err := s.n.cluster.ProposeMirror(ctx, b)

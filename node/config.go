@@ -94,6 +94,8 @@ type Config struct {
 
 	// withhold is cluster.Config's, for tests of a lying leader.
 	withhold func(ledger.Entry) bool
+	// falsify changes what this node, as a gateway, sends to partners, for tests of a lying gateway.
+	falsify func(*ledger.MirrorBatch)
 }
 
 // DefaultConfig returns the defaults for a node with its data in dir.

@@ -77,7 +77,7 @@ func client(t *testing.T, target api.Target) *api.Client {
 	return c
 }
 
-// TestADamagedRaftLogLeavesTheNodeReadable flips one bit in the log while the node is down.
+// TestADamagedRaftLogLeavesTheNodeReadable flips bits in the log while the node is down.
 func TestADamagedRaftLogLeavesTheNodeReadable(t *testing.T) {
 	c := nodetest.Found(t)
 	r := nodetest.Run(t, c)
@@ -95,11 +95,12 @@ func TestADamagedRaftLogLeavesTheNodeReadable(t *testing.T) {
 	if at >= 0 {
 		t.Fatal("an event is in clear in raft's log")
 	}
-	at = bytes.LastIndex(b, []byte("in/*"))
-	if at < 0 {
+	if at = bytes.Index(b, []byte("in/*")); at < 0 {
 		t.Fatal("no entry is in raft's log")
 	}
-	b[at] ^= 1
+	for ; at >= 0; at = bytes.Index(b, []byte("in/*")) { // a page that was given up may hold a copy
+		b[at] ^= 1
+	}
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,9 @@ func (n *Node) Governance() *ledger.Governance { return n.store.State().Governan
 // Withhold makes a node of this configuration, when it leads, pretend never to have got some entries.
 func (c *Config) Withhold(f func(ledger.Entry) bool) { c.withhold = f }
 
+// Falsify changes what a node of this configuration sends to partners.
+func (c *Config) Falsify(f func(*ledger.MirrorBatch)) { c.falsify = f }
+
 // Filed says whether the index holds a fingerprint.
 func (n *Node) Filed(s alert.Signal) bool {
 	x := n.finder.index.Load()

@@ -27,6 +27,7 @@ const (
 	lookAgain = 500 * time.Millisecond
 
 	maxStreams     = 16
+	maxLiars       = 1024 // gateways that are named
 	maxConnections = 8
 	peerMemory     = 64 << 20
 	systemMemory   = 256 << 20

@@ -64,7 +64,7 @@ type Sink interface {
 	Third(from ledger.Origin, signed []byte)
 }
 
-// Config names what a Peer works with; every field but Quiet is required.
+// Config names what a Peer works with; every field but Quiet and Refused is required.
 type Config struct {
 	Own    ledger.Origin
 	Key    *crypto.NodeKey
@@ -76,6 +76,9 @@ type Config struct {
 	// Quiet is how long a gateway may send nothing new before the partner's next one is asked: one that was removed, or
 	// lies, keeps its stream alive and silent. Zero is a minute.
 	Quiet time.Duration
+	// Refused is told of a gateway whose batch does not verify, once until it sends one that does. It must not block; nil is
+	// told nothing.
+	Refused func(partner ledger.Origin, gateway peer.ID, why error)
 }
 
 // Status is how a link stands.
@@ -94,6 +97,7 @@ type Peer struct {
 
 	mu     sync.Mutex
 	status map[ledger.Origin]*Status // guarded by mu
+	liars  map[peer.ID]bool          // guarded by mu; gateways that were named
 }
 
 // New starts listening; Run serves and follows.
@@ -101,7 +105,7 @@ func New(cfg Config) (*Peer, error) {
 	if cfg.Quiet == 0 {
 		cfg.Quiet = quietMost
 	}
-	p := &Peer{cfg: cfg, status: map[ledger.Origin]*Status{}}
+	p := &Peer{cfg: cfg, status: map[ledger.Origin]*Status{}, liars: map[peer.ID]bool{}}
 	h, err := newHost(cfg.Key, cfg.Listen, &gater{allowed: func(id peer.ID) bool { _, ok := p.partnerOf(id); return ok }})
 	if err != nil {
 		return nil, err
@@ -504,11 +508,31 @@ func (p *Peer) receive(ctx context.Context, s network.Stream, origin ledger.Orig
 		line, err := p.takeBatch(ctx, origin, body)
 		if err != nil {
 			p.note(origin, func(x *Status) { x.Refused++ })
+			p.refused(origin, from, err)
 			return fmt.Errorf("peer: batch from gateway %s: %w", from, err)
 		}
+		p.mu.Lock()
+		delete(p.liars, from)
+		p.mu.Unlock()
 		if err := send(s, frameCosigned, []byte(line)); err != nil {
 			return err
 		}
+	}
+}
+
+// ErrBatch marks what Sink.Commit answers where a batch does not verify: the gateway that sent it lies or is damaged.
+var ErrBatch = errors.New("peer: the batch does not verify")
+
+// refused names a gateway whose batch does not verify.
+func (p *Peer) refused(origin ledger.Origin, gateway peer.ID, why error) {
+	p.mu.Lock()
+	known := p.liars[gateway] || len(p.liars) >= maxLiars
+	if errors.Is(why, ErrBatch) && !known {
+		p.liars[gateway] = true
+	}
+	p.mu.Unlock()
+	if errors.Is(why, ErrBatch) && !known && p.cfg.Refused != nil {
+		p.cfg.Refused(origin, gateway, why)
 	}
 }
 

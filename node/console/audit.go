@@ -72,8 +72,17 @@ const (
 
 var (
 	counted  = []string{"alerts", "referrals", "reports", "sightings"}
-	counting = []string{"time", "agency", "kind", "standing", "urgency", "outcome"}
-	periods  = []string{"day", "week", "month", "year"}
+	counting = map[string][]string{ // as the API takes them
+		"alerts":    {"time", "agency", "standing", "urgency", "media", "ai_generated", "tlp"},
+		"referrals": {"time", "agency", "holder", "kind", "state", "urgency"},
+		"reports":   {"time", "agency", "platform", "state", "outcome"},
+		"sightings": {"time", "agency", "setting", "raised_by"},
+	}
+	// wordsOf are the groups of words for what is counted by; what is not here are names and days.
+	wordsOf = map[string]string{
+		"standing": "standing", "urgency": "urgency", "media": "media", "ai_generated": "ai", "kind": "referral-kind", "outcome": "outcome", "setting": "setting",
+	}
+	periods = []string{"day", "week", "month", "year"}
 )
 
 // Periods that time can be cut into.
@@ -97,20 +106,27 @@ func (v *visit) figures() error {
 		q.Of = counted[0]
 	}
 	by := v.form("by")
-	if !slices.Contains(counting, by) {
-		by = counting[0]
+	if !slices.Contains(counting[q.Of], by) { // as after another thing to count was chosen
+		by = counting[q.Of][0]
 	}
 	q.By = []string{by}
 	f, err := v.api.Figures(v.ctx(), q)
 	if err != nil {
 		return err
 	}
-	p := figuresPage{Query: q, Of: counted, By: counting, Keys: f.By, Total: f.Total}
+	p := figuresPage{Query: q, Of: counted, By: counting[q.Of], Keys: f.By, Total: f.Total}
 	most := uint64(1)
 	for _, r := range f.Rows {
 		most = max(most, r.Count)
 	}
 	for i, r := range f.Rows {
+		for k, key := range r.Keys {
+			group := wordsOf[f.By[k]]
+			if f.By[k] == "state" {
+				group = map[string]string{"referrals": "referral-state", "reports": "desk"}[q.Of]
+			}
+			r.Keys[k] = v.words().word(group, key)
+		}
 		b := bar{Keys: r.Keys, Count: r.Count, Suppressed: r.Suppressed, Y: i * barSpace, Width: int(r.Count * chartWidth / most)}
 		if r.Answer != nil {
 			b.Answer = strconv.FormatFloat(r.Answer.Median, 'f', 1, 64)

@@ -16,6 +16,8 @@ type watchPage struct {
 	Lists []api.WatchList
 	Hits  []api.WatchHit
 	Stale float64
+	// Addresses of the next page of lists and of hits.
+	NextLists, NextHits string
 }
 
 var hitStates = []string{"open", "seen", "done", "dismissed"}
@@ -25,17 +27,30 @@ func (v *visit) watch() error {
 	if !slices.Contains(hitStates, p.State) {
 		p.State = hitStates[0]
 	}
-	lists, err := v.api.WatchLists(v.ctx(), api.WatchQuery{Exercise: v.Look.Exercise, Limit: listed})
+	beforeList, _ := strconv.ParseInt(v.form("lists"), 10, 64) // nonsense is the newest
+	beforeHit, _ := strconv.ParseInt(v.form("hits"), 10, 64)
+	lists, err := v.api.WatchLists(v.ctx(), api.WatchQuery{Exercise: v.Look.Exercise, Before: beforeList, Limit: listed})
 	if err != nil {
 		return err
 	}
-	hits, err := v.api.WatchHits(v.ctx(), api.HitQuery{State: p.State, Exercise: v.Look.Exercise, Limit: listed})
+	hits, err := v.api.WatchHits(v.ctx(), api.HitQuery{State: p.State, Exercise: v.Look.Exercise, Before: beforeHit, Limit: listed})
 	if err != nil {
 		return err
 	}
+	p.NextLists, p.NextHits = v.older("lists", lists.Next), v.older("hits", hits.Next)
 	p.Lists, p.Hits, p.Stale = lists.Lists, hits.Hits, hits.StaleFor
 	v.render(http.StatusOK, "watch", p)
 	return nil
+}
+
+// older is the address of this page with another page of one of its tables; "" where there is nothing older.
+func (v *visit) older(name string, before int64) string {
+	if before <= 0 {
+		return ""
+	}
+	q := v.r.URL.Query()
+	q.Set(name, strconv.FormatInt(before, 10))
+	return v.r.URL.Path + "?" + q.Encode()
 }
 
 func (v *visit) watchList() error {

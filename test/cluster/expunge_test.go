@@ -53,7 +53,7 @@ func TestExpungedAtHomeAndAbroad(t *testing.T) {
 	}
 	var bundle []byte
 	eventually("a bundle", func() (err error) { bundle, err = a.Work.Bundle(t.Context(), one.ID); return err })
-	c.Kill()
+	c.Stop() // whose ledger is on its disk then, not in raft's log alone
 	payload := payloadOf(t, c.Config, one.Index)
 	for _, id := range n.Order() {
 		eventually("it is on the disk of "+string(id), func() error {
@@ -144,6 +144,7 @@ func TestExpungedAtHomeAndAbroad(t *testing.T) {
 	if old.Link != nil {
 		old.Link.Close()
 	}
+	settled(t, n, "in")
 	w.check(t, n.Node("in/c"))
 	if err := lookUp(n.Node("in/c"), 0)(); err != nil {
 		t.Error(err)
@@ -160,7 +161,7 @@ func TestExpungedAtHomeAndAbroad(t *testing.T) {
 	}
 }
 
-// payloadOf returns the middle of an entry's payload, from a copy of a dead node's ledger.
+// payloadOf returns the middle of an entry's payload, from a copy of the ledger of a node that has stopped.
 func payloadOf(t *testing.T, c node.Config, index uint64) []byte {
 	t.Helper()
 	id, err := node.ReadIdentity(c.Dir)

@@ -62,6 +62,10 @@ func TestConsole(t *testing.T) {
 		t.Run(step.name, func(t *testing.T) { step.do(t, b, work); c.check(t) })
 	}
 	t.Run("forgery", func(t *testing.T) { refusesOthers(t, n) })
+	t.Run("triage", func(t *testing.T) { triages(t, b, work, n); c.check(t) })
+	t.Run("watch", func(t *testing.T) { watches(t, b, work); c.check(t) })
+	t.Run("figures", func(t *testing.T) { counts(t, b); c.check(t) })
+	t.Run("auditor", func(t *testing.T) { audits(t, b, n); c.check(t) })
 	t.Run("network", func(t *testing.T) { seesTheNetwork(t, b); c.check(t) })
 	t.Run("two", func(t *testing.T) { takesTwo(t, b, work, n); c.check(t) })
 	t.Run("purpose", func(t *testing.T) { saysWhy(t, b, n); c.check(t) })

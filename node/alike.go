@@ -105,7 +105,7 @@ func (w *watchedAlike) page(ctx context.Context, after int64) (page []board.Watc
 	return page, nil
 }
 
-// removed says whether anything was taken off a list since it was last asked. At the first time all there is is new.
+// removed says whether anything was taken off a list, or expunged, since it was last asked. At the first time all there is is new.
 func (w *watchedAlike) removed(ctx context.Context, seen uint64) (bool, error) {
 	removed := false
 	for w.seen > 0 && w.seen < seen {
@@ -117,7 +117,7 @@ func (w *watchedAlike) removed(ctx context.Context, seen uint64) (bool, error) {
 			break
 		}
 		for _, c := range page {
-			removed = removed || c.Kind == watch.TypeRemoved
+			removed = removed || c.Kind == watch.TypeRemoved || c.Kind == board.ChangeExpunged
 		}
 		w.seen = page[len(page)-1].Sequence
 	}

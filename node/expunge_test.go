@@ -12,7 +12,6 @@ import (
 	"vigil/ledger"
 	"vigil/node"
 	"vigil/node/api"
-	"vigil/node/store"
 	"vigil/test/nodetest"
 )
 
@@ -42,32 +41,6 @@ func holding(t *testing.T, configs []node.Config, needles ...[]byte) (files []st
 		}
 	}
 	return files
-}
-
-// payloads reads the middle of the payloads of entries from a copy of a stopped node's ledger.
-func payloads(t *testing.T, c node.Config, indexes ...uint64) (out [][]byte) {
-	t.Helper()
-	id, err := node.ReadIdentity(c.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "ledger")
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(c.Dir, "ledger"))); err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(dir, store.Identity{Origin: id.Origin, Node: id.Node})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	for _, i := range indexes {
-		e, _, _, err := s.Entry(id.Origin, i)
-		if err != nil || len(e.Payload) < 128 {
-			t.Fatalf("entry %d: %v", i, err)
-		}
-		out = append(out, e.Payload[len(e.Payload)/2:len(e.Payload)/2+64])
-	}
-	return out
 }
 
 // TestWhatIsExpungedIsOnNoNode: an alert of a list, then the list, then another agency's alert by a decision; whoever may not
@@ -102,7 +75,7 @@ func TestWhatIsExpungedIsOnNoNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	nodes[2].Stop()
-	gone := payloads(t, configs[2], list.Index, single.Index)
+	gone := nodetest.Payloads(t, configs[2], list.Index, single.Index)
 	nodes[2] = nodetest.Run(t, configs[2])
 	if len(holding(t, configs, gone...)) < 6 {
 		t.Fatal("the search finds nothing")
@@ -285,5 +258,45 @@ func TestWhatIsExpungedIsOnNoNode(t *testing.T) {
 	}
 	nodetest.Until(t, "the one that is down is late", func() bool {
 		return nodes[0].Node.LateAnswers(later) == 1 && nodes[0].Node.LateAnswers(time.Now()) == 0
+	})
+}
+
+// TestAnExpungedReportLeavesTheQueue: the queue in memory keeps nothing of it, and answers on.
+func TestAnExpungedReportLeavesTheQueue(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	ctx := t.Context()
+	chat, _ := named(t, r, api.RolePlatform, "chat.example")
+	asha, _ := named(t, r, api.RoleLab, "asha")
+	gone, err := chat.SubmitReport(ctx, "gone", submission(1, asIs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stays, err := chat.SubmitReport(ctx, "stays", submission(2, asIs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued := func() (ids []string, err error) {
+		q, err := asha.Queue(ctx, "", false, 0)
+		for _, p := range q.Places {
+			ids = append(ids, p.Report.ID)
+		}
+		return ids, err
+	}
+	if ids, err := queued(); err != nil || len(ids) != 2 {
+		t.Fatalf("%v %v", ids, err)
+	}
+	x, err := asha.Report(ctx, gone.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Operator.Expunge(ctx, api.Expunge{Index: x.Index, Order: strings.Repeat("ab", 32), Authority: "a court"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := asha.Raise(ctx, "", api.RaiseAlert{Signals: md5(1)}); err != nil { // what the report carried is weighed again
+		t.Fatal(err)
+	}
+	nodetest.Until(t, "it is out of the queue", func() bool {
+		ids, err := queued()
+		return err == nil && len(ids) == 1 && ids[0] == stays.ID
 	})
 }

@@ -13,8 +13,8 @@ import (
 	"vigil/ledger/noun"
 )
 
-// changeExpunged is the kind of the change that tells that something was expunged here.
-const changeExpunged = "expunge.done"
+// ChangeExpunged is the kind of the change that tells that something was expunged here.
+const ChangeExpunged = "expunge.done"
 
 // expungements is the noun of package expunge.
 var expungements = &small[*expunge.Expungement]{
@@ -109,7 +109,7 @@ func (f *folder) expunge(rec *ledger.Record, index uint64, p *ledger.Payload) er
 			return err
 		}
 	}
-	return f.change(changeExpunged, "", rec.Origin, index)
+	return f.change(ChangeExpunged, "", rec.Origin, index)
 }
 
 func sortedLeaves(m map[uint32]*ledger.CarriedEvent) []uint32 {

@@ -486,7 +486,7 @@ func (c *Cluster) alone() bool {
 // firstHearing asks before raft is there. Where nobody answers yet, because all start at once, raft begins behind a closed
 // door and the asking goes on.
 func (c *Cluster) firstHearing() error {
-	for {
+	for again := time.Tick(rememberEvery); ; <-again {
 		ok, err := c.hearing(context.Background())
 		if err != nil {
 			return err
@@ -495,10 +495,9 @@ func (c *Cluster) firstHearing() error {
 			close(c.heard)
 			return nil
 		}
-		if !c.alone() {
+		if !c.alone() || time.Since(c.instance.started) > 3*twinPatience { // where its own log cannot be read, raft says so
 			return nil
 		}
-		time.Sleep(rememberEvery)
 	}
 }
 

@@ -236,7 +236,11 @@ func (q *Queue) refresh(ctx context.Context) error {
 	if q.cfg.Board.LastChange() <= q.changes && !q.judging && len(near) == 0 && !all {
 		return nil
 	}
-	next, touched, policy, err := q.changed(ctx)
+	next, touched, policy, expunged, err := q.changed(ctx)
+	if err == nil && expunged {
+		q.forget()
+		return q.load(ctx)
+	}
 	settled := true
 	if err == nil && (policy || q.judging) {
 		settled, err = q.cfg.Board.BenignSettled(ctx) // before anything is weighed by it
@@ -255,6 +259,22 @@ func (q *Queue) refresh(ctx context.Context) error {
 	return nil
 }
 
+// forget drops everything, so that nothing of what was expunged stays.
+func (q *Queue) forget() {
+	q.nearMu.Lock()
+	for serial := range q.keys {
+		q.dead = append(q.dead, serial)
+	}
+	clear(q.keys)
+	q.nearMu.Unlock()
+	q.alike.Drop(q.dead...)
+	q.dead = nil
+	clear(q.waiting)
+	clear(q.carried)
+	clear(q.ranked)
+	q.loaded = false
+}
+
 // load reads what waits. What moves meanwhile is read again after it.
 func (q *Queue) load(ctx context.Context) error {
 	seen := q.cfg.Board.LastChange()
@@ -270,17 +290,18 @@ func (q *Queue) load(ctx context.Context) error {
 }
 
 // changed returns the alerts and declarations that something was said of since, and whether the policy changed, by which
-// all of them may stand otherwise.
-func (q *Queue) changed(ctx context.Context) (next uint64, touched map[string]bool, policy bool, err error) {
+// all of them may stand otherwise. expunged says that something is gone for good: reports among it name nothing any more.
+func (q *Queue) changed(ctx context.Context) (next uint64, touched map[string]bool, policy, expunged bool, err error) {
 	next, touched = q.changes, map[string]bool{}
 	for {
 		page, err := q.cfg.Board.Changes(ctx, next, pageChanges)
 		if err != nil || len(page) == 0 {
-			return next, touched, policy, err
+			return next, touched, policy, expunged, err
 		}
 		for _, c := range page {
 			next = c.Sequence
 			policy = policy || c.Kind == "policy"
+			expunged = expunged || c.Kind == board.ChangeExpunged
 			if strings.HasPrefix(c.Kind, "alert.") || strings.HasPrefix(c.Kind, alert.BenignPrefix) {
 				touched[c.Object] = true
 			}

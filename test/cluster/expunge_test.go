@@ -13,9 +13,8 @@ import (
 
 	"vigil/cmd/network"
 	"vigil/ledger"
-	"vigil/node"
 	"vigil/node/api"
-	"vigil/node/store"
+	"vigil/test/nodetest"
 )
 
 // TestExpungedAtHomeAndAbroad: by the command people type, under load, while one node at home is down and the border is cut:
@@ -54,7 +53,7 @@ func TestExpungedAtHomeAndAbroad(t *testing.T) {
 	var bundle []byte
 	eventually("a bundle", func() (err error) { bundle, err = a.Work.Bundle(t.Context(), one.ID); return err })
 	c.Stop() // whose ledger is on its disk then, not in raft's log alone
-	payload := payloadOf(t, c.Config, one.Index)
+	payload := nodetest.Payloads(t, c.Config, one.Index)[0]
 	for _, id := range n.Order() {
 		eventually("it is on the disk of "+string(id), func() error {
 			if len(filesWith(t, n.Node(id).Config.Dir, payload)) == 0 {
@@ -159,29 +158,6 @@ func TestExpungedAtHomeAndAbroad(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-}
-
-// payloadOf returns the middle of an entry's payload, from a copy of the ledger of a node that has stopped.
-func payloadOf(t *testing.T, c node.Config, index uint64) []byte {
-	t.Helper()
-	id, err := node.ReadIdentity(c.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "ledger")
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(c.Dir, "ledger"))); err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(dir, store.Identity{Origin: id.Origin, Node: id.Node})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	e, _, _, err := s.Entry(id.Origin, index)
-	if err != nil || len(e.Payload) < 256 {
-		t.Fatal(err)
-	}
-	return e.Payload[len(e.Payload)/2 : len(e.Payload)/2+64]
 }
 
 func filesWith(t *testing.T, dir string, needle []byte) (files []string) {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -31,7 +32,7 @@ func Example() {
 	defer node.Close()
 	dir, err := os.MkdirTemp("", "feed")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
 
@@ -41,7 +42,7 @@ func Example() {
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -49,7 +50,7 @@ func Example() {
 	for deadline, look := time.After(10*time.Second), time.Tick(time.Millisecond); !f.InStep(); {
 		select {
 		case <-deadline:
-			panic("not in step")
+			log.Fatal("not in step")
 		case <-look:
 		}
 	}
@@ -58,7 +59,7 @@ func Example() {
 	uploaded[0] = 0b111 // three bits off
 	a, err := f.Index().Find(match.Query{Signal: alert.Signal{Algorithm: alert.PDQ, Value: uploaded}})
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	for _, h := range a.Hits {
 		fmt.Println("alert", h.Ref, "is", h.Distance, "bits away")

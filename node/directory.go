@@ -7,9 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
-
 	"vigil/ledger"
+	"vigil/node/durable"
 )
 
 // Errors of the data directory.
@@ -83,7 +82,7 @@ func writeIdentity(dir string, id Identity) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(dir, identityFile), append(b, '\n'), 0o600)
+	return durable.WriteFile(filepath.Join(dir, identityFile), append(b, '\n'), 0o600)
 }
 
 // ReadIdentity says whose directory this is. A directory without a node gets the hint what to do.

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"vigil/ledger"
 	"vigil/node/api"
+	"vigil/node/durable"
 )
 
 const (
@@ -200,7 +200,7 @@ func (x *forks) keep(f *ledger.Fork, origin ledger.Origin) error {
 	raw := f.Encode()
 	sum := sha256.Sum256(raw)
 	file := filepath.Join(x.dir, strings.ReplaceAll(string(f.Signer), "/", "-")+"-"+hex.EncodeToString(sum[:4])+forkSuffix)
-	if err := renameio.WriteFile(file, raw, 0o600); err != nil {
+	if err := durable.WriteFile(file, raw, 0o600); err != nil {
 		return err
 	}
 	x.found = append(x.found, forkFound{file: file, signer: f.Signer, origin: origin})

@@ -6,10 +6,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"vigil/crypto"
 	"vigil/ledger"
+	"vigil/node/durable"
 )
 
 const genesisFile = "genesis.cbor"
@@ -53,7 +52,7 @@ func Init(c Config, f Founding) (Identity, error) {
 	if err := writeKeys(c.Dir, keys, passphrase); err != nil {
 		return Identity{}, err
 	}
-	if err := renameio.WriteFile(filepath.Join(c.Dir, genesisFile), ledger.Marshal(genesis), 0o600); err != nil {
+	if err := durable.WriteFile(filepath.Join(c.Dir, genesisFile), ledger.Marshal(genesis), 0o600); err != nil {
 		return Identity{}, err
 	}
 	return id, writeIdentity(c.Dir, id) // last: a directory without it is no node

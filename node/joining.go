@@ -11,11 +11,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/node/cluster"
+	"vigil/node/durable"
 )
 
 // joinFile keeps what was asked with an invitation, so that the same is asked again until it is answered, by the command
@@ -127,7 +126,7 @@ func makeJoin(c Config, j Joining, inv Invitation, passphrase []byte) (Keys, *pe
 	if err := writeKeys(c.Dir, keys, passphrase); err != nil {
 		return Keys{}, nil, err
 	}
-	return keys, p, renameio.WriteFile(filepath.Join(c.Dir, joinFile), ledger.Marshal(p), 0o600)
+	return keys, p, durable.WriteFile(filepath.Join(c.Dir, joinFile), ledger.Marshal(p), 0o600)
 }
 
 func readPending(dir string) (*pendingJoin, error) {

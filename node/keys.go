@@ -9,10 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"vigil/crypto"
 	"vigil/ledger"
+	"vigil/node/durable"
 )
 
 // maxKeys bounds the keys of an agency that a node holds.
@@ -48,7 +47,7 @@ func writeKeys(dir string, k Keys, passphrase []byte) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(dir, keysFile), locked, 0o600)
+	return durable.WriteFile(filepath.Join(dir, keysFile), locked, 0o600)
 }
 
 func readKeys(dir string, passphrase []byte) (Keys, error) {

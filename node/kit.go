@@ -10,10 +10,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"vigil/crypto"
 	"vigil/ledger"
+	"vigil/node/durable"
 )
 
 // Errors of kits.
@@ -112,7 +111,7 @@ func WriteKit(path string, k *Kit) error {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("%w: %s is there already; choose another name", ErrKit, path)
 	}
-	return renameio.WriteFile(path, k.Encode(), 0o600)
+	return durable.WriteFile(path, k.Encode(), 0o600)
 }
 
 // ReadKit reads a file.

@@ -8,12 +8,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/node/api"
 	"vigil/node/author"
+	"vigil/node/durable"
 )
 
 // keyFormer is the type of the events, sealed to the agency itself, that hand a key that left to the one in force: whoever
@@ -122,7 +121,7 @@ const (
 
 // rewind lets the board follow every ledger again. The wish is on disk until it has been fulfilled.
 func (n *Node) rewind() {
-	if err := renameio.WriteFile(filepath.Join(n.cfg.Dir, rewindFile), nil, 0o600); err != nil {
+	if err := durable.WriteFile(filepath.Join(n.cfg.Dir, rewindFile), nil, 0o600); err != nil {
 		n.log.Warn("a stop before the board has followed everything again would forget that it must", "error", err)
 	}
 	for _, origin := range n.store.Origins() {

@@ -43,7 +43,7 @@ var impure = []string{
 // nouns that are about another noun, and import it.
 var upon = map[string]string{"ledger/watch": "ledger/alert", "ledger/report": "ledger/alert", "ledger/export": "ledger/alert"}
 
-// siblings under node/ that may import another one, downwards.
+// siblings under node/ that may import another one, downwards; durable lies below all of them.
 var downwards = map[string][]string{
 	"board":   {"figures"},
 	"cluster": {"store"},
@@ -156,7 +156,7 @@ func mayImport(from, to string) bool {
 		return to == "crypto" || to == "ledger" || strings.HasPrefix(to, "ledger/")
 	}
 	sibling, _, _ = strings.Cut(sibling, "/")
-	return sibling == part || slices.Contains(downwards[part], sibling)
+	return sibling == part || sibling == "durable" || slices.Contains(downwards[part], sibling)
 }
 
 func TestVerifierLinksOnlyTheCore(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/gofrs/flock"
+
+	"vigil/node/durable"
 )
 
 // disk holds the files of one log. What a method did is durable when it returns without an error; with one, or after a
@@ -76,7 +78,7 @@ func (d *directory) add(name string, at int64, b []byte) error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil && at == 0 {
-		err = syncDir(d.path)
+		err = durable.SyncDir(d.path)
 	}
 	return err
 }
@@ -94,10 +96,7 @@ func (d *directory) replace(name string, b []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(path+newSuffix, path); err != nil {
-		return err
-	}
-	return syncDir(d.path)
+	return durable.Rename(path+newSuffix, path)
 }
 
 func (d *directory) cut(name string, size int64) error {
@@ -113,14 +112,6 @@ func (d *directory) cut(name string, size int64) error {
 }
 
 func (d *directory) close() error { return d.lock.Unlock() }
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
 
 // readIfThere returns nothing for a file that is not there.
 func readIfThere(d disk, name string) ([]byte, error) {

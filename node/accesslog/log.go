@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"vigil/ledger"
+	"vigil/node/durable"
 )
 
 // Config says where a log is and who takes its segments.
@@ -108,10 +109,10 @@ func release(l *Log, err error) func(disk) (*Log, error) {
 // SetAside moves a log that cannot go on out of the way, as evidence, and returns where to. The log must not be open.
 func SetAside(dir string, at time.Time) (string, error) {
 	to := filepath.Clean(dir) + ".aside-" + at.UTC().Format("20060102T150405.000")
-	if err := os.Rename(dir, to); err != nil {
+	if err := durable.Rename(dir, to); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
-	return to, syncDir(filepath.Dir(to))
+	return to, nil
 }
 
 func newLog(cfg Config, id LogID, d disk) (*Log, error) {

@@ -24,6 +24,7 @@ import (
 
 	"vigil/crypto"
 	"vigil/ledger"
+	"vigil/node/durable"
 	"vigil/node/store"
 )
 
@@ -39,6 +40,9 @@ var (
 	// ErrFounded refuses to found where something is already.
 	ErrFounded = errors.New("cluster: there is a raft log already")
 )
+
+// currentTerm is raft's own name for it in the stable store.
+var currentTerm = []byte("CurrentTerm")
 
 // Config names what a Cluster works with.
 type Config struct {
@@ -167,6 +171,9 @@ func (c *Cluster) openRaft(own tls.Certificate) error {
 		return fmt.Errorf("cluster: raft log: %w", err)
 	}
 	c.bolt = bolt
+	if err := durable.SyncDir(c.cfg.Dir); err != nil { // the file may have been made just now
+		return errors.Join(fmt.Errorf("cluster: raft log: %w", err), bolt.Close())
+	}
 	logs := &checkedLog{LogStore: bolt, fatal: c.cfg.Fatal, hung: c.cfg.HungDisk}
 	err = logs.verifyAll()
 	if err == nil {
@@ -260,6 +267,12 @@ func (w slogWriter) Write(b []byte) (int, error) {
 func (c *Cluster) Found(ctx context.Context, genesis ledger.Entry) error {
 	if c.raft.LastIndex() > 0 || c.cfg.Store.State() != nil {
 		return ErrFounded
+	}
+	// A founding that was interrupted leaves a term and no log, over which raft would refuse to begin for ever.
+	if term, err := c.stable.GetUint64(currentTerm); err == nil && term > 0 {
+		if err := c.stable.SetUint64(currentTerm, 0); err != nil {
+			return fmt.Errorf("cluster: found: %w", err)
+		}
 	}
 	id := c.self.String()
 	servers := []raft.Server{{ID: raft.ServerID(id), Address: raft.ServerAddress(id), Suffrage: raft.Voter}}

@@ -406,3 +406,14 @@ func first(c chan string) string {
 		return ""
 	}
 }
+
+// TestAnInterruptedFoundingGoesOn: raft keeps its first term before its first entry; a crash between the two leaves nobody stuck.
+func TestAnInterruptedFoundingGoesOn(t *testing.T) {
+	w := newNetwork(t, 1)
+	n := w.start(0)
+	if err := n.stable.SetUint64(currentTerm, 1); err != nil {
+		t.Fatal(err)
+	}
+	w.stop(0)
+	w.found()
+}

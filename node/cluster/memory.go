@@ -13,11 +13,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/hashicorp/raft"
 
 	"vigil/crypto"
 	"vigil/ledger"
+	"vigil/node/durable"
 )
 
 // Errors of a node that must not take part as it is. Each says what was seen; the way out is to replace the node.
@@ -192,7 +192,7 @@ func (m *memory) save(member func(crypto.NodeID) bool) error {
 		kept = append(kept, r.raw)
 	}
 	slices.SortFunc(kept, slices.Compare)
-	if err := renameio.WriteFile(m.path, ledger.Marshal(kept), 0o600); err != nil {
+	if err := durable.WriteFile(m.path, ledger.Marshal(kept), 0o600); err != nil {
 		return fmt.Errorf("cluster: %s: %w", rememberedFile, err)
 	}
 	m.dirty = false

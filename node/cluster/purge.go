@@ -11,10 +11,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+
+	"vigil/node/durable"
 )
 
 // What an expungement takes from the ledger lies in raft's log as well, and in pages of its file that nothing names any more.
@@ -164,14 +165,7 @@ func compact(path string) error {
 	if err = errors.Join(err, to.Close(), from.Close()); err != nil {
 		return errors.Join(err, os.Remove(fresh))
 	}
-	if err := os.Rename(fresh, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.Rename(fresh, path)
 }
 
 // Purged returns the raft index up to which nothing that was expunged is left in raft's log here.
@@ -235,7 +229,7 @@ func (c *Cluster) purge(due uint64) error {
 		return err
 	}
 	if err == nil {
-		err = renameio.WriteFile(filepath.Join(c.cfg.Dir, purgedFile), binary.BigEndian.AppendUint64(nil, due), 0o600)
+		err = durable.WriteFile(filepath.Join(c.cfg.Dir, purgedFile), binary.BigEndian.AppendUint64(nil, due), 0o600)
 	}
 	if err == nil {
 		c.purged.Store(due)

@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/google/renameio/v2"
 	"github.com/hashicorp/raft"
 
+	"vigil/node/durable"
 	"vigil/node/store"
 )
 
@@ -93,7 +93,7 @@ func (s *snapshots) write(m *snapshotMeta) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(s.dir, referenceFile), b, 0o600)
+	return durable.WriteFile(filepath.Join(s.dir, referenceFile), b, 0o600)
 }
 
 // Open implements raft.SnapshotStore: the journal of the ledger as it is now, which may be newer than the reference

@@ -22,9 +22,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"vigil/ledger"
+	"vigil/node/durable"
 )
 
 // Errors that callers act on.
@@ -168,10 +167,7 @@ func (s *Store) Put(id ledger.EventID, owner string, body []byte) (Draft, error)
 	}
 	d.Changed = now
 	plain := ledger.Marshal(stored{Owner: owner, Opened: d.Opened.UnixMilli(), Changed: now.UnixMilli(), Body: body})
-	if err := renameio.WriteFile(s.path(id), s.aead.Seal(nil, nil, plain, associated(id)), 0o600); err != nil {
-		return Draft{}, fmt.Errorf("draft: write: %w", err)
-	}
-	if err := syncDir(s.cfg.Dir); err != nil {
+	if err := durable.WriteFile(s.path(id), s.aead.Seal(nil, nil, plain, associated(id)), 0o600); err != nil {
 		return Draft{}, fmt.Errorf("draft: write: %w", err)
 	}
 	s.known[id] = d
@@ -235,7 +231,7 @@ func (s *Store) remove(id ledger.EventID) error {
 		return fmt.Errorf("draft: remove: %w", err)
 	}
 	delete(s.known, id)
-	return syncDir(s.cfg.Dir)
+	return durable.SyncDir(s.cfg.Dir)
 }
 
 // sweep removes what has expired; mu is held.
@@ -264,12 +260,4 @@ func (s *Store) Run(ctx context.Context) error {
 			s.mu.Unlock()
 		}
 	}
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -5,9 +5,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"path/filepath"
 	"runtime"
 
 	"github.com/google/renameio/v2"
+
+	"vigil/node/durable"
 )
 
 // Inside the frames, all numbers big-endian: a version byte, 1; the caller's cursor, 2 bytes length before it; then
@@ -50,7 +53,11 @@ func (x *Index) SaveFile(path string, key [32]byte, cursor []byte) error {
 	if err := buffered.Flush(); err != nil {
 		return fmt.Errorf("match: save: %w", err)
 	}
-	if err := f.CloseAtomicallyReplace(); err != nil {
+	err = f.CloseAtomicallyReplace()
+	if err == nil {
+		err = durable.SyncDir(filepath.Dir(path))
+	}
+	if err != nil {
 		return fmt.Errorf("match: save: %w", err)
 	}
 	return nil

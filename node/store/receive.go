@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"vigil/ledger"
+	"vigil/node/durable"
 )
 
 // Receive folds a journal into a fresh ledger and swaps it in. A damaged or lying stream changes nothing. A crash
@@ -46,7 +47,7 @@ func (s *Store) build(dir string, r io.Reader) error {
 	if err == nil {
 		err = scratch.Flush()
 	}
-	return errors.Join(err, scratch.segments.close(), db.Close(), syncDir(dir))
+	return errors.Join(err, scratch.segments.close(), db.Close(), durable.SyncDir(dir))
 }
 
 func (s *Store) swap(incoming string) error {
@@ -56,10 +57,10 @@ func (s *Store) swap(incoming string) error {
 	defer s.mu.Unlock()
 	err := errors.Join(s.segments.close(), s.db.Close())
 	if err == nil {
-		err = os.Rename(incoming, filepath.Join(s.dir, readyDir))
+		err = durable.Rename(incoming, filepath.Join(s.dir, readyDir))
 	}
 	if err == nil {
-		err = errors.Join(syncDir(s.dir), finishSwap(s.dir))
+		err = finishSwap(s.dir)
 	}
 	if err == nil {
 		err = s.openCurrent()

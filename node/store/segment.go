@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"vigil/node/durable"
 )
 
 // Payloads are appended to segment files of at most 64 MiB; where one lies is in the bbolt file. A payload is checked
@@ -90,7 +92,7 @@ func (s *segments) roll() error {
 		return err
 	}
 	s.file = f
-	return syncDir(s.dir)
+	return durable.SyncDir(s.dir)
 }
 
 func (s *segments) sync() error { return s.file.Sync() }
@@ -109,11 +111,3 @@ func (s *segments) read(p place) ([]byte, error) {
 }
 
 func (s *segments) close() error { return s.file.Close() }
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

@@ -15,12 +15,12 @@ import (
 	"sync"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 	"go.etcd.io/bbolt"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"vigil/crypto"
 	"vigil/ledger"
+	"vigil/node/durable"
 )
 
 // Errors of the store.
@@ -127,7 +127,7 @@ func checkIdentity(dir string, id Identity) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		b, _ = json.Marshal(id)
-		if err := renameio.WriteFile(path, b, 0o600); err != nil {
+		if err := durable.WriteFile(path, b, 0o600); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnusable, err)
 		}
 		return nil
@@ -161,6 +161,9 @@ func (s *Store) openCurrent() (err error) {
 	segs, err := openSegments(dir, end)
 	if err != nil {
 		return errors.Join(err, db.Close())
+	}
+	if err := errors.Join(durable.SyncDir(dir), durable.SyncDir(s.dir)); err != nil { // for what was made just now
+		return errors.Join(fmt.Errorf("%w: %w", ErrUnusable, err), segs.close(), db.Close())
 	}
 	if err := purge(db, segs); err != nil { // a crash came before it was done
 		return errors.Join(err, segs.close(), db.Close())
@@ -356,7 +359,7 @@ func (s *Store) SetLastSigned(origin ledger.Origin, size uint64, root tlog.Hash)
 	s.signed[origin] = next
 	b, err := encodeSigned(s.signed)
 	if err == nil {
-		err = renameio.WriteFile(filepath.Join(s.dir, signedFile), b, 0o600)
+		err = durable.WriteFile(filepath.Join(s.dir, signedFile), b, 0o600)
 	}
 	if err != nil {
 		s.mu.Lock()

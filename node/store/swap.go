@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"vigil/node/durable"
 )
 
 // finishSwap completes or undoes what a crash interrupted. "incoming" is half received and worthless. "ready" is a
@@ -22,8 +24,5 @@ func finishSwap(dir string) error {
 	if err := os.RemoveAll(current); err != nil {
 		return err
 	}
-	if err := os.Rename(ready, current); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return durable.Rename(ready, current)
 }

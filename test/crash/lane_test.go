@@ -1,0 +1,175 @@
+package crash
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// lane is one node that lives, is killed and lives again. It is used by one goroutine.
+type lane struct {
+	script  string
+	root    string // holds the directories of the nodes
+	random  *rand.Rand
+	cut     func() error // takes the disk's power before the kill, and
+	restore func() error // gives it back; nil where only the process is killed
+
+	node  int    // of this lane: a new one begins where the script ended
+	heard heard  // what this node said is durable
+	count counts // over all
+}
+
+// heard is how far a worker said that what it writes is durable.
+type heard struct{ written, signed, read uint64 }
+
+// counts is what a lane has to show.
+type counts struct {
+	Deaths, Starting, Whole int
+	Written, Lost           uint64
+}
+
+const (
+	startSlice = 80 * time.Millisecond  // a death while it starts comes within this
+	lifeSlice  = 120 * time.Millisecond // and one while it writes within this
+	lifeWait   = 2 * time.Minute
+)
+
+func (l *lane) dir() string { return filepath.Join(l.root, fmt.Sprintf("node-%d", l.node)) }
+
+// live starts the worker and kills it at some moment. An error is a broken promise or a harness that does not work.
+func (l *lane) live(t *testing.T) error {
+	ctx, cancel := context.WithTimeout(t.Context(), lifeWait)
+	defer cancel()
+	if err := os.MkdirAll(l.dir(), 0o700); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), workerDir+"="+l.dir(), workerScript+"="+l.script)
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(out); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	end := l.listen(lines, func() error { return l.kill(cmd) })
+	err = cmd.Wait()
+	if end.err == nil && !end.killed && !end.done {
+		end.err = fmt.Errorf("the node ended by itself: %w: %s", err, complaint.String())
+	}
+	if end.err == nil && end.killed && l.restore != nil {
+		end.err = l.restore()
+	}
+	if end.err == nil && end.done {
+		l.count.Whole++
+		if end.err = os.RemoveAll(l.dir()); end.err == nil {
+			l.node, l.heard = l.node+1, heard{}
+		}
+	}
+	return end.err
+}
+
+// ending is how a life went.
+type ending struct {
+	killed, done bool
+	err          error
+}
+
+// listen takes down what the worker says and kills it at a moment of its own choice, while it starts or while it writes.
+func (l *lane) listen(lines <-chan string, kill func() error) (e ending) {
+	early := l.random.IntN(4) == 0
+	moment := time.NewTimer(time.Duration(l.random.Int64N(int64(startSlice))))
+	defer moment.Stop()
+	if !early {
+		moment.Stop()
+	}
+	for {
+		select {
+		case line, more := <-lines:
+			if !more {
+				return e
+			}
+			if err := l.take(line, &e); err != nil && e.err == nil {
+				e.err = err
+				_ = kill() // the error is the one to tell; the rest is read
+			}
+			if !early && strings.HasPrefix(line, "found") {
+				moment.Reset(time.Duration(l.random.Int64N(int64(lifeSlice))))
+			}
+		case <-moment.C:
+			e.killed = true
+			l.count.Deaths++
+			if early {
+				l.count.Starting++
+			}
+			if err := kill(); err != nil && e.err == nil {
+				e.err = err
+			}
+		}
+	}
+}
+
+// take takes one line.
+func (l *lane) take(line string, e *ending) error {
+	var now heard
+	switch {
+	case strings.HasPrefix(line, saidWrong):
+		if e.killed && l.cut != nil {
+			return nil // a disk without power lets a start fail in many ways; what counts is what is found after
+		}
+		return fmt.Errorf("%s", line)
+	case scan(line, saidFound, &now.written, &now.signed, &now.read):
+		if now.written < l.heard.written || now.signed < l.heard.signed || now.read < l.heard.read {
+			l.count.Lost++
+			return fmt.Errorf("lost: said to be durable %+v, found after the start %+v", l.heard, now)
+		}
+		l.heard = now
+	case scan(line, saidWritten, &now.written):
+		l.count.Written += now.written - l.heard.written
+		l.heard.written = now.written
+	case scan(line, saidSigned, &l.heard.signed), scan(line, saidRead, &l.heard.read):
+	case scan(line, saidDone, &now.written):
+		e.done = true
+	default:
+		return fmt.Errorf("the worker says %q", line)
+	}
+	return nil
+}
+
+func scan(line, form string, to ...any) bool {
+	n, err := fmt.Sscanf(line, form, to...)
+	return err == nil && n == len(to)
+}
+
+func (l *lane) kill(cmd *exec.Cmd) error {
+	if l.cut != nil {
+		if err := l.cut(); err != nil {
+			return err
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil && err != os.ErrProcessDone {
+		return err
+	}
+	return nil
+}

@@ -29,6 +29,7 @@ import (
 	"vigil/node/duty"
 	"vigil/node/notify"
 	"vigil/node/peer"
+	"vigil/node/signin"
 	"vigil/node/store"
 	"vigil/node/triage"
 )
@@ -401,6 +402,7 @@ func (n *Node) apiConfig() (api.Config, error) {
 	return api.Config{
 		Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Node: n, Access: n.access, Drafts: n.drafts, Triage: n.triage, Finder: n.finder,
 		Metrics: n.metrics.registry, Log: n.log, Version: Version(), URL: n.cfg.API.URL, Provider: provider,
+		Sessions: &signin.Keeping{Dir: filepath.Join(n.cfg.Dir, "sessions"), Key: n.keys.Node.Derive("vigil sessions v1")},
 	}, err
 }
 

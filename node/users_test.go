@@ -40,6 +40,20 @@ func person(t *testing.T, r *nodetest.Running, name string, roles ...string) (*a
 	return c, u
 }
 
+// signedIn signs somebody in once more and returns the secret of the session.
+func signedIn(t *testing.T, r *nodetest.Running, name string) string {
+	t.Helper()
+	stranger, err := api.NewClient(api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := stranger.SignIn(t.Context(), api.SignIn{Name: name, Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Secret
+}
+
 func TestPeopleComeChangeAndGo(t *testing.T) {
 	c := nodetest.Found(t)
 	r := nodetest.Run(t, c)
@@ -76,9 +90,18 @@ func TestPeopleComeChangeAndGo(t *testing.T) {
 		t.Errorf("roles that were taken away in mid-session: %v", err)
 	}
 
-	r.Stop() // the accounts are in the ledger; the sessions were in memory
+	session := signedIn(t, r, "asha")
+	r.Stop() // the accounts are in the ledger, the sessions beside it
 	r = nodetest.Run(t, c)
-	target := api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin}
+	target := api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin, Token: session}
+	goesOn, err := api.NewClient(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if me, err := goesOn.WhoAmI(ctx); err != nil || me.ID != u.ID {
+		t.Errorf("%+v, %v: a restart ended a session", me, err)
+	}
+	target.Token = ""
 	stranger, err := api.NewClient(target)
 	if err != nil {
 		t.Fatal(err)

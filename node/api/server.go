@@ -96,7 +96,7 @@ type Node interface {
 	VerifyAccess(ctx context.Context) (AccessReport, error)
 }
 
-// Config names what a Server works with; every field but URL and Provider is required.
+// Config names what a Server works with; every field but URL, Provider and Sessions is required.
 type Config struct {
 	Agency  ledger.AgencyID
 	Origin  ledger.Origin
@@ -114,6 +114,8 @@ type Config struct {
 	URL string
 	// Provider is the agency's own OpenID provider.
 	Provider *signin.ProviderConfig
+	// Sessions says where sessions are kept over a restart.
+	Sessions *signin.Keeping
 }
 
 // Server is the HTTP API of one node.
@@ -141,7 +143,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), inFlight: map[ledger.EventID]chan struct{}{}}
 	var err error
 	s.accounts, s.crossOrigin = &accounts{s: s}, http.NewCrossOriginProtection()
-	s.signIn, err = signin.New(signin.Config{Accounts: s.accounts, Policy: s.accessPolicy, URL: cfg.URL, Provider: cfg.Provider})
+	s.signIn, err = signin.New(signin.Config{Accounts: s.accounts, Policy: s.accessPolicy, URL: cfg.URL, Provider: cfg.Provider, Sessions: cfg.Sessions, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,9 @@ const (
 	hashesAtOnce     = 2 // so much memory at once, whoever tries
 
 	maxSessions     = 4_096
+	maxSessionBytes = 4 << 10 // of one on disk
 	sweepEvery      = time.Minute
+	writeEvery      = time.Minute // when a session was used last may be so much older on disk
 	maxLifetime     = 7 * 24 * time.Hour
 	maxCeremonies   = 1_024
 	ceremonyTime    = 5 * time.Minute

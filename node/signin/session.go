@@ -22,10 +22,10 @@ const (
 	keyEvent  = "event"
 	keyHow    = "how"
 	keySeen   = "seen"
-	keyRound  = "round"
 )
 
-// Begin begins a session and returns the secret that names it: 32 random bytes, of which the node keeps the hash.
+// Begin begins a session and returns the secret that names it: 32 random bytes, of which the node keeps the hash,
+// also over a restart.
 func (s *Service) Begin(ctx context.Context, u *account.User, how account.Kind) (secret string, expires time.Time, err error) {
 	ctx, err = s.sessions.Load(ctx, "")
 	if err != nil {
@@ -36,9 +36,8 @@ func (s *Service) Begin(ctx context.Context, u *account.User, how account.Kind) 
 	s.sessions.Put(ctx, keyEvent, u.Key.Event.String())
 	s.sessions.Put(ctx, keyHow, string(how))
 	s.sessions.Put(ctx, keySeen, time.Now().Unix())
-	s.sessions.Put(ctx, keyRound, s.round(u.Key, 0))
 	s.sessions.SetDeadline(ctx, time.Now().Add(time.Duration(s.cfg.Policy().SessionHours)*time.Hour))
-	return s.sessions.Commit(ctx)
+	return s.sessions.Commit(context.WithValue(ctx, beginning{}, u.Key))
 }
 
 // Find returns whose session a secret names, with the account as it is now. ErrSession: it never was, is over, was idle too
@@ -52,7 +51,7 @@ func (s *Service) Find(ctx context.Context, secret string) (Session, error) {
 	event, err := ledger.ParseEventID(s.sessions.GetString(ctx, keyEvent))
 	k := noun.Key{Home: ledger.Origin(s.sessions.GetString(ctx, keyHome)), Author: ledger.AgencyID(s.sessions.GetString(ctx, keyAuthor)), Event: event}
 	u, ok := s.cfg.Accounts.UserByKey(ctx, k)
-	if err != nil || !ok || s.sessions.GetInt(ctx, keyRound) != s.round(k, 0) || now.Sub(seen) > time.Duration(s.cfg.Policy().IdleMinutes)*time.Minute {
+	if err != nil || !ok || now.Sub(seen) > time.Duration(s.cfg.Policy().IdleMinutes)*time.Minute {
 		_ = s.sessions.Destroy(ctx) // it is over either way
 		return Session{}, ErrSession
 	}
@@ -74,14 +73,4 @@ func (s *Service) End(ctx context.Context, secret string) error {
 }
 
 // EndAll ends every session of a person that has begun.
-func (s *Service) EndAll(u *account.User) { s.round(u.Key, 1) }
-
-// round returns a person's round of sessions after adding to it; sessions of earlier rounds are over.
-func (s *Service) round(k noun.Key, add int) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if add > 0 {
-		s.rounds[k] += add
-	}
-	return s.rounds[k]
-}
+func (s *Service) EndAll(u *account.User) { s.kept.endAll(u.Key) }

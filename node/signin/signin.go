@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -47,6 +48,10 @@ type Config struct {
 	URL string
 	// Provider is the agency's own OpenID provider; nil where there is none.
 	Provider *ProviderConfig
+	// Sessions says where sessions are kept over a restart; nil: a restart ends them.
+	Sessions *Keeping
+	// Log is for what fails beside what is asked for; nil: it is not said.
+	Log *slog.Logger
 }
 
 // Service signs people in. It is safe for concurrent use.
@@ -58,9 +63,7 @@ type Service struct {
 	dummy    func() string // the hash that a wrong name is compared with
 	tries    *tries
 	pending  *pending
-
-	mu     sync.Mutex
-	rounds map[noun.Key]int // guarded by mu; how often all sessions of a person were ended
+	kept     *store
 
 	reaching sync.Mutex
 	provider *provider // guarded by reaching; once it was reached
@@ -70,15 +73,21 @@ type Service struct {
 func New(cfg Config) (*Service, error) {
 	s := &Service{
 		cfg: cfg, hashing: make(chan struct{}, hashesAtOnce),
-		tries: newTries(), pending: newPending(), rounds: map[noun.Key]int{},
+		tries: newTries(), pending: newPending(),
 		dummy: sync.OnceValue(func() string {
 			h, _ := argon2id.CreateHash("nobody's password", hashParams) // fixed parameters: it cannot fail
 			return h
 		}),
 	}
-	// Not scs.New: that starts a store with a goroutine of its own.
-	s.sessions = &scs.SessionManager{Store: newStore(), Codec: scs.GobCodec{}, HashTokenInStore: true, Lifetime: maxLifetime}
+	if s.cfg.Log == nil {
+		s.cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	var err error
+	if s.kept, err = newStore(cfg.Sessions, s.cfg.Log); err != nil {
+		return nil, err
+	}
+	// Not scs.New: that starts a store with a goroutine of its own.
+	s.sessions = &scs.SessionManager{Store: s.kept, Codec: scs.GobCodec{}, HashTokenInStore: true, Lifetime: maxLifetime}
 	s.passkeys, err = newPasskeys(cfg.URL)
 	return s, err
 }

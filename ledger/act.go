@@ -75,6 +75,12 @@ type (
 		_    struct{} `cbor:",toarray"`
 		Node Node
 	}
+	// SwapVoter takes the vote of an agency whose node has not been heard for a day and gives it to the next in roster order
+	// that does not vote. It needs no approvals and has its bounds instead: see swapVoter. From FormatVoters on.
+	SwapVoter struct {
+		_       struct{} `cbor:",toarray"`
+		Out, In AgencyID
+	}
 )
 
 // Epoch is one generation of an audience's key: the public half, and one share sealed to each member.
@@ -193,6 +199,7 @@ var actNames = map[string]func() any{
 	"hand-over":    func() any { return &HandOver{} },
 	"took":         func() any { return &Took{} },
 	"replace-node": func() any { return &ReplaceNode{} },
+	"swap-voter":   func() any { return &SwapVoter{} },
 }
 
 var changeNames = map[string]func() any{
@@ -229,6 +236,8 @@ func actName(act any) string {
 		return "took"
 	case *ReplaceNode:
 		return "replace-node"
+	case *SwapVoter:
+		return "swap-voter"
 	}
 	panic(fmt.Sprintf("ledger: %T is no act", act))
 }

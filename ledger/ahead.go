@@ -26,10 +26,10 @@ func (g *Governance) Ahead(e Entry, index Index) (*Governance, error) {
 	return g.Fold(rec, e.Payload, index, LeafHash(e.Leaf))
 }
 
-// IsMembership says whether an act can change who belongs.
+// IsMembership says whether an act can change who belongs, or votes.
 func IsMembership(act any) bool {
 	switch act.(type) {
-	case *Propose, *Approve, *Withdraw, *ReplaceNode:
+	case *Propose, *Approve, *Withdraw, *ReplaceNode, *SwapVoter:
 		return true
 	}
 	return false

@@ -3,4 +3,4 @@
 package ledger
 
 // StateFormat of the binary after this one, for clusters of both. It brings nothing yet.
-const StateFormat = 2
+const StateFormat = FormatVoters + 1

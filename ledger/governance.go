@@ -43,7 +43,7 @@ func found(rec *Record, g *Genesis, leaf tlog.Hash) (*Governance, error) {
 		Origin: origin, Genesis: leaf, Format: g.Format, Version: 1, Agencies: []Agency{f}, Policy: g.Policy,
 		Audiences: []Audience{{Name: everyone, Members: []AgencyID{f.ID}, Epoch: 1, Certificate: g.Epoch.Certificate, Barred: []AgencyID{}}},
 		Proposals: []Proposal{}, Partners: []PartnerLink{}, Removed: []Removed{}, Former: []Former{}, Grants: []OpenGrant{},
-		Approved: []Approved{},
+		Approved: []Approved{}, Swaps: []Swap{},
 	}
 	err := first.index()
 	return first.settle(), err
@@ -76,6 +76,8 @@ func (g *Governance) Fold(rec *Record, payload []byte, index Index, leaf tlog.Ha
 		err = next.took(rec.Author, a)
 	case *ReplaceNode:
 		err = next.replaceNode(rec.Author, a.Node)
+	case *SwapVoter:
+		err = next.swapVoter(rec, a, index)
 	}
 	if err != nil {
 		return nil, err
@@ -242,18 +244,16 @@ func (g *Governance) suspend(c *Suspend) error {
 }
 
 func (g *Governance) setPolicy(p Policy) error {
+	if g.CheckVoters(p.Voters) != nil {
+		return ErrVotersPolicy
+	}
 	if p.check() != nil {
 		return ErrMalformedEntry
-	}
-	for i, v := range p.Voters {
-		if _, ok := g.Agency(v); !ok || slices.Contains(p.Voters[:i], v) {
-			return ErrVotersPolicy
-		}
 	}
 	if p.Threshold > uint64(len(g.Agencies)) && p.Threshold > g.Policy.Threshold {
 		return ErrBounds
 	}
-	g.Policy = p
+	g.Policy, g.Swaps = p, []Swap{} // the members have said who votes
 	return nil
 }
 

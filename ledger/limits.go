@@ -1,5 +1,7 @@
 package ledger
 
+import "time"
+
 // Bounds on everything that comes from outside. A value over its bound is refused, never cut.
 const (
 	maxNameBytes = 32 // one half of an agency id
@@ -28,6 +30,8 @@ const (
 	// maxPolicySections and maxSectionBytes bound what nouns have in the policy.
 	maxPolicySections = 16
 	maxSectionBytes   = 16 << 10
+	// SwapEvery is the time, by their authors' clocks, that lies between two swaps of a voter.
+	SwapEvery = 24 * time.Hour
 	// MaxMirrorBytes and MaxMirrorItems bound one mirror batch.
 	MaxMirrorBytes = 4 << 20
 	MaxMirrorItems = 16_384

@@ -55,6 +55,7 @@ func (g *Governance) admit(c *Admit, index Index) error {
 	}
 	a.Joined = index
 	g.Agencies = append(g.Agencies, a)
+	g.fillVoters()
 	for _, name := range c.Audiences {
 		i := slices.IndexFunc(g.Audiences, func(x Audience) bool { return x.Name == name })
 		if i < 0 || slices.Contains(g.Audiences[i].Members, a.ID) {
@@ -94,9 +95,7 @@ func (g *Governance) remove(id AgencyID) error {
 	g.dropGrants(func(o OpenGrant) bool { return o.Agency == id })
 	g.Agencies = slices.Delete(g.Agencies, i, i+1)
 	g.Policy.Voters = slices.DeleteFunc(slices.Clone(g.Policy.Voters), func(v AgencyID) bool { return v == id })
-	if n := len(g.Policy.Voters); n == 4 {
-		g.Policy.Voters = g.Policy.Voters[:3] // an even number of four tolerates no more than three
-	}
+	g.fillVoters()
 	for i, a := range g.Audiences {
 		if slices.Contains(a.Members, id) {
 			a.Members = slices.DeleteFunc(slices.Clone(a.Members), func(m AgencyID) bool { return m == id })

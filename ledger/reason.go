@@ -42,7 +42,11 @@ var (
 	ErrBarred       = &Reason{Code: "barred", text: "a share this agency made did not match; another member makes the next epoch"}
 	ErrGenesisTwice = &Reason{Code: "genesis", text: "a ledger has one genesis"}
 	ErrNodeReturned = &Reason{Code: "node-returned", text: "a node key that left does not return; make a new one"}
-	ErrVotersPolicy = &Reason{Code: "voters", text: "voters are members, each once"}
+	ErrVotersPolicy = &Reason{Code: "voters", text: "1, 3 or 5 members vote, each once, and two only where there are just two agencies"}
+	ErrSwap         = &Reason{Code: "swap", text: "a voter swaps one other voter for the next in roster order that does not vote, nothing else"}
+	ErrSwapSoon     = &Reason{Code: "swap-soon", text: "another voter was swapped less than a day before"}
+	ErrSwapAgain    = &Reason{Code: "swap-again", text: "this agency made the last swap: another makes the next one, or the members decide who votes"}
+	ErrOldFormat    = &Reason{Code: "old-format", text: "the ledger's format does not have this yet; raise it: vigil ledger format --raise"}
 	ErrKeyReturned  = &Reason{Code: "key-returned", text: "an agency key that left does not return; make a new one"}
 	ErrKeyProof     = &Reason{Code: "key-proof", text: "the new key does not prove that it is held, for this agency and generation"}
 	ErrGeneration   = &Reason{Code: "generation", text: "not the next generation of the agency's keys"}
@@ -68,6 +72,7 @@ var reasons = func() map[string]*Reason {
 		ErrNoAudience, ErrStaleEpoch, ErrAuthorOutside, ErrNotLinked, ErrNoTarget, ErrNotAuthor, ErrConflict, ErrVoided, ErrNoProposal,
 		ErrTwice, ErrOneProposal, ErrTarget, ErrExists, ErrNotThere, ErrBounds, ErrEpoch, ErrBarred, ErrGenesisTwice,
 		ErrNodeReturned, ErrVotersPolicy, ErrLast, ErrKeyReturned, ErrKeyProof, ErrGeneration, ErrNotProposer, ErrGrant, ErrNoGrant,
+		ErrSwap, ErrSwapSoon, ErrSwapAgain, ErrOldFormat,
 	} {
 		out[r.Code] = r
 	}

@@ -148,9 +148,6 @@ func (p Policy) check() error {
 		p.Corroboration < 2 || p.Corroboration > MaxAgencies {
 		return fmt.Errorf("%w: policy", ErrRoster)
 	}
-	if n := len(p.Voters); n != 0 && n != 1 && n != 2 && n != 3 && n != 5 {
-		return fmt.Errorf("%w: 1, 2, 3 or 5 voters, not %d", ErrRoster, n)
-	}
 	return p.checkSections()
 }
 
@@ -246,6 +243,7 @@ type Governance struct {
 	Former    []Former
 	Grants    []OpenGrant // in the order in which they were decided
 	Approved  []Approved  // releases and expungements that members decided, the newest last
+	Swaps     []Swap      // the last swap of a voter; none once the members have decided a policy after it
 
 	members map[AgencyID]*member       // by id, made by index
 	nodes   map[crypto.NodeID]AgencyID // by node, made by index
@@ -325,26 +323,6 @@ func (g *Governance) PartnerOf(j JurisdictionID) (*PartnerLink, bool) {
 	return &g.Partners[i], true
 }
 
-// Voters returns the agencies whose nodes vote: those the policy names, or the first 1, 2, 3, 3, 5 of 1, 2, 3, 4 and
-// five or more in roster order.
-func (g *Governance) Voters() []AgencyID {
-	if len(g.Policy.Voters) > 0 {
-		return g.Policy.Voters
-	}
-	n := len(g.Agencies)
-	switch {
-	case n == 4:
-		n = 3
-	case n > 5:
-		n = 5
-	}
-	out := make([]AgencyID, n)
-	for i := range out {
-		out[i] = g.Agencies[i].ID
-	}
-	return out
-}
-
 // QuorumSize returns q: how many agencies must cosign a checkpoint for it to count.
 func (g *Governance) QuorumSize() int {
 	if g.Policy.Quorum == QuorumTwoThirds {
@@ -397,6 +375,7 @@ func (g *Governance) clone() *Governance {
 	c.Agencies, c.Audiences = slices.Clone(g.Agencies), slices.Clone(g.Audiences)
 	c.Proposals, c.Partners, c.Removed, c.Former = slices.Clone(g.Proposals), slices.Clone(g.Partners), slices.Clone(g.Removed), slices.Clone(g.Former)
 	c.Grants, c.Approved = slices.Clone(g.Grants), slices.Clone(g.Approved)
+	c.Swaps = slices.Clone(g.Swaps)
 	c.public = tlog.Hash{}
 	return &c
 }

@@ -296,7 +296,7 @@ func countReleased(before map[Origin]*Partner, g *Governance, rec *Record, index
 // The state line is the RFC 6962 root over three leaves, each a CBOR array of a name and the RFC 6962 root over parts:
 //
 //	["public", root]    what partners fold too: origin, format, roster version, policy, agencies, audiences, partners,
-//	                    removed nodes, former certificates, open grants, decided releases and expungements, open proposals
+//	                    removed nodes, former certificates, open grants, decided releases and expungements, the last swap of a voter, open proposals
 //	["released", root]  ["governance", count, hash], then ["released", origin, count, hash] sorted by origin
 //	["writers", root]   ["writer", node id, agency, sequence] sorted by node id
 
@@ -332,6 +332,9 @@ func (g *Governance) PublicParts() [][]byte {
 	}
 	for _, a := range g.Approved {
 		parts = append(parts, Marshal([]any{"approved", a}))
+	}
+	for _, s := range g.Swaps {
+		parts = append(parts, Marshal([]any{"swap", s}))
 	}
 	for _, p := range g.Proposals {
 		parts = append(parts, Marshal([]any{"proposal", p}))

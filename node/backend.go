@@ -210,6 +210,9 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 	}
 	out = append(out, n.forks.problems()...)
 	out = append(out, quorumProblems(s.Nodes)...)
+	if state := n.store.State(); state != nil {
+		out = append(out, swapProblems(state.Governance, s.Nodes)...)
+	}
 	out = append(out, clockProblems(s.Nodes)...)
 	for _, p := range s.Partners {
 		if p.Error != "" {
@@ -253,8 +256,12 @@ func quorumProblems(nodes []api.NodeStatus) []api.NodeProblem {
 	}
 	majority := voters/2 + 1
 	switch {
+	case voters == 2 && len(nodes) > 2:
+		out = append(out, api.NodeProblem{Severity: "warning", What: "two voters of more agencies: nothing can be written when either stops", Fix: "name 1, 3 or 5: vigil policy show, vigil policy propose"})
 	case voters == 2:
 		out = append(out, api.NodeProblem{Severity: "warning", What: "two voters: nothing is lost when one stops, but nothing can be written either", Fix: "admit a third agency: vigil agency invite"})
+	case voters == 1 && len(nodes) > 2:
+		out = append(out, api.NodeProblem{Severity: "warning", What: "one voter: what it acknowledged and no other has yet is lost with its disk", Fix: "name 3 or 5: vigil policy show, vigil policy propose"})
 	case voters > 2 && there < majority:
 		out = append(out, api.NodeProblem{Severity: "failure", What: fmt.Sprintf("%d of %d voters are heard, %d are needed: nothing can be written", there, voters, majority), Fix: "start their nodes"})
 	case voters > 2 && there == majority && there < voters:

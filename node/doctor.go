@@ -229,6 +229,8 @@ func (d *doctor) quorum(voters, heard int) {
 	switch margin := heard - (voters/2 + 1); {
 	case margin < 0:
 		d.fail("quorum", fmt.Sprintf("%d of %d voters are heard, %d are needed: nothing can be written", heard, voters, voters/2+1), "start the others' nodes; vigil node replace where one is lost")
+	case voters == 2:
+		d.warn("quorum", fmt.Sprintf("%d of 2 voters are heard: nothing is lost when one stops, but nothing can be written either", heard), "admit a third agency: vigil agency invite; where there are three: vigil policy propose")
 	case margin == 0 && voters > 2:
 		d.warn("quorum", fmt.Sprintf("%d of %d voters are heard: when another goes nothing can be written", heard, voters), "start the missing node, or name other voters: vigil policy propose")
 	default:

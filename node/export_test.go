@@ -40,6 +40,9 @@ func (n *Node) Governance() *ledger.Governance { return n.store.State().Governan
 // Withhold makes a node of this configuration, when it leads, pretend never to have got some entries.
 func (c *Config) Withhold(f func(ledger.Entry) bool) { c.withhold = f }
 
+// SetUnheard says after what time without a word this node swaps a voter.
+func (n *Node) SetUnheard(d time.Duration) { n.unheard.Store(int64(d)) }
+
 // Falsify changes what a node of this configuration sends to partners.
 func (c *Config) Falsify(f func(*ledger.MirrorBatch)) { c.falsify = f }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -69,7 +70,8 @@ type Node struct {
 	fatal               chan error
 	writing             context.Context // ends when a disk failed
 	stopWriting         context.CancelFunc
-	floor               uint64 // bytes of the disk that stay free
+	floor               uint64       // bytes of the disk that stay free
+	unheard             atomic.Int64 // ns without a word after which a voter is swapped
 	started             time.Time
 	opened              uint64 // entries on disk when the node was opened
 
@@ -115,6 +117,7 @@ func Open(cfg Config, log *slog.Logger) (*Node, error) {
 		cfg: cfg, id: id, log: log.With("agency", id.Agency), fatal: make(chan error, 1), floor: spaceFloor, started: time.Now(),
 		sealed: map[ledger.Origin]sealedAt{}, used: map[[16]byte]string{},
 	}
+	n.unheard.Store(int64(ledger.SwapEvery))
 	n.writing, n.stopWriting = context.WithCancel(context.Background())
 	if n.keys, err = id.unlock(cfg.Dir, passphrase); err != nil {
 		return nil, err
@@ -315,7 +318,7 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, run := range []func(context.Context) error{
 		n.runCluster, n.whileWriting(n.found), n.askAgain, n.board.Run, n.author.Run, n.whileWriting(n.cosign.Run), n.whileWriting(n.makeEpochs),
 		n.whileWriting(n.keepSeals), n.access.Run, n.watchSpace, n.serveAPI, n.whileWriting(n.owes.Run), n.whileWriting(n.tells.Run),
-		n.whileWriting(n.keepFormerKeys), n.whileWriting(n.keepGrants), n.finishRewind, n.notices.run, n.drafts.Run, n.triage.Run, n.finder.Run, n.watching.Run,
+		n.whileWriting(n.keepFormerKeys), n.whileWriting(n.keepGrants), n.finishRewind, n.notices.run, n.whileWriting(n.keepVoters), n.drafts.Run, n.triage.Run, n.finder.Run, n.watching.Run,
 	} {
 		group.Go(func() error { return n.survive(run(ctx)) })
 	}

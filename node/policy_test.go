@@ -23,6 +23,7 @@ func TestPolicyIsProposedShownAndInForce(t *testing.T) {
 		"no catch-all":    {api.Policy{Sections: map[string]json.RawMessage{"referral": []byte(`{"deadlines":[{"stage":"accept","kind":"take-down","due":{"hours":1}}],"calendar":{"zone":"+00:00"}}`)}}, 400},
 		"no hours":        {api.Policy{Sections: map[string]json.RawMessage{"referral": []byte(`{"deadlines":[{"stage":"acknowledge","due":{"hours":0}},{"stage":"accept","due":{"hours":1}},{"stage":"outcome","due":{"hours":1}}],"calendar":{"zone":"+00:00"}}`)}}, 400},
 		"stranger votes":  {api.Policy{Voters: []string{"in/nobody"}}, 409},
+		"six vote":        {api.Policy{Voters: []string{"in/a", "in/b", "in/c", "in/d", "in/e", "in/f"}}, 409},
 		"corroboration":   {api.Policy{Corroboration: 1000}, 409},
 	} {
 		if _, err := r.Operator.ProposePolicy(t.Context(), bad.policy); status(err) != bad.status {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vigil/cmd/network"
+	"vigil/ledger"
 	"vigil/node/api"
 )
 
@@ -49,7 +50,10 @@ func TestAClusterOfTwoFormats(t *testing.T) {
 	both := []string{"in/*", "uk/*"}
 	w := &written{}
 
-	refusal := refusalOf(t, func() error { _, err := a.Operator.RaiseFormat(t.Context(), api.Format{Format: 2}); return err })
+	refusal := refusalOf(t, func() error {
+		_, err := a.Operator.RaiseFormat(t.Context(), api.Format{Format: ledger.StateFormat + 1})
+		return err
+	})
 	if refusal.Status != http.StatusConflict || refusal.Code != "format" {
 		t.Errorf("an old binary proposes: %v", refusal)
 	}
@@ -61,7 +65,7 @@ func TestAClusterOfTwoFormats(t *testing.T) {
 	upgrade(b)
 	w.more(t, 50)
 	stop()
-	proposal, err := a.Operator.RaiseFormat(t.Context(), api.Format{Format: 2})
+	proposal, err := a.Operator.RaiseFormat(t.Context(), api.Format{Format: ledger.StateFormat + 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +98,7 @@ func TestAClusterOfTwoFormats(t *testing.T) {
 	}
 	if err := network.Eventually(t.Context(), 20*time.Second, func() error {
 		own, binary, problems := formats(c)
-		if own == 0 || binary != 1 || // 1 where the raise shares a command with what only the next binary may judge
+		if own == 0 || binary != ledger.StateFormat || // no higher where the raise shares a command with what only the next binary may judge
 			!strings.Contains(problems, "upgrade vigil on this node") {
 			return fmt.Errorf("format %d, binary %d: %s", own, binary, problems)
 		}
@@ -134,7 +138,7 @@ func TestAClusterOfTwoFormats(t *testing.T) {
 
 	// The partner goes on where it has raised its own format.
 	upgrade(uk)
-	if _, err := uk.Operator.RaiseFormat(t.Context(), api.Format{Format: 2}); err != nil {
+	if _, err := uk.Operator.RaiseFormat(t.Context(), api.Format{Format: ledger.StateFormat + 1}); err != nil {
 		t.Fatal(err)
 	}
 	settled(t, n, "in", "uk")

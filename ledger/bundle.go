@@ -119,8 +119,8 @@ type Check struct {
 	Name    string  `json:"check"`
 	Outcome Outcome `json:"outcome"`
 	Detail  string  `json:"detail"`
-	// Code is the exit code this failure gives (CONVENTIONS: 10 signature, 11 inclusion, 12 fork, 13 trust, 14 quorum, 15 form,
-	// 16 content).
+	// Code is the exit code this failure gives: 10 signature, 11 inclusion, 12 fork, 13 trust, 14 quorum, 15 form, 16 content,
+	// 18 trust in other ledgers, 19 a receipt that was not kept.
 	Code int `json:"code,omitempty"`
 }
 
@@ -160,6 +160,9 @@ func (r *Report) add(name string, err error, code int, detail string) bool {
 	return err == nil
 }
 
+// CodeUnkept is the exit code of a proof that holds of a receipt that was not kept.
+const CodeUnkept = 19
+
 // Exit codes of a verification.
 const (
 	codeSignature = 10
@@ -169,6 +172,7 @@ const (
 	codeQuorum    = 14
 	codeForm      = 15
 	codeContent   = 16
+	codeOther     = 18
 )
 
 // VerifyBundle checks everything that a bundle claims. Without a trust file it is at best consistent in itself.
@@ -316,7 +320,7 @@ func (r *Report) trust(b *Bundle, t *Trust) {
 		return
 	}
 	if !ok {
-		r.add("trust", fmt.Errorf("%w: the trust file does not name ledger %s", ErrBundle, b.Carried.Origin), codeTrust, "")
+		r.add("trust", t.other(b.Carried.Origin), codeOther, "")
 		return
 	}
 	r.add("trust", nil, 0, fmt.Sprintf("the trust file names ledger %s", l.Origin))

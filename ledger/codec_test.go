@@ -193,7 +193,7 @@ func TestBundles(t *testing.T) {
 	}
 	stranger := ledgertest.Found(t, "in", 1)
 	other := ledger.TrustOf(stranger.State)
-	if r := ledger.VerifyBundle(raw, &other); r.Code() != 13 {
+	if r := ledger.VerifyBundle(raw, &other); r.Code() != 18 {
 		t.Fatalf("another ledger's trust file: %+v", r)
 	}
 	few := trust

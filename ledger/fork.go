@@ -116,7 +116,12 @@ func VerifyFork(raw []byte, t *Trust) *Report {
 		r.Checks = append(r.Checks, Check{Name: "trust", Outcome: Skipped, Code: codeTrust, Detail: "no trust file: somebody signed two histories, and who that is, is not established"})
 		return r
 	}
-	if r.add("trust", f.pinned(t), codeTrust, fmt.Sprintf("the trust file names the key as %s's", f.Signer)) {
+	code := codeTrust
+	err = f.pinned(t)
+	if _, known := t.ledger(a.Origin); err != nil && !known {
+		code, err = codeOther, t.other(a.Origin)
+	}
+	if r.add("trust", err, code, fmt.Sprintf("the trust file names the key as %s's", f.Signer)) {
 		r.add("fork", fmt.Errorf("%s signed two histories of %s, of %d and %d entries", f.Signer, a.Origin, a.Size, b.Size), codeFork, "")
 	}
 	return r

@@ -64,6 +64,11 @@ func TestGovernanceRefusals(t *testing.T) {
 			other := ledgertest.Found(t, "in", 3)
 			return &ledger.Approve{Proposal: other.Propose(t, 0, &ledger.Remove{Agency: "in/a2"})}
 		}, ledger.ErrNoProposal},
+		{"the slower of two proposals that race", 1, func(t *testing.T, j *ledgertest.Jurisdiction) any {
+			slower, faster := j.Propose(t, 0, &ledger.Remove{Agency: "in/a2"}), j.Propose(t, 2, &ledger.Remove{Agency: "in/a0"})
+			j.Govern(t, 1, &ledger.Approve{Proposal: faster}) // in/a0 votes on its own proposal and is gone before it counts
+			return &ledger.Approve{Proposal: slower}
+		}, ledger.ErrNoProposal},
 		{"approval of a proposal taken back", 1, func(t *testing.T, j *ledgertest.Jurisdiction) any {
 			id := j.Propose(t, 0, &ledger.Remove{Agency: "in/a2"})
 			j.Govern(t, 0, &ledger.Withdraw{Proposal: id})

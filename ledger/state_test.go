@@ -192,6 +192,22 @@ func TestMirrorRefusals(t *testing.T) {
 			}
 		})
 	}
+	for name, act := range map[string][]byte{
+		"an act that this binary does not know": ledger.Marshal([]any{1, "dance", []byte{}}),
+		"an act of a newer version":             ledger.Marshal([]any{9, "withdraw", []byte{}}),
+	} { // their members let it in: it is no lie, and the link waits for an upgrade
+		e := must(ledger.SignEntry(in.Members[1].Key, in.Record(1, ledger.KindGovernance), act))
+		b := in.Batch(t, uk)
+		b.Items = append(b.Items, ledger.Full(e))
+		if next, r := uk.State.ApplyMirror(b); r.Verdict != ledger.MirrorNewer || next != uk.State {
+			t.Errorf("%s: %v, %v", name, r.Verdict, r.Reason)
+		}
+		stranger := must(ledger.SignEntry(newKey(t), in.Record(1, ledger.KindGovernance), act))
+		b.Items[len(b.Items)-1] = ledger.Full(stranger)
+		if _, r := uk.State.ApplyMirror(b); !errors.Is(r.Reason, ledger.ErrMirrorEntry) {
+			t.Errorf("%s, signed by nobody of theirs: %v, %v", name, r.Verdict, r.Reason)
+		}
+	}
 	b := in.Batch(t, uk)
 	next, _ := uk.State.ApplyMirror(b)
 	if _, r := next.ApplyMirror(b); r.Verdict != ledger.MirrorRepeat {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,9 @@ import (
 )
 
 const maxTrustBytes = 1 << 20
+
+// ErrTrust says that what a verifier trusts says nothing about the ledger at hand.
+var ErrTrust = errors.New("ledger: trust file")
 
 // Trust is what a verifier trusts: a JSON file that pins ledgers by origin and genesis, the checkpoint keys of members
 // and partners, and how many members must have cosigned.
@@ -84,6 +88,15 @@ func (t *Trust) ledger(o Origin) (*TrustLedger, bool) {
 		return nil, false
 	}
 	return &t.Ledgers[i], true
+}
+
+// other says of which ledgers a trust file is, where it is not of the one that is asked for.
+func (t *Trust) other(o Origin) error {
+	names := make([]string, len(t.Ledgers))
+	for i, l := range t.Ledgers {
+		names[i] = string(l.Origin)
+	}
+	return fmt.Errorf("%w: the trust file is of another ledger: it names %s, not %s; a member of %s makes one: vigil ledger trust", ErrTrust, strings.Join(names, ", "), o, o.Jurisdiction())
 }
 
 func parseKeys(in map[AgencyID]string) (map[AgencyID][]crypto.NodePublic, error) {

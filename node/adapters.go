@@ -32,6 +32,7 @@ func (a authorLedger) Propose(ctx context.Context, entries []ledger.Entry) ([]le
 	results, err := a.n.cluster.Propose(ctx, entries)
 	if err == nil {
 		a.n.metrics.commit.Observe(time.Since(started).Seconds())
+		a.n.metrics.seals.committed(results)
 	}
 	return results, err
 }
@@ -111,6 +112,10 @@ func (n *Node) routes() {
 // noteSealed remembers the newest checkpoint that counts.
 func (n *Node) noteSealed(c ledger.Checkpoint, noLaterThan time.Time) {
 	n.forks.again(c.Origin)
+	if c.Origin == n.id.Origin {
+		n.metrics.seals.sealed(c.Size)
+		n.receipts.sealed(c, noLaterThan)
+	}
 	signed, err := n.store.Checkpoint(c.Origin, c.Size)
 	var who []string
 	if err == nil && signed != nil {

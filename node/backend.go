@@ -43,9 +43,12 @@ func (n *Node) Sealed(origin ledger.Origin) (uint64, time.Time) {
 
 // Receipt implements api.Node: this node's signature over what it acknowledged.
 func (n *Node) Receipt(r author.Receipt, event [32]byte) []byte {
-	now := time.Now()
+	at := r.Acknowledged
+	if at.IsZero() {
+		at = time.Now()
+	}
 	return ledger.SignReceipt(ledger.Receipt{
-		Origin: n.id.Origin, Hash: r.Leaf, Index: r.Index, Event: event, At: now.UnixMilli(), Deadline: now.Add(10 * time.Second).UnixMilli(), Agency: n.id.Agency,
+		Origin: n.id.Origin, Hash: r.Leaf, Index: r.Index, Event: event, At: at.UnixMilli(), Deadline: at.Add(n.cfg.receiptWithin()).UnixMilli(), Agency: n.id.Agency,
 	}, n.keys.Node)
 }
 
@@ -209,6 +212,7 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 		add("warning", "this node neither votes nor writes yet: it waits for a majority of voters to say what they remember of it", "start the other voters; 'vigil doctor' says who is silent")
 	}
 	out = append(out, n.forks.problems()...)
+	out = append(out, n.receipts.problems()...)
 	out = append(out, quorumProblems(s.Nodes)...)
 	if state := n.store.State(); state != nil {
 		out = append(out, swapProblems(state.Governance, s.Nodes)...)

@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"vigil/ledger"
+	"vigil/node/cluster"
 	"vigil/node/match"
 	"vigil/node/signin"
 )
@@ -92,8 +94,10 @@ type Config struct {
 		Format string `toml:"format" comment:"json or text"`
 	} `toml:"log"`
 
-	// withhold is cluster.Config's, for tests of a lying leader.
-	withhold func(ledger.Entry) bool
+	// lies are cluster.Config's, for tests of a lying leader.
+	lies cluster.Lies
+	// within is what receipts promise, for tests that do not want to wait; zero is receiptWait.
+	within time.Duration
 	// falsify changes what this node, as a gateway, sends to partners, for tests of a lying gateway.
 	falsify func(*ledger.MirrorBatch)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/ledger/alert"
 	"vigil/node/api"
@@ -38,7 +39,16 @@ func (n *Node) Govern(ctx context.Context, act any) error {
 func (n *Node) Governance() *ledger.Governance { return n.store.State().Governance }
 
 // Withhold makes a node of this configuration, when it leads, pretend never to have got some entries.
-func (c *Config) Withhold(f func(ledger.Entry) bool) { c.withhold = f }
+func (c *Config) Withhold(f func(ledger.Entry) bool) { c.lies.Withhold = f }
+
+// Pretend makes a node of this configuration, when it leads, acknowledge some entries and write none of them.
+func (c *Config) Pretend(f func(ledger.Entry) bool) { c.lies.Pretend = f }
+
+// Tail makes a node of this configuration, when it leads, show a follower another raft command than the one it writes.
+func (c *Config) Tail(f func(to crypto.NodeID, command []byte) []byte) { c.lies.Tail = f }
+
+// Promise makes receipts of a node of this configuration promise other than ten seconds.
+func (c *Config) Promise(within time.Duration) { c.within = within }
 
 // SetUnheard says after what time without a word this node swaps a voter.
 func (n *Node) SetUnheard(d time.Duration) { n.unheard.Store(int64(d)) }
@@ -67,3 +77,6 @@ func (n *Node) TestKeys() Keys { return n.keys }
 
 // TakeThird gives a node a checkpoint of another ledger as if a partner had passed it on.
 func (n *Node) TakeThird(from string, signed []byte) { n.forks.take(ledger.Origin(from), signed) }
+
+// TestState is what a node's replica holds.
+func (n *Node) TestState() *ledger.State { return n.store.State() }

@@ -16,6 +16,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	commit   prometheus.Histogram
 	sealed   prometheus.Histogram
+	seals    sealTimes
 	alarms   prometheus.Counter
 	batches  prometheus.Counter
 	messages *prometheus.CounterVec
@@ -26,6 +27,7 @@ func newMetrics(n *Node) *metrics {
 		registry: prometheus.NewRegistry(),
 		commit:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vigil_ledger_commit_duration_seconds", Help: "From proposing entries to the leader's answer.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
 		sealed:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vigil_ledger_sealed_age_seconds", Help: "Age of a checkpoint's time when it began to count here.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 14)}),
+		seals:    sealTimes{took: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vigil_ledger_seal_duration_seconds", Help: "From the leader's answer to a checkpoint that counts and covers the entry, for what this node wrote.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)})},
 		alarms:   prometheus.NewCounter(prometheus.CounterOpts{Name: "vigil_alarms_total", Help: "What an honest peer never does."}),
 		batches:  prometheus.NewCounter(prometheus.CounterOpts{Name: "vigil_federation_refused_batches_total", Help: "Mirror batches that did not verify."}),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vigil_notify_messages_total", Help: "Messages to subscribers, by channel and result."}, []string{"channel", "result"}),
@@ -34,7 +36,7 @@ func newMetrics(n *Node) *metrics {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
 	}
 	m.registry.MustRegister(
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.commit, m.sealed, m.alarms, m.batches, m.messages,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.commit, m.sealed, m.seals.took, m.alarms, m.batches, m.messages,
 		gauge("vigil_ledger_entries", "Entries of our ledger on this node.", func() float64 { return float64(n.Size()) }),
 		gauge("vigil_ledger_sealed_entries", "Entries under a checkpoint that counts.", func() float64 { size, _ := n.Sealed(n.id.Origin); return float64(size) }),
 		gauge("vigil_readmodel_lag_entries", "Entries the board has not followed yet.", func() float64 {

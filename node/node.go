@@ -59,6 +59,7 @@ type Node struct {
 	cosign   *cosign.Cosigner
 	notices  *notices
 	forks    *forks
+	receipts *receipts
 	peer     *peer.Peer // nil where this node is no gateway
 	api      *api.Server
 	pages    *console.Console
@@ -145,6 +146,9 @@ func (n *Node) open() (err error) {
 	if n.forks, err = newForks(n, filepath.Join(n.cfg.Dir, "forks")); err != nil {
 		return err
 	}
+	if n.receipts, err = newReceipts(n, filepath.Join(n.cfg.Dir, "receipts")); err != nil {
+		return err
+	}
 	if err := n.openCluster(); err != nil {
 		return err
 	}
@@ -166,7 +170,7 @@ func (n *Node) open() (err error) {
 		Alarm: func(reason string, sequence uint64) {
 			n.alarm("leader", fmt.Sprintf("%s (sequence %d)", reason, sequence))
 		},
-		Governed: n.notices.tell,
+		Late: n.receipts.late, Within: n.cfg.receiptWithin(), Governed: n.notices.tell,
 	})
 	n.cosign = cosign.New(cosign.Config{
 		Agency: n.id.Agency, Node: n.keys.Node.Public().ID(), Key: n.keys.Checkpoint, Store: n.store, Members: cosignMembers{n}, Log: n.log,
@@ -244,7 +248,7 @@ func (n *Node) openCluster() error {
 	}
 	n.cluster, err = cluster.Open(cluster.Config{
 		Dir: filepath.Join(n.cfg.Dir, "raft"), Agency: n.id.Agency, Key: n.keys.Node, Store: n.store, Listener: listener, Pins: pins, Log: n.log,
-		Alarm: func(peer crypto.NodeID, reason string) { n.alarm(n.nameOf(peer), reason) }, Fatal: n.fail, Follows: n.follows, Condemned: n.notices.condemns, Withhold: n.cfg.withhold,
+		Alarm: func(peer crypto.NodeID, reason string) { n.alarm(n.nameOf(peer), reason) }, Fatal: n.fail, Follows: n.follows, Condemned: n.notices.condemns, Lies: n.cfg.lies,
 	})
 	if err != nil {
 		return errors.Join(n.mustBeReplaced(err), listener.Close())

@@ -1,5 +1,5 @@
-// Command vigil-verify checks an evidence bundle, or a proof of a fork, offline: no network, no keys, nothing but the file and what the verifier
-// trusts. It links the core only.
+// Command vigil-verify checks an evidence bundle, a proof that somebody signed two histories or did not keep a receipt, or a
+// receipt alone, offline: no network, no keys, nothing but the file and what the verifier trusts. It links the core only.
 package main
 
 import (
@@ -14,10 +14,12 @@ import (
 	"vigil/ledger"
 )
 
-const usage = `usage: vigil-verify [--trust FILE] [--receipt FILE] [--json] BUNDLE
+const usage = `usage: vigil-verify [--trust FILE] [--receipt FILE] [--json] FILE
 
+FILE is an evidence bundle, a receipt, or a proof from 'vigil status': of a fork, or of a receipt that was not kept.
 Exit codes: 0 verified · 2 usage · 10 a signature · 11 an inclusion proof · 12 a fork is proved ·
-13 not trusted, or trust not established · 14 too few cosignatures · 15 malformed or of a newer version · 16 content does not match its hash
+13 not trusted, or trust not established · 14 too few cosignatures · 15 malformed or of a newer version · 16 content does not match its hash ·
+18 the trust file is of another ledger · 19 a receipt was not kept
 `
 
 const exitUsage = 2
@@ -58,10 +60,7 @@ func run(args []string, out, errs io.Writer) int {
 		fmt.Fprintln(errs, "error:", err)
 		return exitUsage
 	}
-	report := ledger.VerifyBundle(bundle, trust)
-	if _, err := ledger.DecodeFork(bundle); err == nil {
-		report = ledger.VerifyFork(bundle, trust)
-	}
+	report := verify(bundle, trust)
 	if *receiptFile != "" {
 		receipt, err := os.ReadFile(*receiptFile)
 		if err != nil {
@@ -80,6 +79,20 @@ func run(args []string, out, errs io.Writer) int {
 	return report.Code()
 }
 
+// verify checks a file as what it is; what is none of these is a damaged bundle.
+func verify(file []byte, trust *ledger.Trust) *ledger.Report {
+	if _, err := ledger.DecodeFork(file); err == nil {
+		return ledger.VerifyFork(file, trust)
+	}
+	if _, err := ledger.DecodeUnkept(file); err == nil {
+		return ledger.VerifyUnkept(file, trust)
+	}
+	if _, _, err := ledger.OpenReceipt(file); err == nil {
+		return ledger.ReportReceipt(file)
+	}
+	return ledger.VerifyBundle(file, trust)
+}
+
 func readTrust(path string) (*ledger.Trust, error) {
 	if path == "" {
 		return nil, nil
@@ -95,9 +108,12 @@ func print(out io.Writer, r *ledger.Report) {
 	result := "VERIFIED"
 	for i, c := range r.Checks {
 		fmt.Fprintf(out, "%2d. %-12s %-7s %s\n", i+1, c.Name, strings.ToUpper(string(c.Outcome)), clean(c.Detail))
-		if c.Name == "fork" {
+		switch {
+		case c.Name == "fork":
 			result = fmt.Sprintf("FORK PROVED (%s)", clean(c.Detail))
-		} else if c.Outcome != ledger.Passed && result == "VERIFIED" {
+		case c.Name == "unkept":
+			result = fmt.Sprintf("RECEIPT NOT KEPT (%s)", clean(c.Detail))
+		case c.Outcome != ledger.Passed && result == "VERIFIED":
 			result = fmt.Sprintf("NOT VERIFIED (%s: %s)", c.Name, clean(c.Detail))
 		}
 	}

@@ -49,6 +49,8 @@ const exitCodesText = `Exit codes:
   15   malformed or of a newer version       (vigil-verify)
   16   content does not match its hash       (ledger verify, vigil-verify)
   17   done in part: some of what was found was left out, and is named   (hash, match)
+  18   the trust file is of another ledger   (vigil-verify)
+  19   a receipt was not kept                (vigil-verify)
   130  interrupted`
 
 // usageError is a mistake in how a command was called.

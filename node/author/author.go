@@ -57,7 +57,7 @@ type Ledger interface {
 	Changed() <-chan struct{}
 }
 
-// Config names what an Author works with; every field but Governed is required.
+// Config names what an Author works with; every field but Within and Governed is required.
 type Config struct {
 	Agency ledger.AgencyID
 	// Key returns this agency's key as a state names it, nil where it is not here.
@@ -67,6 +67,10 @@ type Config struct {
 	Log    *slog.Logger
 	// Alarm is told of what an honest ledger never does; it must not block.
 	Alarm func(reason string, sequence uint64)
+	// Late is told of what was acknowledged and is not in the own replica by the deadline of its receipt; it must not block.
+	Late func(reason string, r Receipt)
+	// Within is how long after the leader's answer that may take; zero is ten seconds.
+	Within time.Duration
 	// Governed is told of every act of governance once it is signed and before it is proposed; it must not block.
 	Governed func(ledger.Entry)
 }
@@ -82,6 +86,8 @@ type Receipt struct {
 	Sequence uint64
 	// AuthoredAt is the record's time in ms.
 	AuthoredAt int64
+	// Acknowledged is when the leader said yes; zero where that is not known any more.
+	Acknowledged time.Time
 }
 
 // Index is the position of an entry.
@@ -116,6 +122,9 @@ type outcome struct {
 
 // New returns an Author that waits for Run.
 func New(cfg Config) *Author {
+	if cfg.Within == 0 {
+		cfg.Within = confirmWait
+	}
 	return &Author{cfg: cfg, queue: make(chan *request, maxWaiting), confirms: make(chan confirmation, maxConfirms)}
 }
 

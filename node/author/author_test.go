@@ -118,7 +118,7 @@ func start(t *testing.T, f *fakeLedger, j *ledgertest.Jurisdiction) *author.Auth
 	}
 	m := j.Members[0]
 	a := author.New(author.Config{
-		Agency: m.ID, Key: func(s *ledger.State) *crypto.AgencyKey { return f.keyOf(s, m.Key) }, Writer: m.Node.Public().ID(), Ledger: f, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Alarm: func(string, uint64) {},
+		Agency: m.ID, Key: func(s *ledger.State) *crypto.AgencyKey { return f.keyOf(s, m.Key) }, Writer: m.Node.Public().ID(), Ledger: f, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Alarm: func(string, uint64) {}, Late: func(string, author.Receipt) {},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -12,14 +12,14 @@ import (
 func (a *Author) committed(s signedGroup, result ledger.Result) {
 	receipt := Receipt{
 		Index: result.Index, Leaf: ledger.LeafHash(s.entry.Leaf), Writer: a.cfg.Writer, Sequence: s.sequence,
-		AuthoredAt: s.at.UnixMilli(),
+		AuthoredAt: s.at.UnixMilli(), Acknowledged: time.Now(),
 	}
 	for _, r := range s.group.requests {
 		r.done <- outcome{receipt: receipt}
 		receipt.First += uint32(r.rows)
 	}
 	select {
-	case a.confirms <- confirmation{receipt: receipt, by: time.Now().Add(confirmWait)}:
+	case a.confirms <- confirmation{receipt: receipt, by: receipt.Acknowledged.Add(a.cfg.Within)}:
 	default: // a backlog of confirmations is bounded; the periodic root comparison still covers what is passed over
 	}
 }
@@ -47,12 +47,12 @@ func (a *Author) confirm(ctx context.Context, c confirmation) {
 	defer cancel()
 	if err := a.cfg.Ledger.Wait(wait, c.receipt.Index+1); err != nil {
 		if ctx.Err() == nil {
-			a.cfg.Alarm("an acknowledged entry did not reach this replica in time", c.receipt.Sequence)
+			a.cfg.Late("an acknowledged entry did not reach this replica in time", c.receipt)
 		}
 		return
 	}
 	index, leaf, ok, err := a.cfg.Ledger.Committed(c.receipt.Writer, c.receipt.Sequence)
 	if err != nil || !ok || index != c.receipt.Index || leaf != c.receipt.Leaf {
-		a.cfg.Alarm("this replica holds another entry than the one acknowledged", c.receipt.Sequence)
+		a.cfg.Late("this replica holds another entry than the one acknowledged", c.receipt)
 	}
 }

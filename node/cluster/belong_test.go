@@ -317,7 +317,7 @@ func (p stuckPipeline) Close() error {
 }
 
 func TestAStuckPipelineIsGivenUp(t *testing.T) {
-	p := pipeline{stuckPipeline{closed: make(chan struct{})}, 10 * time.Millisecond}
+	p := pipeline{AppendPipeline: stuckPipeline{closed: make(chan struct{})}, most: 10 * time.Millisecond}
 	if _, err := p.AppendEntries(nil, nil); !errors.Is(err, raft.ErrPipelineShutdown) {
 		t.Fatal(err)
 	}

@@ -63,9 +63,8 @@ type Config struct {
 	// Condemned says that enough members have approved a node's removal, whether or not that is in the ledger yet; nil says
 	// it of none.
 	Condemned func(crypto.NodeID) bool
-	// Withhold says which entries this node, when it leads, pretends never to have got. It is set by tests of a lying leader
-	// and by nothing else.
-	Withhold func(ledger.Entry) bool
+	// Lies are none but in tests of a lying leader.
+	Lies Lies
 
 	// Heartbeat is raft's heartbeat and election timeout; the lease is five sixths of it. Zero is 1.2 s.
 	Heartbeat time.Duration
@@ -199,6 +198,7 @@ func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
 	logger := hclog.New(&hclog.LoggerOptions{Name: "raft", Level: hclog.Info, Output: slogWriter{c.cfg.Log}, DisableTime: true})
 	c.guard = &guard{alarm: c.cfg.Alarm, logs: logs, rises: map[crypto.NodeID]*rate.Limiter{}}
 	c.transport = newTransport(c.self, own, c.raftAddress, c.guard, c.Unheard, logger)
+	c.transport.lies = c.cfg.Lies
 	queue := newConnQueue(c.cfg.Listener.Addr())
 	c.listener = &listener{inner: c.cfg.Listener, config: serverConfig(own, c.speaks), raft: c.transport.accepted, http: queue, live: map[net.Conn]crypto.NodeID{}}
 	machine := &fsm{store: c.cfg.Store, fatal: c.cfg.Fatal, changed: c.rosterChanged, stuck: func() { c.once.Do(func() { close(c.stuck) }) }}

@@ -91,10 +91,10 @@ func (w *network) start(i int) *testNode {
 		},
 		Fatal:     func(err error) { w.t.Errorf("node %d: fatal: %v", i, err) },
 		Condemned: func(id crypto.NodeID) bool { return w.condemned.Load() == id },
-		Withhold: func(e ledger.Entry) bool {
+		Lies: Lies{Withhold: func(e ledger.Entry) bool {
 			rec, err := e.Open()
 			return err == nil && rec.Kind == ledger.KindGovernance && w.liar.Load() == m.Node.Public().ID()
-		},
+		}},
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -107,9 +106,12 @@ func (p *proposal) kind() uint64 {
 }
 
 func (c *Cluster) enqueue(ctx context.Context, p *proposal) answer {
-	if c.cfg.Withhold != nil && slices.ContainsFunc(p.entries, c.cfg.Withhold) {
+	if c.cfg.Lies.withholds(p.entries) {
 		<-ctx.Done()
 		return answer{err: ErrUnknown}
+	}
+	if a, ok := c.cfg.Lies.pretends(p.entries, c.cfg.Store.State()); ok {
+		return a
 	}
 	select {
 	case c.queue <- p:

@@ -27,6 +27,7 @@ type transport struct {
 	address  func(crypto.NodeID) (string, bool)
 	guard    *guard
 	closedBy func() error // why nothing may pass yet; nil once it may
+	lies     Lies
 	log      hclog.Logger
 	out      chan raft.RPC
 
@@ -155,7 +156,7 @@ func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAd
 	if err != nil {
 		return nil, err
 	}
-	return pipeline{inner, pipelineWait}, nil
+	return pipeline{AppendPipeline: inner, most: pipelineWait, lies: t.lies, to: p.layer.peer}, nil
 }
 
 // pipeline ends a send that nobody will take any more. Where a follower refuses entries while others are on their way, the
@@ -164,13 +165,15 @@ func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAd
 type pipeline struct {
 	raft.AppendPipeline
 	most time.Duration
+	lies Lies
+	to   crypto.NodeID
 }
 
 // AppendEntries implements raft.AppendPipeline.
 func (p pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
 	stuck := time.AfterFunc(p.most, func() { _ = p.Close() }) // the send returns, and replication begins anew
 	defer stuck.Stop()
-	return p.AppendPipeline.AppendEntries(args, resp)
+	return p.AppendPipeline.AppendEntries(p.lies.tail(p.to, args), resp)
 }
 
 // AppendEntries implements raft.Transport.
@@ -179,7 +182,7 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 	if err != nil {
 		return err
 	}
-	return p.NetworkTransport.AppendEntries(id, target, args, resp)
+	return p.NetworkTransport.AppendEntries(id, target, t.lies.tail(p.layer.peer, args), resp)
 }
 
 // RequestVote implements raft.Transport.

@@ -7,13 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"vigil/ledger"
 	"vigil/ledger/ledgertest"
 )
 
-// TestTheVerifierNamesAFork gives the offline verifier a proof that a member signed two histories.
-func TestTheVerifierNamesAFork(t *testing.T) {
+// TestTheVerifierNamesTheLiar gives the offline verifier proofs that a member signed two histories, and did not keep a receipt.
+func TestTheVerifierNamesTheLiar(t *testing.T) {
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "vigil-verify")
 	if out, err := exec.Command("go", "build", "-o", bin, "vigil/cmd/vigil-verify").CombinedOutput(); err != nil {
@@ -32,13 +33,22 @@ func TestTheVerifierNamesAFork(t *testing.T) {
 		sides = append(sides, ledger.Assemble(c, line))
 	}
 	trust, err := ledger.TrustOf(j.State).Encode()
-	if err != nil {
+	foreign, err2 := ledger.TrustOf(ledgertest.Found(t, "in", 1).State).Encode()
+	due := j.Now.Add(-time.Minute)
+	receipt := ledger.SignReceipt(ledger.Receipt{Origin: j.Origin(), Index: 99, Deadline: due.UnixMilli(), Agency: m.ID}, m.Node)
+	unkept, err3 := ledger.MakeUnkept(receipt, j.Checkpoint(t), j.State.Governance, j.State.Evidence(), nil, nil)
+	if err := errors.Join(err, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	proof, pins := filepath.Join(dir, "proof"), filepath.Join(dir, "trust.json")
-	if err := errors.Join(os.WriteFile(proof, ledger.ProveFork(m.ID, m.Checkpoint.Public(), sides[0], sides[1]).Encode(), 0o600), os.WriteFile(pins, trust, 0o600)); err != nil {
-		t.Fatal(err)
+	file := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
+	proof, pins, others := file("proof", ledger.ProveFork(m.ID, m.Checkpoint.Public(), sides[0], sides[1]).Encode()), file("trust.json", trust), file("others.json", foreign)
+	promise, broken := file("promise", receipt), file("broken", unkept.Encode())
 	for _, c := range []struct {
 		args []string
 		code int
@@ -46,6 +56,12 @@ func TestTheVerifierNamesAFork(t *testing.T) {
 	}{
 		{[]string{proof, "--trust", pins}, 12, "RESULT: FORK PROVED (in/a1 signed two histories of " + string(j.Origin())},
 		{[]string{proof}, 13, "who that is, is not established"},
+		{[]string{proof, "--trust", others}, 18, "the trust file is of another ledger"},
+		{[]string{promise}, 13, "promised entry 99"},
+		{[]string{promise, "--trust", pins}, 13, "with --receipt and the bundle"},
+		{[]string{broken, "--trust", pins}, 19, "RESULT: RECEIPT NOT KEPT (in/a1 acknowledged entry 99 of " + string(j.Origin())},
+		{[]string{broken, "--trust", others}, 18, "the trust file is of another ledger"},
+		{[]string{broken}, 13, "trust not established"},
 	} {
 		out, err := exec.Command(bin, c.args...).Output()
 		var ended *exec.ExitError

@@ -1,0 +1,113 @@
+package node_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"vigil/ledger"
+	"vigil/node"
+	"vigil/node/api"
+	"vigil/test/nodetest"
+)
+
+// TestAReceiptThatWasNotKeptIsAnAlarmWithItsProof: the leader says yes to an alert and writes nothing. The node that handed out
+// the receipt raises the alarm with that receipt; the next checkpoint after the deadline makes it a proof for anybody; and
+// the alert is there once it is asked for again.
+func TestAReceiptThatWasNotKeptIsAnAlarmWithItsProof(t *testing.T) {
+	var lies atomic.Bool
+	nodes, configs := jurisdiction(t, 3, func(i int, c *node.Config) {
+		c.Promise(2 * time.Second)
+		c.Pretend(func(e ledger.Entry) bool {
+			rec, err := e.Open()
+			return i == 0 && lies.Load() && err == nil && rec.Kind == ledger.KindSealed && rec.Author == "in/a1"
+		})
+	})
+	if r := role(t, nodes[0]); r != "leader" {
+		t.Fatalf("the founder is %s", r)
+	}
+	victim := nodes[1]
+	lab, other := victim.As(t, api.RoleLab), nodes[2].As(t, api.RoleLab)
+	lies.Store(true)
+	w, err := lab.Raise(t.Context(), "k", api.RaiseAlert{Signals: md5(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lies.Store(false)
+	promised, _, err := ledger.OpenReceipt(w.Receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := func(suffix string) (file string) {
+		s, err := victim.Operator.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range s.Problems {
+			if _, rest, ok := strings.Cut(p.Fix, "vigil-verify "); ok && strings.Contains(p.What, "was acknowledged") {
+				if f := strings.Fields(rest)[0]; strings.HasSuffix(f, suffix) {
+					file = f
+				}
+			}
+		}
+		return file
+	}
+	nodetest.Until(t, "the alarm with the receipt", func() bool { return kept(".receipt") != "" })
+	if raw, err := os.ReadFile(kept(".receipt")); err != nil || ledger.ReportReceipt(raw).Code() != 13 {
+		t.Errorf("the receipt: %v", err)
+	}
+	nodetest.Until(t, "the deadline is over", func() bool { return time.Now().After(time.UnixMilli(promised.Deadline).Add(time.Second)) })
+	if _, err := other.Raise(t.Context(), "after", api.RaiseAlert{Signals: md5(2)}); err != nil {
+		t.Fatal(err)
+	}
+	nodetest.Until(t, "the proof", func() bool { return kept(".unkept") != "" })
+	trust := ledger.TrustOf(mustState(t, nodes[2]))
+	raw, err := os.ReadFile(kept(".unkept"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := ledger.VerifyUnkept(raw, &trust); r.Code() != 19 || r.Index != promised.Index || r.Author != "in/a1" {
+		t.Errorf("a third party finds: %+v", r)
+	}
+	if w, err = lab.Raise(t.Context(), "k", api.RaiseAlert{Signals: md5(1)}); err != nil {
+		t.Fatal(err)
+	}
+	nodetest.Until(t, "it is there after all", func() bool { _, err := lab.Alert(t.Context(), w.ID); return err == nil })
+	victim.Stop()
+	victim = nodetest.Run(t, configs[1])
+	if kept(".unkept") == "" {
+		t.Error("the proof is gone after a start")
+	}
+}
+
+// TestHowLongASealTakesIsMeasured: every entry this node wrote, once.
+func TestHowLongASealTakesIsMeasured(t *testing.T) {
+	c := nodetest.Found(t)
+	n := nodetest.Run(t, c)
+	target := n.Target(t, api.RoleLab)
+	lab, err := api.NewClient(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lab.Raise(t.Context(), "k", api.RaiseAlert{Signals: md5(1)}); err != nil {
+		t.Fatal(err)
+	}
+	h := overSocket(t, c, "")
+	nodetest.Until(t, "as many as this node wrote, without the genesis", func() bool {
+		_, b := h.do("GET", "/metrics", "")
+		size := n.Node.Size()
+		return size > 2 && strings.Contains(string(b), fmt.Sprintf("\nvigil_ledger_seal_duration_seconds_count %d\n", size-1))
+	})
+}
+
+func mustState(t *testing.T, n *nodetest.Running) *ledger.State {
+	t.Helper()
+	s := n.Node.TestState()
+	if s == nil {
+		t.Fatal("no ledger")
+	}
+	return s
+}

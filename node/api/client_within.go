@@ -19,6 +19,18 @@ func (c *Client) About(purpose, caseNumber string) *Client {
 	return &x
 }
 
+// Stated returns a request that says why it reads and for which case, as r has it, or else as given.
+func Stated(r *http.Request, purpose, caseNumber string) *http.Request {
+	if purpose == "" && caseNumber == "" || r.Header.Get(headerPurpose) != "" || r.Header.Get(headerCase) != "" {
+		return r
+	}
+	out := *r
+	out.Header = r.Header.Clone()
+	out.Header.Set(headerPurpose, purpose)
+	out.Header.Set(headerCase, caseNumber)
+	return &out
+}
+
 type inProcess struct {
 	h http.Handler
 	w http.ResponseWriter

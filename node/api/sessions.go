@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"vigil/ledger/account"
@@ -160,7 +161,7 @@ func (s *Server) signOut(ctx context.Context, _ *none) (*signedOut, error) {
 func (s *Server) visitProvider(w http.ResponseWriter, r *http.Request) {
 	to, browser, err := s.signIn.Visit(r.Context())
 	if err != nil {
-		s.signInProblem(w, err)
+		s.signInProblem(w, r, err)
 		return
 	}
 	c := cookie(visitCookie, browser, http.SameSiteLaxMode) // it must come back from the provider's site
@@ -178,7 +179,7 @@ func (s *Server) returnFromProvider(w http.ResponseWriter, r *http.Request) {
 	u, err := s.signIn.Return(ctx, r.URL.Query().Get("state"), r.URL.Query().Get("code"), browser)
 	out, err := s.begin(ctx, u, account.Provider, true, err)
 	if err != nil {
-		s.signInProblem(w, err)
+		s.signInProblem(w, r, err)
 		return
 	}
 	for _, c := range append(out.SetCookie, cookie(visitCookie, "", http.SameSiteLaxMode)) {
@@ -187,12 +188,23 @@ func (s *Server) returnFromProvider(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-func (s *Server) signInProblem(w http.ResponseWriter, err error) {
-	err = refusedSignIn(err)
+// signInProblem says why nobody is signed in: to a browser on the sign-in page, whatever else asks as a problem.
+func (s *Server) signInProblem(w http.ResponseWriter, r *http.Request, err error) {
+	refused, why := refusedSignIn(err), "provider-refused"
 	var p *Problem
-	if !errors.As(err, &p) {
-		s.cfg.Log.Error("the OpenID provider cannot be used", "error", err)
-		p = unavailable("provider", "the agency's OpenID provider does not answer")
+	switch {
+	case errors.Is(err, signin.ErrNotKnown):
+		why = "provider-unknown"
+	case !errors.As(refused, &p):
+		s.cfg.Log.Error("the OpenID provider cannot be used", "error", refused)
+		p, why = unavailable("provider", "the agency's OpenID provider does not answer"), "provider-away"
+	}
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		http.Redirect(w, r, "/sign-in?refused="+why, http.StatusSeeOther)
+		return
+	}
+	if p == nil {
+		_ = errors.As(refused, &p)
 	}
 	writeProblem(w, p)
 }

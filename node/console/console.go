@@ -44,7 +44,8 @@ func New(cfg Config) (*Console, error) {
 // ServeHTTP implements http.Handler.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, pattern := c.mux.Handler(r); pattern == "" {
-		c.cfg.API.ServeHTTP(w, r)
+		purpose, caseNumber := purposeOf(r) // a page's script and its links read for the reason that the reader has given
+		c.cfg.API.ServeHTTP(w, api.Stated(r, purpose, caseNumber))
 		return
 	}
 	secure(w.Header())

@@ -33,7 +33,16 @@ func (v *visit) askToSignIn() {
 	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
 }
 
-func (v *visit) signInForm() error { return v.showSignIn("signin", http.StatusOK, nil) }
+// refusals are why somebody comes back from the agency's OpenID provider without being signed in.
+var refusals = map[string]*api.Refusal{
+	"provider-refused": {Code: "provider-refused"},
+	"provider-unknown": {Code: "provider-unknown"},
+	"provider-away":    {Code: "provider-away"},
+}
+
+func (v *visit) signInForm() error {
+	return v.showSignIn("signin", http.StatusOK, refusals[v.form("refused")])
+}
 
 func (v *visit) showSignIn(name string, status int, refused *api.Refusal) error {
 	ways, err := v.api.SignInWays(v.ctx())

@@ -14,6 +14,7 @@ import (
 	"image/png"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,14 +34,13 @@ const (
 
 // TestConsole is one node and one browser for everything that people do at the console.
 func TestConsole(t *testing.T) {
-	n := nodetest.Run(t, nodetest.Found(t))
-	link, err := network.NewLink(n.Addresses.API) // the way from browser to node, which can be cut
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(link.Close)
-	ctx, c := open(t, "https://"+link.Address())
-	b := &tab{ctx: ctx, base: "https://" + link.Address(), said: c}
+	config, link, idp := nodetest.Found(t), toAPI(t), newProvider(t, "subject-7")
+	config.API.Listen = link.to
+	config.API.URL = "https://console.test" + link.Address()[strings.LastIndex(link.Address(), ":"):]
+	config.OpenID.Issuer, config.OpenID.ClientID, config.OpenID.SecretFile = idp.URL, "vigil", config.PassphraseFile
+	n := nodetest.Run(t, config)
+	ctx, c := open(t, config.API.URL, idp.URL)
+	b := &tab{ctx: ctx, base: config.API.URL, said: c}
 	b.do(t, chromedp.EmulateViewport(1280, 720))
 	work := n.As(t, api.RoleLab)
 
@@ -66,12 +66,35 @@ func TestConsole(t *testing.T) {
 	t.Run("watch", func(t *testing.T) { watches(t, b, work); c.check(t) })
 	t.Run("figures", func(t *testing.T) { counts(t, b); c.check(t) })
 	t.Run("auditor", func(t *testing.T) { audits(t, b, n); c.check(t) })
+	t.Run("passkey", func(t *testing.T) { byPasskey(t, b, n); c.check(t) })
+	t.Run("provider", func(t *testing.T) { byProvider(t, b, n, idp); c.check(t) })
 	t.Run("network", func(t *testing.T) { seesTheNetwork(t, b); c.check(t) })
 	t.Run("two", func(t *testing.T) { takesTwo(t, b, work, n); c.check(t) })
-	t.Run("purpose", func(t *testing.T) { saysWhy(t, b, n); c.check(t) })
-	t.Run("cut", func(t *testing.T) { resumes(t, b, work, link) })
+	t.Run("purpose", func(t *testing.T) { saysWhy(t, b, work, n); c.check(t) })
+	t.Run("cut", func(t *testing.T) { resumes(t, b, work, link.Link) })
 	t.Run("looks", func(t *testing.T) { looks(t, b) })
 	t.Run("sign-out", signsOut(b))
+}
+
+// way is the way from browser to node, which can be cut.
+type way struct {
+	*network.Link
+	to string
+}
+
+// toAPI makes a way to a port on which nobody listens yet, so that a node can be told under which name it is reached.
+func toAPI(t *testing.T) way {
+	t.Helper()
+	port, err := network.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := way{to: "127.0.0.1:" + strconv.Itoa(port)}
+	if w.Link, err = network.NewLink(w.to); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	return w
 }
 
 // firstPerson follows the link that 'vigil serve' prints, sets a password and is signed in.

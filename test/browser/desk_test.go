@@ -100,13 +100,3 @@ func audits(t *testing.T, b *tab, n *nodetest.Running) {
 	b.until(t, "the log is what was written", `document.querySelector('.note.good[role=status]')`)
 	b.signIn(t, "asha", "Asha Rao")
 }
-
-// signIn signs out whoever is signed in, and somebody else in.
-func (b *tab) signIn(t *testing.T, name, shown string) {
-	t.Helper()
-	b.to(t, "/")
-	b.fill(t, "form[action='/sign-out']", map[string]string{})
-	b.until(t, "signed out", `location.pathname === '/sign-in'`)
-	b.fill(t, "form[action='/sign-in']", map[string]string{"name": name, "password": password})
-	b.until(t, "signed in", fmt.Sprintf(`location.pathname === '/' && document.querySelector('.who').innerText === %q`, shown))
-}

@@ -64,8 +64,9 @@ func (c *complaints) check(t *testing.T) {
 	c.list = nil
 }
 
-// open starts a browser that reaches nothing but this machine and returns its context.
-func open(t *testing.T, base string) (context.Context, *complaints) {
+// open starts a browser that reaches nothing but this machine, which every name under test is, and returns its context. A
+// page that asks for anything that begins with none of the bases is complained of.
+func open(t *testing.T, bases ...string) (context.Context, *complaints) {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -74,7 +75,7 @@ func open(t *testing.T, base string) (context.Context, *complaints) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("ignore-certificate-errors", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("no-proxy-server", true),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"), chromedp.WindowSize(1280, 720), chromedp.UserDataDir(t.TempDir()))
+		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"), chromedp.WindowSize(1280, 720), chromedp.UserDataDir(t.TempDir()))
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
@@ -85,7 +86,8 @@ func open(t *testing.T, base string) (context.Context, *complaints) {
 	chromedp.Listen(ctx, func(e any) {
 		switch e := e.(type) {
 		case *network.EventRequestWillBeSent:
-			if !strings.HasPrefix(e.Request.URL, base) && !strings.HasPrefix(e.Request.URL, "data:image/svg+xml") { // as the browser draws its own controls: the policy refuses a page's
+			known := func(base string) bool { return strings.HasPrefix(e.Request.URL, base) }
+			if !slices.ContainsFunc(bases, known) && !known("data:image/svg+xml") { // as the browser draws its own controls: the policy refuses a page's
 				c.add("asked for " + e.Request.URL)
 			}
 		case *network.EventLoadingFailed:

@@ -102,13 +102,17 @@ func takesTwo(t *testing.T, b *tab, work *api.Client, n *nodetest.Running) {
 }
 
 // saysWhy reads where the policy wants to know why: the page asks, and what is said is in the access log.
-func saysWhy(t *testing.T, b *tab, n *nodetest.Running) {
-	b.access(t, strings.Replace(openAccess, `"purpose":[]`, `"purpose":["analyst"]`, 1))
+func saysWhy(t *testing.T, b *tab, work *api.Client, n *nodetest.Running) {
 	b.said.allow("status of 400")
+	b.access(t, strings.Replace(openAccess, `"purpose":[]`, `"purpose":["analyst"]`, 1))
 	b.to(t, "/alerts")
 	b.accessible(t)
 	b.fill(t, "form.sheet[action='/purpose']", map[string]string{"purpose": "a browser's test"})
-	b.until(t, "the page that was asked for", `location.pathname === '/alerts' && document.querySelector('[data-row]')`)
+	b.until(t, "the page that was asked for, followed", `location.pathname === '/alerts' && document.querySelector('#live')?.dataset.state === 'stateLive'`)
+	if _, err := work.Raise(t.Context(), "", api.RaiseAlert{AlertFacts: api.AlertFacts{Title: "Read for a reason"}, Signals: network.RandomSignals()}); err != nil {
+		t.Fatal(err)
+	}
+	b.until(t, "live, for the same reason", `document.querySelector('#alerts-live').innerText.includes('Read for a reason')`)
 	page, err := n.As(t, api.RoleAuditor).Access(t.Context(), api.AccessQuery{Verb: "alert.list", Limit: 5})
 	if err != nil || len(page.Records) == 0 || page.Records[0].Purpose != "a browser's test" {
 		t.Errorf("%+v, %v", page.Records, err)

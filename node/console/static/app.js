@@ -126,6 +126,7 @@ async function follow() {
       const answer = await fetch('/v1/events' + (words.exercise === 'on' ? '?exercise=true' : ''), { headers: { 'Last-Event-ID': live.seq || '0', Accept: 'text/event-stream' }, signal: stop.signal });
       if (answer.status === 401) { location.reload(); return; }
       if (answer.status === 409) { live.seq = ''; await refresh(); continue; }
+      if (answer.status === 400) { $('#live').hidden = true; return; } // the page asks why it is read; it is made anew with the answer
       if (!answer.ok) throw new Error(answer.status);
       const resumed = live.lost;
       regain();

@@ -10,6 +10,7 @@ async function ask(path, body) {
 function when(button, does) {
   if (!button) return;
   if (!window.PublicKeyCredential?.parseRequestOptionsFromJSON) { button.closest('[data-passkey]').hidden = true; return; }
+  button.disabled = false;
   button.addEventListener('click', async () => {
     problem.hidden = true;
     try { await does(); } catch (e) {
@@ -18,7 +19,7 @@ function when(button, does) {
     }
   });
 }
-const next = () => location.assign($('input[name=next]')?.value || '/');
+const next = () => location.assign($('main input[name=next]')?.value || '/');
 when($('#passkey-in'), async () => {
   const begun = await ask('/v1/session/passkey', {});
   const key = await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(begun.options.publicKey) });

@@ -20,13 +20,18 @@ type Member struct {
 	Node       *crypto.NodeKey
 	Checkpoint *crypto.NodeKey
 	Address    string
+	Peers      []string // where it is a gateway; nil is a place of no meaning
 }
 
 // Agency returns the member's line of the roster.
 func (m Member) Agency() ledger.Agency {
+	peers := m.Peers
+	if peers == nil {
+		peers = []string{"/ip4/127.0.0.1/tcp/1"}
+	}
 	return ledger.Agency{
 		ID: m.ID, Name: string(m.ID), Certificate: m.Key.Certificate().Bytes(), Generation: 1,
-		Node: ledger.Node{Key: m.Node.Public(), Checkpoint: m.Checkpoint.Public(), Address: m.Address, Peers: []string{"/ip4/127.0.0.1/tcp/1"}},
+		Node: ledger.Node{Key: m.Node.Public(), Checkpoint: m.Checkpoint.Public(), Address: m.Address, Peers: peers},
 	}
 }
 

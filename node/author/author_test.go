@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vigil/crypto"
@@ -29,6 +31,8 @@ type fakeLedger struct {
 	refuse  *ledger.Reason                   // guarded by mu; once
 	changed chan struct{}                    // guarded by mu
 	renewed *crypto.AgencyKey                // of member 0, once the roster names it
+	deaf    atomic.Bool                      // whoever leads is not heard
+	alarms  atomic.Int32
 }
 
 func (f *fakeLedger) keyOf(s *ledger.State, first *crypto.AgencyKey) *crypto.AgencyKey {
@@ -59,6 +63,8 @@ func (f *fakeLedger) Changed() <-chan struct{} {
 }
 
 func (f *fakeLedger) Writable() error { return nil }
+
+func (f *fakeLedger) Heard() bool { return !f.deaf.Load() }
 
 func (f *fakeLedger) Earlier(ledger.Index) ([]byte, error) { return nil, errLost }
 
@@ -118,7 +124,7 @@ func start(t *testing.T, f *fakeLedger, j *ledgertest.Jurisdiction) *author.Auth
 	}
 	m := j.Members[0]
 	a := author.New(author.Config{
-		Agency: m.ID, Key: func(s *ledger.State) *crypto.AgencyKey { return f.keyOf(s, m.Key) }, Writer: m.Node.Public().ID(), Ledger: f, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Alarm: func(string, uint64) {}, Late: func(string, author.Receipt) {},
+		Agency: m.ID, Key: func(s *ledger.State) *crypto.AgencyKey { return f.keyOf(s, m.Key) }, Writer: m.Node.Public().ID(), Ledger: f, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Alarm: func(string, uint64) {}, Late: func(string, author.Receipt) { f.alarms.Add(1) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -130,6 +136,28 @@ func start(t *testing.T, f *fakeLedger, j *ledgertest.Jurisdiction) *author.Auth
 		}
 	})
 	return a
+}
+
+// TestWhoIsCutOffAccusesNobody: what was acknowledged does not arrive. That is the leader's doing only where it is heard.
+func TestWhoIsCutOffAccusesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))) // the test's keys were made by then
+		f := &fakeLedger{}
+		f.deaf.Store(true)
+		a := start(t, f, ledgertest.Found(t, "in", 2))
+		if _, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event("row")}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if n := f.alarms.Load(); n != 0 {
+			t.Fatalf("%d alarms over a leader that is not heard", n)
+		}
+		f.deaf.Store(false)
+		time.Sleep(15 * time.Second)
+		if n := f.alarms.Load(); n != 1 {
+			t.Fatalf("%d alarms over an entry that is withheld", n)
+		}
+	})
 }
 
 var everyone = []ledger.AudienceName{"in/*"}

@@ -19,17 +19,16 @@ func (a *Author) committed(s signedGroup, result ledger.Result) {
 		receipt.First += uint32(r.rows)
 	}
 	select {
-	case a.confirms <- confirmation{receipt: receipt, by: receipt.Acknowledged.Add(a.cfg.Within)}:
+	case a.confirms <- confirmation{receipt}:
 	default: // a backlog of confirmations is bounded; the periodic root comparison still covers what is passed over
 	}
 }
 
 type confirmation struct {
 	receipt Receipt
-	by      time.Time
 }
 
-// confirmAll watches until ctx ends that what was acknowledged appears in the own replica within ten seconds.
+// confirmAll watches until ctx ends that what was acknowledged appears in the own replica.
 func (a *Author) confirmAll(ctx context.Context) error {
 	for {
 		var c confirmation
@@ -42,10 +41,27 @@ func (a *Author) confirmAll(ctx context.Context) error {
 	}
 }
 
+// arrives waits until the own replica has the entry. It is false where the deadline of the receipt is over and the replica
+// has stood still for as long as a receipt gives, while it heard of the leader all the time: one that is cut off, or whose
+// disk is slow, is behind without anybody's lie.
+func (a *Author) arrives(ctx context.Context, r Receipt) bool {
+	size, since := a.cfg.Ledger.State().Size(), r.Acknowledged
+	for ctx.Err() == nil && time.Since(since) < a.cfg.Within {
+		look, cancel := context.WithTimeout(ctx, min(confirmLook, a.cfg.Within-time.Since(since)))
+		err := a.cfg.Ledger.Wait(look, r.Index+1)
+		cancel()
+		if err == nil {
+			return true
+		}
+		if now := a.cfg.Ledger.State().Size(); now != size || !a.cfg.Ledger.Heard() {
+			size, since = now, time.Now()
+		}
+	}
+	return false
+}
+
 func (a *Author) confirm(ctx context.Context, c confirmation) {
-	wait, cancel := context.WithDeadline(ctx, c.by)
-	defer cancel()
-	if err := a.cfg.Ledger.Wait(wait, c.receipt.Index+1); err != nil {
+	if !a.arrives(ctx, c.receipt) {
 		if ctx.Err() == nil {
 			a.cfg.Late("an acknowledged entry did not reach this replica in time", c.receipt)
 		}

@@ -15,5 +15,6 @@ const (
 	holdFor     = 8 * time.Second // what a refusal that time may mend is held back; below what a client waits
 	holdAgain   = 250 * time.Millisecond
 	confirmWait = 10 * time.Second
+	confirmLook = time.Second
 	maxConfirms = 1024
 )

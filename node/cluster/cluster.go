@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -66,8 +67,21 @@ type Config struct {
 	// Lies are none but in tests of a lying leader.
 	Lies Lies
 
+	// Dial connects to another node; nil is the operating system's TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Disk stands between raft's log and its file; nil is nothing. It is set by tests of slow and failing disks.
+	Disk func(raft.LogStore) raft.LogStore
+	// FastHeartbeats lets the library handle heartbeats beside raft's main loop, which makes nodes commit different entries
+	// (see transport). It is set by the test that shows that the simulation notices, and by nothing else.
+	FastHeartbeats bool
+
 	// Heartbeat is raft's heartbeat and election timeout; the lease is five sixths of it. Zero is 1.2 s.
 	Heartbeat time.Duration
+	// Tell is how often the leader tells others what is committed while nothing is written. Zero is 3 ms.
+	Tell time.Duration
+	// SnapshotAfter is how many raft entries make a snapshot due, and KeepLogs how many stay in the log behind one. Zero is
+	// 2,048 and 1,024.
+	SnapshotAfter, KeepLogs uint64
 	// HungDisk is how long a write to the raft log may take; zero is 20 s.
 	HungDisk time.Duration
 }
@@ -117,18 +131,7 @@ type Cluster struct {
 // Open opens raft's log and starts raft; Run serves. A node without a log waits to be added by the others, unless
 // Found is called.
 func Open(cfg Config) (*Cluster, error) {
-	if cfg.Heartbeat == 0 {
-		cfg.Heartbeat = 1200 * time.Millisecond
-	}
-	if cfg.HungDisk == 0 {
-		cfg.HungDisk = 20 * time.Second
-	}
-	if cfg.Follows == nil {
-		cfg.Follows = func() []string { return nil }
-	}
-	if cfg.Condemned == nil {
-		cfg.Condemned = func(crypto.NodeID) bool { return false }
-	}
+	cfg = cfg.filled()
 	own, err := certificate(cfg.Key)
 	if err != nil {
 		return nil, err
@@ -139,7 +142,7 @@ func Open(cfg Config) (*Cluster, error) {
 		introduced: map[crypto.NodeID]time.Time{}, instance: newInstance(), heard: make(chan struct{}), condemned: make(chan error, 1),
 	}
 	c.remember()
-	c.clients = newClients(own, c.Address)
+	c.clients = newClients(own, c.Address, cfg.Dial)
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -158,6 +161,27 @@ func Open(cfg Config) (*Cluster, error) {
 	return c, nil
 }
 
+// filled puts what is usual where nothing is said.
+func (cfg Config) filled() Config {
+	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 1200*time.Millisecond)
+	cfg.Tell = cmp.Or(cfg.Tell, 3*time.Millisecond)
+	cfg.HungDisk = cmp.Or(cfg.HungDisk, 20*time.Second)
+	cfg.SnapshotAfter, cfg.KeepLogs = cmp.Or(cfg.SnapshotAfter, snapshotThreshold), cmp.Or(cfg.KeepLogs, trailingLogs)
+	if cfg.Follows == nil {
+		cfg.Follows = func() []string { return nil }
+	}
+	if cfg.Condemned == nil {
+		cfg.Condemned = func(crypto.NodeID) bool { return false }
+	}
+	if cfg.Dial == nil {
+		cfg.Dial = dialTCP
+	}
+	if cfg.Disk == nil {
+		cfg.Disk = func(logs raft.LogStore) raft.LogStore { return logs }
+	}
+	return cfg
+}
+
 func (c *Cluster) openRaft(own tls.Certificate) error {
 	if err := c.loadPurged(); err != nil {
 		return fmt.Errorf("cluster: raft log: %w", err)
@@ -173,7 +197,7 @@ func (c *Cluster) openRaft(own tls.Certificate) error {
 	if err := durable.SyncDir(c.cfg.Dir); err != nil { // the file may have been made just now
 		return errors.Join(fmt.Errorf("cluster: raft log: %w", err), bolt.Close())
 	}
-	logs := &checkedLog{LogStore: bolt, fatal: c.cfg.Fatal, hung: c.cfg.HungDisk}
+	logs := &checkedLog{LogStore: c.cfg.Disk(bolt), fatal: c.cfg.Fatal, hung: c.cfg.HungDisk}
 	err = logs.verifyAll()
 	if err == nil {
 		c.disk, c.stable = logs, &checkedStable{StableStore: bolt, fatal: c.cfg.Fatal}
@@ -199,6 +223,7 @@ func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
 	c.guard = &guard{alarm: c.cfg.Alarm, logs: logs, rises: map[crypto.NodeID]*rate.Limiter{}}
 	c.transport = newTransport(c.self, own, c.raftAddress, c.guard, c.Unheard, logger)
 	c.transport.lies = c.cfg.Lies
+	c.transport.dial, c.transport.fast = c.cfg.Dial, c.cfg.FastHeartbeats
 	queue := newConnQueue(c.cfg.Listener.Addr())
 	c.listener = &listener{inner: c.cfg.Listener, config: serverConfig(own, c.speaks), raft: c.transport.accepted, http: queue, live: map[net.Conn]crypto.NodeID{}}
 	machine := &fsm{store: c.cfg.Store, fatal: c.cfg.Fatal, changed: c.rosterChanged, stuck: func() { c.once.Do(func() { close(c.stuck) }) }}
@@ -244,10 +269,10 @@ func (c *Cluster) raftConfig(logger hclog.Logger) *raft.Config {
 	r.LocalID = raft.ServerID(c.self.String())
 	r.HeartbeatTimeout, r.ElectionTimeout = c.cfg.Heartbeat, c.cfg.Heartbeat
 	r.LeaderLeaseTimeout = c.cfg.Heartbeat * 5 / 6
-	r.CommitTimeout = 3 * time.Millisecond
+	r.CommitTimeout = c.cfg.Tell
 	r.MaxAppendEntries = 64
 	r.BatchApplyCh = true
-	r.SnapshotThreshold, r.TrailingLogs, r.SnapshotInterval = snapshotThreshold, trailingLogs, snapshotInterval
+	r.SnapshotThreshold, r.TrailingLogs, r.SnapshotInterval = c.cfg.SnapshotAfter, c.cfg.KeepLogs, snapshotInterval
 	r.NoSnapshotRestoreOnStart = true
 	r.NoLegacyTelemetry = true
 	r.ShutdownOnRemove = false

@@ -15,7 +15,12 @@ import (
 // ErrRPC says that a peer sent what an honest raft node never sends. The library would store it, obey it or panic.
 var ErrRPC = errors.New("cluster: refused RPC")
 
-// guard looks at every RPC before raft does. Each refusal is an alarm that names the peer.
+// errUnannounced refuses a vote over a living leader of whose transfer this node has not heard: it may have been cut off when
+// that was announced, so that it accuses nobody.
+var errUnannounced = errors.New("cluster: refused RPC: it claims a transfer of leadership that was not announced here")
+
+// guard looks at every RPC before raft does. Each refusal is an alarm that names the peer, unless an honest one may have
+// caused it.
 type guard struct {
 	alarm func(peer crypto.NodeID, reason string)
 	logs  raft.LogStore
@@ -33,7 +38,7 @@ type guard struct {
 // check returns an error for an RPC that must not reach raft.
 func (g *guard) check(peer crypto.NodeID, command any) error {
 	err := g.judge(peer, command)
-	if err != nil {
+	if errors.Is(err, ErrRPC) {
 		g.alarm(peer, err.Error())
 	}
 	return err
@@ -92,6 +97,7 @@ func (g *guard) checkEntries(c *raft.AppendEntriesRequest) error {
 	if len(c.Entries) > maxAppendEntries {
 		return fmt.Errorf("%w: %d entries at once", ErrRPC, len(c.Entries))
 	}
+	late := c.Term < g.term() // of a leader that was cut off and does not know yet: raft refuses it
 	for _, e := range c.Entries {
 		if e == nil || len(e.Data) > maxLogBytes || len(e.Extensions) > 0 {
 			return fmt.Errorf("%w: an entry over the bound", ErrRPC)
@@ -104,6 +110,9 @@ func (g *guard) checkEntries(c *raft.AppendEntriesRequest) error {
 			}
 		default:
 			return fmt.Errorf("%w: entry of type %d", ErrRPC, e.Type)
+		}
+		if late {
+			continue
 		}
 		if err := g.checkApplied(e); err != nil {
 			return err
@@ -169,7 +178,7 @@ func (g *guard) checkTransfer(peer crypto.NodeID, flag bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.transfer != peer || time.Now().After(g.until) {
-		return fmt.Errorf("%w: it claims a transfer of leadership that nobody announced", ErrRPC)
+		return errUnannounced
 	}
 	return nil
 }

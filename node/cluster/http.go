@@ -71,14 +71,21 @@ func (c *Cluster) guarded(allowed func(crypto.NodeID) bool, h http.HandlerFunc) 
 type clients struct {
 	own     tls.Certificate
 	address func(crypto.NodeID) (string, bool)
+	dial    dialer
 
 	mu    sync.Mutex
 	nodes map[crypto.NodeID]*http.Client          // guarded by mu
 	live  map[crypto.NodeID]map[net.Conn]struct{} // guarded by mu
 }
 
-func newClients(own tls.Certificate, address func(crypto.NodeID) (string, bool)) *clients {
-	return &clients{own: own, address: address, nodes: map[crypto.NodeID]*http.Client{}, live: map[crypto.NodeID]map[net.Conn]struct{}{}}
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+func dialTCP(ctx context.Context, network, address string) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, network, address)
+}
+
+func newClients(own tls.Certificate, address func(crypto.NodeID) (string, bool), dial dialer) *clients {
+	return &clients{own: own, address: address, dial: dial, nodes: map[crypto.NodeID]*http.Client{}, live: map[crypto.NodeID]map[net.Conn]struct{}{}}
 }
 
 func (c *clients) get(id crypto.NodeID) *http.Client {
@@ -87,7 +94,7 @@ func (c *clients) get(id crypto.NodeID) *http.Client {
 	if client := c.nodes[id]; client != nil {
 		return client
 	}
-	client := pinnedClient(c.own, id, func() (string, bool) { return c.address(id) }, func(conn net.Conn) net.Conn { return c.track(id, conn) })
+	client := pinnedClient(c.own, id, c.dial, func() (string, bool) { return c.address(id) }, func(conn net.Conn) net.Conn { return c.track(id, conn) })
 	c.nodes[id] = client
 	return client
 }
@@ -107,7 +114,7 @@ func (c *clients) track(id crypto.NodeID, conn net.Conn) net.Conn {
 }
 
 // pinnedClient makes a client for one node; track is told of every connection before TLS begins on it.
-func pinnedClient(own tls.Certificate, id crypto.NodeID, address func() (string, bool), track func(net.Conn) net.Conn) *http.Client {
+func pinnedClient(own tls.Certificate, id crypto.NodeID, connect dialer, address func() (string, bool), track func(net.Conn) net.Conn) *http.Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		to, ok := address()
 		if !ok {
@@ -115,7 +122,7 @@ func pinnedClient(own tls.Certificate, id crypto.NodeID, address func() (string,
 		}
 		ctx, cancel := context.WithTimeout(ctx, dialWait)
 		defer cancel()
-		raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", to)
+		raw, err := connect(ctx, "tcp", to)
 		if err != nil {
 			return nil, err
 		}
@@ -167,7 +174,7 @@ func PostTo(ctx context.Context, key *crypto.NodeKey, to crypto.NodeID, address,
 	if err != nil {
 		return nil, err
 	}
-	client := pinnedClient(own, to, func() (string, bool) { return address, true }, func(conn net.Conn) net.Conn { return conn })
+	client := pinnedClient(own, to, dialTCP, func() (string, bool) { return address, true }, func(conn net.Conn) net.Conn { return conn })
 	defer client.CloseIdleConnections()
 	return post(ctx, client, to, route, body)
 }

@@ -39,7 +39,7 @@ func Inspect(ctx context.Context, dir string, key *crypto.NodeKey, s *store.Stor
 		cfg: Config{Dir: dir, Key: key, Store: s, Pins: pins, Log: slog.New(slog.DiscardHandler)}, self: key.Public().ID(), instance: newInstance(),
 		ready: make(chan struct{}), routes: http.NewServeMux(),
 	}
-	c.clients = newClients(own, c.Address)
+	c.clients = newClients(own, c.Address, dialTCP)
 	defer c.clients.close()
 	if err := c.openForInspection(); err != nil {
 		return Inspection{}, err

@@ -30,12 +30,16 @@ type transport struct {
 	lies     Lies
 	log      hclog.Logger
 	out      chan raft.RPC
+	dial     dialer
+	fast     bool // see Config.FastHeartbeats
 
 	mu     sync.Mutex
 	peers  map[crypto.NodeID]*peerTransport // guarded by mu
 	closed bool                             // guarded by mu
-	done   chan struct{}
-	wg     sync.WaitGroup
+	// handler is raft's for heartbeats where fast; guarded by mu.
+	handler func(raft.RPC)
+	done    chan struct{}
+	wg      sync.WaitGroup
 }
 
 type peerTransport struct {
@@ -46,7 +50,7 @@ type peerTransport struct {
 func newTransport(self crypto.NodeID, own tls.Certificate, address func(crypto.NodeID) (string, bool), g *guard, closedBy func() error, log hclog.Logger) *transport {
 	return &transport{
 		self: self, own: own, address: address, guard: g, closedBy: closedBy, log: log, out: make(chan raft.RPC),
-		peers: map[crypto.NodeID]*peerTransport{}, done: make(chan struct{}),
+		peers: map[crypto.NodeID]*peerTransport{}, done: make(chan struct{}), dial: dialTCP,
 	}
 }
 
@@ -65,6 +69,9 @@ func (t *transport) peer(id crypto.NodeID) (*peerTransport, error) {
 	p := &peerTransport{layer: layer, NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: layer, MaxPool: peerConns, MaxRPCsInFlight: 2, Timeout: rpcWait, MsgpackUseNewTimeFormat: true, Logger: t.log,
 	})}
+	if t.handler != nil {
+		p.NetworkTransport.SetHeartbeatHandler(t.handler)
+	}
 	t.peers[id] = p
 	t.wg.Add(1)
 	go t.forward(id, p)
@@ -144,7 +151,17 @@ func (t *transport) EncodePeer(_ raft.ServerID, addr raft.ServerAddress) []byte 
 func (t *transport) DecodePeer(b []byte) raft.ServerAddress { return raft.ServerAddress(b) }
 
 // SetHeartbeatHandler does nothing; see the type.
-func (t *transport) SetHeartbeatHandler(func(raft.RPC)) {}
+func (t *transport) SetHeartbeatHandler(h func(raft.RPC)) {
+	if !t.fast {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.handler = h
+	for _, p := range t.peers {
+		p.NetworkTransport.SetHeartbeatHandler(h)
+	}
+}
 
 // AppendEntriesPipeline implements raft.Transport.
 func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
@@ -293,10 +310,13 @@ func (s *stream) Dial(_ raft.ServerAddress, timeout time.Duration) (net.Conn, er
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), min(timeout, dialWait))
 	defer cancel()
-	d := tls.Dialer{Config: clientConfig(s.t.own, raftProtocol, s.peer)}
-	conn, err := d.DialContext(ctx, "tcp", address)
+	raw, err := s.t.dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
+	}
+	conn := tls.Client(raw, clientConfig(s.t.own, raftProtocol, s.peer))
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, raw.Close())
 	}
 	return s.track(conn), nil
 }

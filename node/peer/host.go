@@ -32,7 +32,7 @@ func IDOf(key crypto.NodePublic) (peer.ID, error) {
 
 // newHost makes a libp2p host with nothing on that is not named here: TCP with TLS 1.3 and QUIC, no relay, no discovery,
 // fixed limits, and a gater that knows only partners' gateways.
-func newHost(key *crypto.NodeKey, listen []string, g *gater) (host.Host, error) {
+func newHost(key *crypto.NodeKey, listen []string, more []libp2p.Option, g *gater) (host.Host, error) {
 	private, err := p2pcrypto.UnmarshalEd25519PrivateKey(key.Private())
 	if err != nil {
 		return nil, err
@@ -45,14 +45,14 @@ func newHost(key *crypto.NodeKey, listen []string, g *gater) (host.Host, error) 
 	if err != nil {
 		return nil, err
 	}
-	h, err := libp2p.New(
+	h, err := libp2p.New(append([]libp2p.Option{
 		libp2p.Identity(private), libp2p.ListenAddrStrings(listen...),
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Transport(quic.NewTransport),
 		libp2p.Security(ltls.ID, ltls.New), libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.ConnectionGater(g), libp2p.ResourceManager(limits), libp2p.ConnectionManager(connections),
 		libp2p.DisableRelay(), libp2p.Ping(false), libp2p.DisableIdentifyAddressDiscovery(), libp2p.DisableMetrics(),
 		libp2p.UserAgent("vigil"), libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return nil }), // partners know us by the roster
-	)
+	}, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("peer: start libp2p: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -79,6 +80,8 @@ type Config struct {
 	// Refused is told of a gateway whose batch does not verify, once until it sends one that does. It must not block; nil is
 	// told nothing.
 	Refused func(partner ledger.Origin, gateway peer.ID, why error)
+	// Host is added to what libp2p is set up with. It is set by simulations, for a network of theirs.
+	Host []libp2p.Option
 }
 
 // Status is how a link stands.
@@ -106,7 +109,7 @@ func New(cfg Config) (*Peer, error) {
 		cfg.Quiet = quietMost
 	}
 	p := &Peer{cfg: cfg, status: map[ledger.Origin]*Status{}, liars: map[peer.ID]bool{}}
-	h, err := newHost(cfg.Key, cfg.Listen, &gater{allowed: func(id peer.ID) bool { _, ok := p.partnerOf(id); return ok }})
+	h, err := newHost(cfg.Key, cfg.Listen, cfg.Host, &gater{allowed: func(id peer.ID) bool { _, ok := p.partnerOf(id); return ok }})
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,7 @@ type replica struct {
 
 func (r replica) State() *ledger.State { return r.store.State() }
 func (r replica) Writable() error      { return r.store.Failed() }
+func (r replica) Heard() bool          { return true }
 
 func (r replica) Earlier(i ledger.Index) ([]byte, error) {
 	return r.store.Leaf(r.store.Origin(), i)
@@ -89,7 +90,7 @@ func startVoters(ctx context.Context, dir string) (*voters, error) {
 	}
 	m := v.members[1]
 	v.author = author.New(author.Config{
-		Agency: m.ID, Key: func(*ledger.State) *crypto.AgencyKey { return m.Key }, Writer: m.Node.Public().ID(), Ledger: v.replicas[1], Log: quiet, Alarm: func(string, uint64) {},
+		Agency: m.ID, Key: func(*ledger.State) *crypto.AgencyKey { return m.Key }, Writer: m.Node.Public().ID(), Ledger: v.replicas[1], Log: quiet, Alarm: func(string, uint64) {}, Late: func(string, author.Receipt) {},
 	})
 	v.running.Go(func() { _ = v.author.Run(running) })
 	return v, nil

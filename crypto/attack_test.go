@@ -2,6 +2,7 @@ package crypto
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"strings"
 	"testing"
@@ -90,6 +91,12 @@ func TestSealedMessagesOfAnotherGrammarAreRefused(t *testing.T) {
 		return append(appendPacket(nil, tagSessionKey, body), rest...)
 	}
 	good := reseal(t, k, nothing, plain)
+	first, others, err := nextPacket(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	padded := binary.BigEndian.AppendUint32([]byte{0xC0 | first.tag, 255}, uint32(len(first.body)))
+	padded = append(append(padded, first.body...), others...)
 	tests := map[string][]byte{
 		"a passphrase packet in front": reseal(t, k, func() []byte { return passphrase.all }, plain),
 		"a marker packet in front":     reseal(t, k, func() []byte { return appendPacket(nil, 10, []byte("PGP")) }, plain),
@@ -114,7 +121,7 @@ func TestSealedMessagesOfAnotherGrammarAreRefused(t *testing.T) {
 		"another cipher mode":          flipped(good, bytes.Index(good, encryptedHead)+2),
 		"cut off":                      good[:len(good)-1],
 		"old packet format":            append([]byte{0x84}, good[1:]...),
-		"padded packet length":         append([]byte{good[0], 255, 0, 0, 0, good[2]}, good[3:]...),
+		"padded packet length":         padded,
 	}
 	for name, b := range tests {
 		if _, err := ring.Open(b); !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrTooLarge) {

@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -225,6 +227,28 @@ func TestTrustPinsEveryPartnerAsAWitness(t *testing.T) {
 	}
 }
 
+// TestOneValueHasOneEncoding: what decodes to the same value by other bytes is refused.
+func TestOneValueHasOneEncoding(t *testing.T) {
+	type pair struct {
+		_    struct{} `cbor:",toarray"`
+		A, B any
+	}
+	for name, b := range map[string][]byte{
+		"a number longer than it must be": {0x82, 0x18, 0x05, 0x01},
+		"a length longer than it must be": {0x98, 0x02, 0x01, 0x01},
+		"a text longer than it must be":   {0x82, 0x01, 0x78, 0x01, 'a'},
+		"keys out of order":               {0x82, 0x01, 0xA2, 0x61, 'b', 0x01, 0x61, 'a', 0x01},
+		"a float that is a shorter one":   {0x82, 0x01, 0xFB, 0x3F, 0xF0, 0, 0, 0, 0, 0, 0},
+	} {
+		if err := ledger.Unmarshal(b, &pair{}, 64); !errors.Is(err, ledger.ErrEncoding) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := ledger.Unmarshal([]byte{0x82, 0x05, 0x61, 'a'}, &pair{}, 64); err != nil {
+		t.Errorf("the shortest form: %v", err)
+	}
+}
+
 func TestResealedCiphertextHasNoEffect(t *testing.T) {
 	j, e := sample(t)
 	rec, err := e.Open()
@@ -244,6 +268,20 @@ func TestResealedCiphertextHasNoEffect(t *testing.T) {
 	}
 	if _, err := ledger.OpenPayload(stolen.Payload, own, j.Ring(0)); err == nil {
 		t.Fatal("someone else's ciphertext took effect under another author")
+	}
+	wider := j.Record(0, ledger.KindSealed)
+	wider.EventsRoot = rec.EventsRoot
+	wider.Audience = append(slices.Clone(rec.Audience), ledger.AudienceRef{Name: "uk/*", Epoch: 1})
+	shown, err := ledger.SignEntry(j.Members[0].Key, wider, e.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err = shown.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ledger.OpenPayload(shown.Payload, own, j.Ring(0)); !errors.Is(err, ledger.ErrBinding) {
+		t.Fatalf("an entry that says it is for others than its payload is: %v", err)
 	}
 }
 

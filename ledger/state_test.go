@@ -240,4 +240,7 @@ func TestCosignatureTime(t *testing.T) {
 	if ok, _ := ledger.Counts(cos, 4); ok {
 		t.Fatal("three agencies counted as four")
 	}
+	if ok, _ := ledger.Counts(append(cos[:2:2], cos[0]), 3); ok {
+		t.Fatal("one agency counted twice")
+	}
 }

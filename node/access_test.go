@@ -75,6 +75,26 @@ func TestEveryReadOfContentIsInTheAccessLog(t *testing.T) {
 	}
 }
 
+// TestNothingIsReadUnrecorded: where the access log cannot be written, nothing is answered.
+func TestNothingIsReadUnrecorded(t *testing.T) {
+	c := nodetest.Found(t)
+	n := nodetest.Run(t, c)
+	analyst := n.As(t, api.RoleLab)
+	w, err := analyst.Raise(t.Context(), "k", api.RaiseAlert{Signals: md5(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := analyst.Alert(t.Context(), w.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(c.Dir, "access"), filepath.Join(t.TempDir(), "access")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := analyst.Alert(t.Context(), w.ID); status(err) != 503 {
+		t.Errorf("a read without a record: %v", err)
+	}
+}
+
 func TestWhyContentIsReadIsRecorded(t *testing.T) {
 	n := nodetest.Run(t, nodetest.Found(t))
 	auditor := n.As(t, api.RoleAuditor)

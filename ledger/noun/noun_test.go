@@ -49,6 +49,13 @@ func TestCanonicalOrderIsOneForAnyOrderOfArrival(t *testing.T) {
 	if len(want)+len(repeated) != len(events) || want[0].Origin != home || want[len(want)-1].Origin != "zz/aaaaaaaaaaaaaaaaaaaaaaaaaa" {
 		t.Fatalf("%d and %d of %d", len(want), len(repeated), len(events))
 	}
+	used := map[ledger.EventID]bool{}
+	for _, p := range want {
+		if used[p.Event] {
+			t.Errorf("an event id stands twice: %x", p.Event)
+		}
+		used[p.Event] = true
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		got, again := noun.Canonical(home, rapid.Permutation(append(events, events...)).Draw(t, "order"))
 		if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(again, repeated) {

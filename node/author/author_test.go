@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,7 +33,8 @@ type fakeLedger struct {
 	changed chan struct{}                    // guarded by mu
 	renewed *crypto.AgencyKey                // of member 0, once the roster names it
 	deaf    atomic.Bool                      // whoever leads is not heard
-	alarms  atomic.Int32
+	shows   *[32]byte                        // the leaf that this replica has wherever it is asked; nil where it has none yet
+	alarms  chan string
 }
 
 func (f *fakeLedger) keyOf(s *ledger.State, first *crypto.AgencyKey) *crypto.AgencyKey {
@@ -108,10 +110,18 @@ func (f *fakeLedger) Propose(_ context.Context, entries []ledger.Entry) ([]ledge
 }
 
 func (f *fakeLedger) Committed(crypto.NodeID, uint64) (uint64, [32]byte, bool, error) {
-	return 0, [32]byte{}, false, nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.shows == nil {
+		return 0, [32]byte{}, false, nil
+	}
+	return f.state.Size() - 1, *f.shows, true, nil
 }
 
 func (f *fakeLedger) Wait(ctx context.Context, _ uint64) error {
+	if f.shows != nil {
+		return nil
+	}
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -124,7 +134,14 @@ func start(t *testing.T, f *fakeLedger, j *ledgertest.Jurisdiction) *author.Auth
 	}
 	m := j.Members[0]
 	a := author.New(author.Config{
-		Agency: m.ID, Key: func(s *ledger.State) *crypto.AgencyKey { return f.keyOf(s, m.Key) }, Writer: m.Node.Public().ID(), Ledger: f, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Alarm: func(string, uint64) {}, Late: func(string, author.Receipt) { f.alarms.Add(1) },
+		Agency: m.ID, Key: func(s *ledger.State) *crypto.AgencyKey { return f.keyOf(s, m.Key) }, Writer: m.Node.Public().ID(), Ledger: f, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Alarm: func(string, uint64) {},
+		Late: func(reason string, _ author.Receipt) {
+			select {
+			case f.alarms <- reason:
+			default:
+			}
+		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -142,19 +159,19 @@ func start(t *testing.T, f *fakeLedger, j *ledgertest.Jurisdiction) *author.Auth
 func TestWhoIsCutOffAccusesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))) // the test's keys were made by then
-		f := &fakeLedger{}
+		f := &fakeLedger{alarms: make(chan string, 4)}
 		f.deaf.Store(true)
 		a := start(t, f, ledgertest.Found(t, "in", 2))
 		if _, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event("row")}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if n := f.alarms.Load(); n != 0 {
+		if n := len(f.alarms); n != 0 {
 			t.Fatalf("%d alarms over a leader that is not heard", n)
 		}
 		f.deaf.Store(false)
 		time.Sleep(15 * time.Second)
-		if n := f.alarms.Load(); n != 1 {
+		if n := len(f.alarms); n != 1 {
 			t.Fatalf("%d alarms over an entry that is withheld", n)
 		}
 	})
@@ -204,6 +221,24 @@ func TestLostAnswersDoubleNothing(t *testing.T) {
 	}
 	if f.entries != 10 {
 		t.Fatalf("10 writes became %d entries", f.entries)
+	}
+}
+
+// TestWhatWasAcknowledgedIsConfirmed: the author's own replica must show the leaf that the leader acknowledged; another one is
+// an alarm.
+func TestWhatWasAcknowledgedIsConfirmed(t *testing.T) {
+	f := &fakeLedger{shows: &[32]byte{1}, alarms: make(chan string, 1)}
+	a := start(t, f, ledgertest.Found(t, "in", 2))
+	if _, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event("row")}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case reason := <-f.alarms:
+		if !strings.Contains(reason, "another entry") {
+			t.Error(reason)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the leader acknowledged what this replica does not have, and nobody was told")
 	}
 }
 

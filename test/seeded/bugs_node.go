@@ -1,0 +1,172 @@
+package main
+
+// nodeBugs are safeguards of what touches disks, clocks, networks and people.
+var nodeBugs = []bug{
+	{
+		name: "no-fsync-of-the-log", takes: "that raft's log is on the disk before anything is acknowledged",
+		file: "node/cluster/purge.go", from: "raftboltdb.Options{Path: path,", to: "raftboltdb.Options{NoSync: true, Path: path,",
+		pkg: "test/crash", test: "Power", args: "-cuts 80",
+	},
+	{
+		name: "no-fsync-of-names", takes: "that a replaced file's directory is synced",
+		file: "node/durable/durable.go", from: "\treturn SyncDir(filepath.Dir(path))\n}\n\n// Rename", to: "\treturn nil\n}\n\n// Rename",
+		pkg: "test/crash", test: "Power", args: "-cuts 200",
+	},
+	{
+		name: "no-fsync-of-payloads", takes: "that a payload is on the disk before its entry is",
+		file: "node/store/segment.go", from: "func (s *segments) sync() error { return s.file.Sync() }", to: "func (s *segments) sync() error { return nil }",
+		pkg: "test/crash", test: "Power", args: "-cuts 200",
+	},
+	{
+		name: "acknowledged-before-commit", takes: "that the leader waits for a majority before it says yes",
+		file: "node/cluster/propose.go", from: "\terr := future.Error()\n\tswitch {", to: "\terr := error(nil)\n\tfor _, p := range batch {\n\t\tp.done <- answer{results: make([]ledger.Result, len(p.entries))}\n\t}\n\tif err == nil {\n\t\treturn\n\t}\n\tswitch {",
+		pkg: "node/cluster", test: "Minority",
+	},
+	{
+		name: "fast-heartbeats", takes: "that heartbeats take raft's slow path (hashicorp/raft issue 695)",
+		file: "node/cluster/transport.go", from: "func (t *transport) SetHeartbeatHandler(func(raft.RPC)) {}", to: "func (t *transport) SetHeartbeatHandler(f func(raft.RPC)) { fastPath.Store(t, f) }\n\nvar fastPath sync.Map",
+		more: [][2]string{{"\t\tselect {\n\t\tcase <-t.done:\n\t\t\treturn\n\t\tcase t.out <- rpc:", "\t\tif f, ok := fastPath.Load(t); ok {\n\t\t\tif a, ok := rpc.Command.(*raft.AppendEntriesRequest); ok && len(a.Entries) == 0 && a.PrevLogEntry == 0 {\n\t\t\t\tf.(func(raft.RPC))(rpc)\n\t\t\t\tcontinue\n\t\t\t}\n\t\t}\n\t\tselect {\n\t\tcase <-t.done:\n\t\t\treturn\n\t\tcase t.out <- rpc:"}},
+		pkg:  "node/cluster", test: "Heartbeats",
+	},
+	{
+		name: "log-gaps", takes: "that raft knows its log store wants no gaps (hashicorp/raft issue 697)",
+		file: "node/cluster/cluster.go", from: "func (monotonic) IsMonotonic() bool { return true }", to: "func (monotonic) IsMonotonic() bool { return false }",
+		pkg: "node/cluster", test: "FarBehind",
+	},
+	{
+		name: "log-checksum", takes: "the checksum of an entry of raft's log",
+		file: "node/cluster/logstore.go", from: "if logSum(binary.BigEndian.Uint32(e.Extensions), e) != binary.BigEndian.Uint32(e.Extensions[4:]) {", to: "if e == nil {",
+		pkg: "node/cluster", test: "BitFlip",
+	},
+	{
+		name: "log-chain", takes: "the chain between entries of raft's log",
+		file: "node/cluster/logstore.go", from: "if i > first && binary.BigEndian.Uint32(e.Extensions) != before {", to: "if i < first && before == 1 {",
+		pkg: "node/cluster", test: "Chain",
+	},
+	{
+		name: "vote-checksum", takes: "the checksum of raft's term and vote",
+		file: "node/cluster/logstore.go", from: "if crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value) != sum {", to: "if sum == 0 && len(value) > 1<<20 {",
+		pkg: "node/cluster", test: "DamagedVote",
+	},
+	{
+		name: "hung-disk", takes: "the watchdog over writes to raft's log",
+		file: "node/cluster/logstore.go", from: "watchdog := time.AfterFunc(l.hung, func() {", to: "watchdog := time.AfterFunc(l.hung*1000, func() {",
+		pkg: "node/cluster", test: "HungDisk",
+	},
+	{
+		name: "bad-configuration", takes: "that a configuration that does not decode is stored",
+		file: "node/cluster/guard.go", from: "if err := checkConfiguration(e.Data); err != nil {\n\t\t\t\treturn err\n\t\t\t}", to: "_ = checkConfiguration",
+		pkg: "node/cluster", test: "NoHonestPeer",
+	},
+	{
+		name: "applied-replaced", takes: "that an applied entry of raft's log is never replaced",
+		file: "node/cluster/guard.go", from: "if have.Term != e.Term {", to: "if have.Term > e.Term+1<<40 {",
+		pkg: "node/cluster", test: "NoHonestPeer",
+	},
+	{
+		name: "unannounced-transfer", takes: "that leadership is transferred only as its holder announced",
+		file: "node/cluster/guard.go", from: "if g.transfer != peer || time.Now().After(g.until) {", to: "if peer == (crypto.NodeID{}) {",
+		pkg: "node/cluster", test: "NoHonestPeer",
+	},
+	{
+		name: "another-sender", takes: "that an RPC names the node its connection belongs to",
+		file: "node/cluster/guard.go", from: "if string(with.GetRPCHeader().ID) != peer.String() {", to: "if len(with.GetRPCHeader().ID) == 0 {",
+		pkg: "node/cluster", test: "NoHonestPeer",
+	},
+	{
+		name: "strangers", takes: "that only the roster's nodes are spoken to",
+		file: "node/cluster/belong.go", from: "func (c *Cluster) speaks(id crypto.NodeID) bool {\n", to: "func (c *Cluster) speaks(id crypto.NodeID) bool {\n\tif id != (crypto.NodeID{}) {\n\t\treturn true\n\t}\n",
+		pkg: "node/cluster", test: "Strangers|Removed",
+	},
+	{
+		name: "rolled-back", takes: "that a node believes what others remember of it",
+		file: "node/cluster/hearing.go", from: "err == nil && now.behind(was) {", to: "err == nil && now.behind(was) && c == nil {",
+		pkg: "node/cluster", test: "RolledBack",
+	},
+	{
+		name: "unheard", takes: "that a majority must have answered before a node takes part",
+		file: "node/cluster/hearing.go", from: "return agree > len(voters)/2, nil", to: "return true, nil",
+		pkg: "node/cluster", test: "Unheard",
+	},
+	{
+		name: "raft-keeps-the-expunged", takes: "that raft's log is written anew after an expungement",
+		file: "node/cluster/purge.go", from: "\tif err == nil {\n\t\terr = c.bolt.rewrite()\n\t}\n", to: "",
+		pkg: "node/cluster", test: "RaftForgets",
+	},
+	{
+		name: "value-checksum", takes: "the checksum of a value of the ledger's file",
+		file: "node/store/bolt.go", from: "if n < 0 || sumOf(name, key, raw[:n]) != binary.BigEndian.Uint32(raw[n:]) {", to: "if n < 0 {",
+		pkg: "node/store", test: "BitFlips|FlippedBit",
+	},
+	{
+		name: "signs-smaller", takes: "that a member never signs a smaller size, or two roots for one",
+		file: "node/store/store.go", from: "case size <= last.Size && last.Root != \"\":", to: "case size < last.Size && last.Root == \"\":",
+		pkg: "node/store", test: "SigningNeverGoesBack",
+	},
+	{
+		name: "signs-before-it-persists", takes: "that what is signed is on the disk before the signature leaves",
+		file: "node/store/store.go", from: "\tif err == nil {\n\t\terr = durable.WriteFile(filepath.Join(s.dir, signedFile), b, 0o600)\n\t}\n", to: "\t_ = b\n",
+		pkg: "node/store", test: "SigningNeverGoesBack",
+	},
+	{
+		name: "stored-tree-believed", takes: "that leaves are hashed again from the disk before a checkpoint is signed",
+		file: "node/cosign/cosign.go", from: "\tif tree.Root() != stored {", to: "\tif tree == nil {",
+		pkg: "node/cosign", test: "OnlyItsOwn",
+	},
+	{
+		name: "signs-another-state", takes: "that a member signs only its own state line",
+		file: "node/cosign/cosign.go", from: "if !ok || want != cp.State {", to: "if !ok || want == (tlog.Hash{}) {",
+		pkg: "node/cosign", test: "OnlyItsOwn",
+	},
+	{
+		name: "segments-keep-the-expunged", takes: "that an expunged payload is overwritten",
+		file: "node/store/commit.go", from: "if err == nil && o.purge > 0 && !skipPurge {", to: "if err == nil && o.purge > 1<<60 && !skipPurge {",
+		pkg: "node/store", test: "Expunged|Purge",
+	},
+	{
+		name: "repeat-answered-anew", takes: "that another entry of a taken sequence is a conflict",
+		file: "node/cluster/fsm.go", from: "if err != nil || !ok || have != leaf {", to: "if err != nil || !ok && have == leaf {",
+		pkg: "node/cluster", test: "Conflict",
+	},
+	{
+		name: "any-gateway", takes: "that only partners' gateways are spoken to",
+		file: "node/peer/peer.go", from: "&gater{allowed: func(id peer.ID) bool { _, ok := p.partnerOf(id); return ok }}", to: "&gater{allowed: func(id peer.ID) bool { return id != \"\" }}",
+		more: [][2]string{{"partner, ok := p.partnerOf(s.Conn().RemotePeer())\n", "partner, ok := p.partnerOf(s.Conn().RemotePeer())\n\tok = true\n"}},
+		pkg:  "node/peer", test: "Stranger",
+	},
+	{
+		name: "silent-gateway", takes: "that a gateway that sends nothing is left",
+		file: "node/peer/peer.go", from: "if others && quiet.Before(deadline) {", to: "if others && quiet.IsZero() {",
+		pkg: "node/peer", test: "SilentGateway",
+	},
+	{
+		name: "acknowledged-not-confirmed", takes: "that the author's replica must show what the leader acknowledged",
+		file: "node/author/confirm.go", from: "if err != nil || !ok || index != c.receipt.Index || leaf != c.receipt.Leaf {", to: "if _ = leaf; err != nil || !ok && index == 1<<60 {",
+		pkg: "node/author", test: "Confirmed",
+	},
+	{
+		name: "read-before-it-is-recorded", takes: "that a record of a read is durable before the read is answered",
+		file: "node/accesslog/append.go", from: "\tif err := l.disk.add(name, offset, frames); err != nil {\n\t\treturn 0, l.fail(err)\n\t}\n", to: "\tl.now.Store(&v)\n\tgo func() { _ = l.disk.add(name, offset, frames) }()\n",
+		pkg: "node/accesslog", test: ".",
+	},
+	{
+		name: "unrecorded-read", takes: "that nothing is read that is not in the access log",
+		file: "node/api/reads.go", from: "\tcase err != nil:\n\t\ts.cfg.Log.Error(\"the access log", to: "\tcase err != nil && s == nil:\n\t\ts.cfg.Log.Error(\"the access log",
+		pkg: "node", test: "NothingIsReadUnrecorded",
+	},
+	{
+		name: "order-of-arrival", takes: "that the events of an object are folded in one order everywhere",
+		file: "ledger/noun/placed.go", from: "\tslices.SortStableFunc(sorted, func(a, b Placed[F]) int { return Compare(home, &a, &b) })\n", to: "",
+		pkg: "ledger/noun", test: ".",
+	},
+	{
+		name: "first-use-of-an-id", takes: "that an event id counts once",
+		file: "ledger/noun/placed.go", from: "\t\tif seen[id] {", to: "\t\tif seen[id] && i < 0 {",
+		pkg: "ledger/noun", test: "Canonical",
+	},
+	{
+		name: "plaintext-board", takes: "the encryption of the board",
+		file: "node/board/database.go", from: "?vfs=\" + b.vfs + \"&textkey=board&", to: "?",
+		pkg: "node/board", test: "NothingInClear",
+	},
+}

@@ -100,9 +100,11 @@ func TestPagesShowWhatTheAPIAnswers(t *testing.T) {
 		Statement: &api.ReportStatement{Kind: "abuse-material", Note: "soon", Files: []api.ReportFile{{Signals: alert.Signals, Media: "image", Viewed: "yes"}}},
 		Desk:      &api.ReportDesk{State: "claimed", Person: "us_1", Moves: []string{"conclude", "release"}, Hits: []api.ReportHit{{File: 0, Alert: alert.ID, Near: true}}, Alerts: []string{alert.ID}, Referrals: []string{"rf_1"}, Same: []string{"rp_2"}},
 	}
+	other := report
+	other.ID, other.Desk = "rp_2", &api.ReportDesk{State: "waiting"}
 	given := map[string]any{
 		"GET /v1/alerts/" + alert.ID: alert, "GET /v1/alerts/" + alert.ID + "/recall": recall, "GET /v1/referrals/rf_1": referral(), "GET /v1/referrals": api.ReferralPage{Referrals: []api.Referral{referral()}, Next: "n", StaleFor: 12},
-		"GET /v1/reports/rp_1": report, "GET /v1/queue": api.Queue{Waiting: 1, Places: []api.QueuePlace{{Score: 900, Parts: []api.QueuePart{{Name: "x", Points: 900, Why: "a child is at risk"}}, Report: report, Count: 3, Hits: []api.ReportHit{{Alert: alert.ID}}}}},
+		"GET /v1/reports/rp_1": report, "GET /v1/reports/rp_2": other, "GET /v1/queue": api.Queue{Waiting: 1, Places: []api.QueuePlace{{Score: 900, Parts: []api.QueuePart{{Name: "x", Points: 900, Why: "a child is at risk"}}, Report: report, Count: 3, Hits: []api.ReportHit{{Alert: alert.ID}, {Alert: alert.ID, Near: true}, {Harmless: true}}}}},
 		"GET /v1/agencies":         api.Agencies{Audiences: []api.Audience{{Name: "in/*", Stale: true, Members: []string{"in/ncrb"}}}, Proposals: []api.Proposal{{ID: "p", Author: "in/mh", Text: "Admit in/ka", Fingerprint: "f00d", Needs: 2, Outside: true}}},
 		"GET /v1/watch-lists":      api.WatchListPage{Lists: []api.WatchList{{ID: "wl_1", WatchFacts: api.WatchFacts{Case: "117"}, Files: 3, Watched: 2}}},
 		"GET /v1/watch-hits":       api.WatchHitPage{Hits: []api.WatchHit{{ID: "wh_1", State: "open", WatchFacts: api.WatchFacts{Case: "117"}, Alert: alert, Algorithm: "pdq", Distance: 12}}},
@@ -123,23 +125,25 @@ func TestPagesShowWhatTheAPIAnswers(t *testing.T) {
 	}
 	c, _ := serve(t, []string{api.RoleAnalyst, api.RoleCoordinator}, given)
 	for path, want := range map[string][]string{
-		"/":                     {"Find the school", "117", "Admit in/ka"},
-		"/alerts/" + alert.ID:   {"&lt;b&gt;bold&lt;/b&gt;", "TLP:amber&#43;strict", "12,345", "a logo", "not the same", "iwf:a"},
-		"/referrals":            {"Find the school", "cursor=n", "12"},
-		"/referrals/rf_1":       {"ask the district", "came second", `name="step" value="3"`, `value="decline"`},
-		"/referrals/new":        {"uk/ncb"},
-		"/reports":              {"a child is at risk", "chat.example"},
-		"/reports/rp_1":         {"soon", "rp_2", `value="conclude"`},
-		"/watch":                {"117", "pdq"},
-		"/watch/wl_1":           {"from=50"},
-		"/access":               {"alert.list", "before=9"},
-		"/figures?of=alerts":    {"<rect", "1.5"},
-		"/governance":           {"Admit in/ka", "f00d", "/governance/consents/co_1/doing", "/governance/consents/co_2"},
-		"/network":              {"uk/ncb", "link cut"},
-		"/settings":             {"ravi", "left", "tk_2"},
-		"/sign-in":              {"passkey-in", "/v1/session/provider"},
-		"/alerts/new":           {"in/*"},
-		"/alerts?q=" + alert.ID: nil,
+		"/":                                  {"Find the school", "117", "Admit in/ka"},
+		"/alerts/" + alert.ID:                {"&lt;b&gt;bold&lt;/b&gt;", "TLP:amber&#43;strict", "12,345", "a logo", "not the same", "iwf:a"},
+		"/referrals":                         {"Find the school", "cursor=n", "12"},
+		"/referrals/rf_1":                    {"ask the district", "came second", `name="step" value="3"`, `value="decline"`},
+		"/referrals/new":                     {"uk/ncb"},
+		"/referrals/new?kind=victim-support": {`value="legal-aid"`, `name="reference"`},
+		"/referrals?view=board":              {"Find the school", `id="state-handover"`},
+		"/reports":                           {"a child is at risk", "chat.example"},
+		"/reports/rp_1":                      {"soon", "rp_2", `value="conclude"`, `name="also" value="rp_2" checked`},
+		"/watch":                             {"117", "pdq"},
+		"/watch/wl_1":                        {"from=50"},
+		"/access":                            {"alert.list", "before=9"},
+		"/figures?of=alerts":                 {"<rect", "1.5"},
+		"/governance":                        {"Admit in/ka", "f00d", "/governance/consents/co_1/doing", "/governance/consents/co_2"},
+		"/network":                           {"uk/ncb", "link cut"},
+		"/settings":                          {"ravi", "left", "tk_2"},
+		"/sign-in":                           {"passkey-in", "/v1/session/provider"},
+		"/alerts/new":                        {"in/*"},
+		"/alerts?q=" + alert.ID:              nil,
 	} {
 		for _, lang := range []string{"en", "hi"} {
 			w := ask(c, http.MethodGet, path, nil, "__Host-vigil-look=lang="+lang)
@@ -174,7 +178,7 @@ func TestActionsAskTheAPI(t *testing.T) {
 	written := api.Written{ID: "x_1"}
 	given := map[string]any{}
 	for _, path := range []string{
-		"/v1/referrals", "/v1/referrals/rf_1/moves", "/v1/reports/rp_1/triage", "/v1/reports/rp_1/escalation", "/v1/watch-lists", "/v1/watch-hits/handling", "/v1/watch-lists/removals", "/v1/removals",
+		"/v1/referrals", "/v1/referrals/rf_1/moves", "/v1/referrals/rf_1/tasks", "/v1/referrals/rf_1/tasks/tk_1", "/v1/referrals/rf_1/links", "/v1/referrals/rf_1/wish", "/v1/reports/rp_1/triage", "/v1/reports/rp_1/escalation", "/v1/watch-lists", "/v1/watch-hits/handling", "/v1/watch-lists/removals", "/v1/removals",
 		"/v1/audiences", "/v1/partners", "/v1/keys", "/v1/policy", "/v1/proposals/p/approval", "/v1/alerts/al_1/assessments", "/v1/alerts/al_1/sightings", "/v1/users/us_2/removal", "/v1/users/us_2/change", "/v1/subscriptions/su_1/close",
 	} {
 		given["POST "+path] = written
@@ -190,8 +194,13 @@ func TestActionsAskTheAPI(t *testing.T) {
 	}{
 		{"/referrals/new", url.Values{"key": {"k"}, "to": {"uk/ncb"}, "kind": {"investigation"}, "title": {"T"}, "alerts": {"al_1, al_2"}, "due": {"2026-12-01"}}, "POST /v1/referrals", []string{`"alerts":["al_1","al_2"]`, `"due":"2026-12-01T23:59:59Z"`}},
 		{"/referrals/rf_1/moves", url.Values{"key": {"k"}, "move": {"accept"}, "step": {"3"}}, "POST /v1/referrals/rf_1/moves", []string{`"move":"accept"`, `"step":3`}},
+		{"/referrals/new", url.Values{"key": {"k"}, "to": {"in/mh"}, "kind": {"victim-support"}, "reference": {"7"}, "needs": {"shelter", "medical"}, "age": {"12-15"}, "choice": {"ask-later"}, "ask": {"2027-01-02"}}, "POST /v1/referrals", []string{`"support":{"reference":"7","needs":["shelter","medical"],"age":"12-15","wish":{"choice":"ask-later","ask":"2027-01-02"}}`}},
+		{"/referrals/rf_1/tasks", url.Values{"key": {"k"}, "to": {"in/mh"}, "text": {"ask"}, "due": {"2026-12-01"}}, "POST /v1/referrals/rf_1/tasks", []string{`"to":"in/mh"`, `"due":"2026-12-01T23:59:59Z"`}},
+		{"/referrals/rf_1/tasks/tk_1", url.Values{"key": {"k"}, "ending": {"done"}, "text": {"asked"}}, "POST /v1/referrals/rf_1/tasks/tk_1", []string{`"ending":"done"`, `"text":"asked"`}},
+		{"/referrals/rf_1/links", url.Values{"key": {"k"}, "alerts": {"al_1 al_2"}, "reports": {"rp_1"}}, "POST /v1/referrals/rf_1/links", []string{`"alerts":["al_1","al_2"]`, `"reports":["rp_1"]`}},
+		{"/referrals/rf_1/wish", url.Values{"key": {"k"}, "choice": {"never"}}, "POST /v1/referrals/rf_1/wish", []string{`"choice":"never"`}},
 		{"/reports/rp_1/triage", url.Values{"key": {"k"}, "move": {"claim"}, "step": {"0"}, "outcome": {"actioned"}}, "POST /v1/reports/rp_1/triage", []string{`"move":"claim"`, `"step":0`}},
-		{"/reports/rp_1/escalation", url.Values{"key": {"k"}, "raise": {"1"}, "value": {"a"}, "scheme": {"iwf"}, "to": {"in/mh"}, "kind": {"investigation"}, "title": {"T"}, "revision": {"2"}, "outcome": {"actioned"}}, "POST /v1/reports/rp_1/escalation", []string{`"scheme":"iwf"`, `"to":"in/mh"`, `"revision":2`}},
+		{"/reports/rp_1/escalation", url.Values{"key": {"k"}, "raise": {"1"}, "value": {"a"}, "scheme": {"iwf"}, "to": {"in/mh"}, "kind": {"investigation"}, "title": {"T"}, "revision": {"2"}, "outcome": {"actioned"}, "also": {"rp_2"}}, "POST /v1/reports/rp_1/escalation", []string{`"also":["rp_2"]`, `"scheme":"iwf"`, `"to":"in/mh"`, `"revision":2`}},
 		{"/watch", url.Values{"key": {"k"}, "case": {"117"}, "hashes": {md5 + "\r\n\r\n" + md5}}, "POST /v1/watch-lists", []string{`"case":"117"`, `"alg":"md5"`, `"atomic":true`}},
 		{"/watch/hits", url.Values{"key": {"k"}, "id": {"wh_1", "wh_2"}, "what": {"done"}}, "POST /v1/watch-hits/handling", []string{`["wh_1","wh_2"]`}},
 		{"/watch/wl_1/removal", url.Values{"key": {"k"}, "reason": {"over"}}, "POST /v1/watch-lists/removals", []string{`"lists":["wl_1"]`}},
@@ -276,5 +285,14 @@ func TestWhoIsNotSignedIn(t *testing.T) {
 	}
 	if w := ask(c, http.MethodGet, "/v1/nothing", nil); w.Code != http.StatusNotFound || w.Header().Get("Content-Security-Policy") != "" {
 		t.Errorf("what is no page is the API's: %d", w.Code)
+	}
+}
+
+// TestAPagesScriptReadsForTheReasonGiven asks the API itself as a page's script does: with what the reader keeps in a cookie.
+func TestAPagesScriptReadsForTheReasonGiven(t *testing.T) {
+	c, a := serve(t, []string{api.RoleAnalyst}, map[string]any{"GET /v1/events": "x"})
+	ask(c, http.MethodGet, "/v1/events", nil, "__Host-vigil=secret", "__Host-vigil-purpose=purpose=audit&case=117")
+	if head := a.heads["GET /v1/events"]; head.Get("Vigil-Purpose") != "audit" || head.Get("Vigil-Case") != "117" {
+		t.Errorf("read with %v", head)
 	}
 }

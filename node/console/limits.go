@@ -9,6 +9,7 @@ const (
 	maxNextBytes = 512  // of an address to go back to
 	maxWordBytes = 256  // of purpose and case
 	listed       = 50   // rows of a list
+	boarded      = 200  // referrals on a board
 	shortList    = 8    // rows of a list among others
 	smallBytes   = 1024 // under which an answer is not compressed
 

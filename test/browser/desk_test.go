@@ -2,6 +2,8 @@ package browser
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -15,13 +17,30 @@ import (
 func triages(t *testing.T, b *tab, work *api.Client, n *nodetest.Running) {
 	b.to(t, "/reports")
 	b.until(t, "following", `document.querySelector('#live').dataset.state === 'stateLive'`)
-	w, err := n.As(t, api.RolePlatform).SubmitReport(t.Context(), "browser-triage-1", api.SubmitReport{ReportStatement: api.ReportStatement{
-		Kind: "abuse-material", Priority: []string{"child-at-immediate-risk"}, Files: []api.ReportFile{{Signals: network.RandomSignals(), Viewed: "yes"}},
-	}})
+	known, looks := network.RandomSignals(), [2]string{network.RandomSignals()[1].Value}
+	const digits = "0123456789abcdef"
+	looks[1] = looks[0][:63] + digits[strings.IndexByte(digits, looks[0][63])^1:][:1] // one bit apart
+	for _, signals := range [][]api.Signal{known, {{Algorithm: "pdq", Value: looks[0]}}} {
+		if _, err := work.Raise(t.Context(), "", api.RaiseAlert{AlertFacts: api.AlertFacts{Title: "Known before"}, Signals: signals}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	said := api.SubmitReport{ReportStatement: api.ReportStatement{
+		Kind: "abuse-material", Priority: []string{"child-at-immediate-risk"}, Files: []api.ReportFile{
+			{Signals: network.RandomSignals(), Viewed: "yes"}, {Signals: known}, {Signals: []api.Signal{{Algorithm: "pdq", Value: looks[1]}}},
+		},
+	}}
+	platform := n.As(t, api.RolePlatform)
+	w, err := platform.SubmitReport(t.Context(), "browser-triage-1", said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := platform.SubmitReport(t.Context(), "browser-triage-2", said)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.until(t, "the report is in the queue, live, with the reasons", fmt.Sprintf(`document.querySelector('[data-row] a[href="/reports/%s"]') && document.querySelectorAll('[data-row] details li').length`, w.ID))
+	b.until(t, "what is known is told from what looks alike, and the copy is named", `document.querySelectorAll('[data-row]').length === 1 && ['1 known', '1 looks alike', '2 reports with these files'].every(x => document.querySelector('[data-row]').innerText.includes(x))`)
 	b.accessible(t)
 	b.shot(t, "queue")
 	b.to(t, "/reports/"+w.ID)
@@ -31,16 +50,26 @@ func triages(t *testing.T, b *tab, work *api.Client, n *nodetest.Running) {
 	if r, err := work.Report(t.Context(), w.ID); err != nil || r.Desk.State != "claimed" {
 		t.Fatalf("%+v, %v: not claimed", r.Desk, err)
 	}
+	if also := eval[[]string](t, b, `[...document.querySelectorAll('#do-escalate [name=also]:checked')].map(x => x.value)`); len(also) != 1 || also[0] != again.ID {
+		t.Errorf("concluded with it, as proposed: %v", also)
+	}
+	eval[bool](t, b, "document.querySelector('#do-escalate').open = true")
+	b.accessible(t)
+	b.shot(t, "escalation")
 	b.fill(t, "form[action$='/escalation']", map[string]string{"title": "From a report", "urgency": "priority"})
 	b.until(t, "concluded, with the alert", `document.querySelector('#report-live .facts a[href^="/alerts/"]')`)
 	b.accessible(t)
 	b.shot(t, "report")
 	r, err := work.Report(t.Context(), w.ID)
-	if err != nil || r.Desk.State != "concluded" || len(r.Desk.Alerts) != 1 {
-		t.Fatalf("%+v, %v: not concluded with an alert", r.Desk, err)
+	if err != nil || r.Desk.State != "concluded" || len(r.Desk.Alerts) < 2 {
+		t.Fatalf("%+v, %v: not concluded with what was raised and what was known", r.Desk, err)
 	}
-	if a, err := work.Alert(t.Context(), r.Desk.Alerts[0]); err != nil || a.Title != "From a report" {
-		t.Errorf("%q, %v: the alert that was raised", a.Title, err)
+	raised := slices.ContainsFunc(r.Desk.Alerts, func(id string) bool { a, err := work.Alert(t.Context(), id); return err == nil && a.Title == "From a report" })
+	if !raised {
+		t.Errorf("%v: no alert was raised", r.Desk.Alerts)
+	}
+	if r, err := work.Report(t.Context(), again.ID); err != nil || r.Desk.State != "concluded" {
+		t.Errorf("%+v, %v: the copy waits", r.Desk, err)
 	}
 }
 

@@ -83,6 +83,12 @@ func open(t *testing.T, bases ...string) (context.Context, *complaints) {
 	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	c := &complaints{}
+	c.hear(ctx, bases...)
+	return ctx, c
+}
+
+// hear listens to a tab.
+func (c *complaints) hear(ctx context.Context, bases ...string) {
 	chromedp.Listen(ctx, func(e any) {
 		switch e := e.(type) {
 		case *network.EventRequestWillBeSent:
@@ -106,7 +112,6 @@ func open(t *testing.T, bases ...string) (context.Context, *complaints) {
 			c.add("script error: " + e.ExceptionDetails.Text + exception(e.ExceptionDetails))
 		}
 	})
-	return ctx, c
 }
 
 func exception(d *runtime.ExceptionDetails) string {

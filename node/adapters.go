@@ -103,6 +103,9 @@ func (n *Node) routes() {
 	n.cluster.Handle("POST /checkpoint", func(w http.ResponseWriter, r *http.Request) {
 		signed, err := io.ReadAll(io.LimitReader(r.Body, ledger.MaxCheckpointBytes))
 		if err == nil {
+			if why := n.forgotten("another member", signed); why != nil {
+				n.cluster.Condemn(why)
+			}
 			err = n.cosign.Take(r.Context(), signed, false)
 		}
 		if err != nil {
@@ -164,7 +167,7 @@ func (n *Node) openPeer() (err error) {
 		return nil
 	}
 	n.peer, err = peer.New(peer.Config{
-		Own: n.id.Origin, Key: n.keys.Node, Listen: n.cfg.Peer.Listen, Roster: peerRoster{n}, Source: peerSource{n}, Sink: peerSink{n}, Log: n.log, Refused: n.refusedGateway,
+		Own: n.id.Origin, Key: n.keys.Node, Listen: n.cfg.Peer.Listen, Roster: peerRoster{n}, Source: peerSource{n}, Sink: peerSink{n}, Log: n.log, Refused: n.refusedGateway, Idle: n.idle.note,
 	})
 	return err
 }
@@ -174,8 +177,15 @@ const followHeard = 4 * time.Second
 
 // follows names the partners this node follows.
 func (n *Node) follows() []string {
-	if n.peer == nil {
+	switch {
+	case n.peer == nil:
 		return nil
+	case n.cfg.idles:
+		var all []string
+		for _, p := range (peerRoster{n}).Partners() {
+			all = append(all, string(p.Origin))
+		}
+		return all
 	}
 	return n.peer.Follows()
 }
@@ -226,7 +236,7 @@ func appendGateway(to []libp2p.AddrInfo, key crypto.NodePublic, addresses []stri
 // Rank implements peer.Roster: the place among our agencies that are gateways.
 func (r peerRoster) Rank() int {
 	state := r.n.store.State()
-	if state == nil {
+	if state == nil || r.n.cfg.idles {
 		return -1
 	}
 	rank := 0
@@ -243,23 +253,23 @@ func (r peerRoster) Rank() int {
 }
 
 // Taken implements peer.Roster.
-func (r peerRoster) Taken(partner ledger.Origin) bool {
+func (r peerRoster) Taken(partner ledger.Origin) string {
 	state := r.n.store.State()
 	if state == nil {
-		return false
+		return ""
 	}
 	heights := r.n.cluster.Heights()
 	for i := range state.Governance.Agencies {
 		a := &state.Governance.Agencies[i]
 		if a.ID == r.n.id.Agency {
-			return false
+			return ""
 		}
 		h, heard := heights[a.Node.Key.ID()]
 		if heard && time.Since(h.Heard) < followHeard && slices.Contains(h.Follows, string(partner)) {
-			return true
+			return string(a.ID)
 		}
 	}
-	return false
+	return ""
 }
 
 // Changed implements peer.Roster.
@@ -296,6 +306,15 @@ func (s peerSource) Thirds() [][]byte {
 		}
 	}
 	return out
+}
+
+// Newest implements peer.Source.
+func (s peerSource) Newest() []byte {
+	signed, err := s.n.store.Latest(s.n.id.Origin)
+	if err != nil {
+		return nil // as good as none
+	}
+	return signed
 }
 
 // TakeCosignature implements peer.Source.
@@ -360,8 +379,25 @@ func (s peerSink) Commit(ctx context.Context, b *ledger.MirrorBatch) (uint64, er
 	}
 }
 
+// Beyond implements peer.Sink.
+func (s peerSink) Beyond(origin ledger.Origin, signed []byte) bool {
+	cp, _, err := ledger.ParseSigned(signed)
+	g := s.n.governanceOf(origin)
+	if err != nil || cp.Origin != origin || cp.Size <= s.Cursor(origin) {
+		return false
+	}
+	if g == nil {
+		return true // not even its roster has come
+	}
+	_, valid, err := ledger.VerifyCosignatures(signed, g.CheckpointKeys())
+	return err == nil && len(valid) > 0
+}
+
 // Third implements peer.Sink.
-func (s peerSink) Third(from ledger.Origin, signed []byte) { s.n.forks.take(from, signed) }
+func (s peerSink) Third(from ledger.Origin, signed []byte) {
+	s.n.heardOfOurs(string(from), signed)
+	s.n.forks.take(from, signed)
+}
 
 // Cosign implements peer.Sink.
 func (s peerSink) Cosign(_ context.Context, signed []byte) (string, error) {

@@ -98,6 +98,8 @@ type Config struct {
 	lies cluster.Lies
 	// within is what receipts promise, for tests that do not want to wait; zero is receiptWait.
 	within time.Duration
+	// idles makes this node, as a gateway, say that it follows partners, and not do so, for tests.
+	idles bool
 	// falsify changes what this node, as a gateway, sends to partners, for tests of a lying gateway.
 	falsify func(*ledger.MirrorBatch)
 }

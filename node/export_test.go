@@ -53,6 +53,9 @@ func (c *Config) Promise(within time.Duration) { c.within = within }
 // SetUnheard says after what time without a word this node swaps a voter.
 func (n *Node) SetUnheard(d time.Duration) { n.unheard.Store(int64(d)) }
 
+// Idle makes a node of this configuration say that it follows partners, and not do so.
+func (c *Config) Idle() { c.idles = true }
+
 // Falsify changes what a node of this configuration sends to partners.
 func (c *Config) Falsify(f func(*ledger.MirrorBatch)) { c.falsify = f }
 
@@ -76,7 +79,7 @@ func (n *Node) LateAnswers(now time.Time) int { return n.lateAnswers(now) }
 func (n *Node) TestKeys() Keys { return n.keys }
 
 // TakeThird gives a node a checkpoint of another ledger as if a partner had passed it on.
-func (n *Node) TakeThird(from string, signed []byte) { n.forks.take(ledger.Origin(from), signed) }
+func (n *Node) TakeThird(from string, signed []byte) { peerSink{n}.Third(ledger.Origin(from), signed) }
 
 // TestState is what a node's replica holds.
 func (n *Node) TestState() *ledger.State { return n.store.State() }

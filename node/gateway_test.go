@@ -115,6 +115,31 @@ func TestALyingGateway(t *testing.T) {
 	}
 }
 
+// TestAGatewayOfOursThatOnlySaysItFollows: it is named, and what the partner writes arrives through the other gateway.
+func TestAGatewayOfOursThatOnlySaysItFollows(t *testing.T) {
+	nodes, _ := jurisdiction(t, 2, func(i int, c *node.Config) {
+		gateway(t, c)
+		if i == 0 { // the first in rank
+			c.Idle()
+		}
+	})
+	started := time.Now()
+	abroad := partner(t, nodes) // waits until the partner's roster is here, for which somebody must follow
+	w, err := abroad.As(t, api.RoleLab).Raise(t.Context(), "abroad", api.RaiseAlert{Signals: md5(11), Audience: []string{"in/*", "uk/*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := nodes[1].As(t, api.RoleLab)
+	nodetest.Until(t, "it is there through the other gateway", func() bool { _, err := reader.Alert(t.Context(), w.ID); return err == nil })
+	t.Logf("delivered %s after the link was proposed", time.Since(started))
+	nodetest.Until(t, "the idle one is named", func() bool {
+		s, err := nodes[1].Operator.Status(t.Context())
+		return err == nil && slices.ContainsFunc(s.Problems, func(p api.NodeProblem) bool {
+			return strings.Contains(p.What, "in/a0: its gateway says that it follows "+string(abroad.Node.Identity().Origin)) && p.Fix != ""
+		})
+	})
+}
+
 // gatewayOf returns which of the nodes a partner follows now.
 func gatewayOf(t *testing.T, abroad *nodetest.Running, nodes []*nodetest.Running) (at int) {
 	t.Helper()

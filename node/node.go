@@ -60,6 +60,7 @@ type Node struct {
 	notices  *notices
 	forks    *forks
 	receipts *receipts
+	idle     idleGateways
 	peer     *peer.Peer // nil where this node is no gateway
 	api      *api.Server
 	pages    *console.Console
@@ -149,6 +150,12 @@ func (n *Node) open() (err error) {
 	if n.receipts, err = newReceipts(n, filepath.Join(n.cfg.Dir, "receipts")); err != nil {
 		return err
 	}
+	if err := n.openPeer(); err != nil {
+		return err
+	}
+	if err := n.askPartners(); err != nil {
+		return n.mustBeReplaced(err)
+	}
 	if err := n.openCluster(); err != nil {
 		return err
 	}
@@ -193,9 +200,6 @@ func (n *Node) open() (err error) {
 		n.fail(fmt.Errorf("%w: format %d", cluster.ErrUpgrade, state.Governance.Format))
 	}
 	n.routes()
-	if err := n.openPeer(); err != nil {
-		return err
-	}
 	return n.openAPI()
 }
 
@@ -254,17 +258,6 @@ func (n *Node) openCluster() error {
 		return errors.Join(n.mustBeReplaced(err), listener.Close())
 	}
 	return nil
-}
-
-// mustBeReplaced adds the command to an end that no restart mends.
-func (n *Node) mustBeReplaced(err error) error {
-	switch {
-	case errors.Is(err, cluster.ErrRolledBack):
-		return fmt.Errorf("%w: %w; run: vigil node replace --from %s --dir NEW-DIR", ErrMustReplace, err, n.cfg.Dir)
-	case errors.Is(err, cluster.ErrTwin):
-		return fmt.Errorf("%w: %w; stop the other, or run: vigil node replace --from %s --dir NEW-DIR", ErrMustReplace, err, n.cfg.Dir)
-	}
-	return err
 }
 
 // policyInForce is the jurisdiction's in force; before a ledger has arrived, what one is founded with.

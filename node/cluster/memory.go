@@ -339,6 +339,9 @@ func earlier(a, b standing) bool {
 	return a.Started < b.Started || a.Started == b.Started && slices.Compare(a.Instance[:], b.Instance[:]) < 0
 }
 
+// Condemn ends Run with why this node must not take part any more. It never blocks.
+func (c *Cluster) Condemn(why error) { c.condemn(why) }
+
 // condemn ends Run. It never blocks.
 func (c *Cluster) condemn(why error) {
 	select {

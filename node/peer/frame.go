@@ -17,6 +17,8 @@ import (
 //	K  nothing: the stream is alive
 //	T  a signed checkpoint of another ledger, as the sender has verified it: so a split view is seen
 //	S  a cosignature line over the batch's checkpoint, or nothing
+//	A  in place of Q, CBOR [version, origin that is asked, 0]: how far is your ledger, and how far have you ours. The answer
+//	   is at most two T, and the end
 //	X  why the sender ends the stream, in words
 const (
 	frameRequest  = 'Q'
@@ -25,6 +27,7 @@ const (
 	frameThird    = 'T'
 	frameCosigned = 'S'
 	frameRefusal  = 'X'
+	frameAsk      = 'A'
 )
 
 // ErrFrame says that the other side does not speak the protocol.

@@ -26,6 +26,11 @@ const (
 	standBy   = 2 * time.Second
 	lookAgain = 500 * time.Millisecond
 
+	watchEvery = 5 * time.Second
+	doubtFirst = time.Minute
+	doubtMost  = time.Hour
+	maxAnswers = 4 // frames to a question
+
 	maxStreams     = 16
 	maxLiars       = 1024 // gateways that are named
 	maxConnections = 8

@@ -37,6 +37,7 @@ type side struct {
 	partner  ledger.Origin
 	peer     *Peer
 	taken    atomic.Bool
+	idle     atomic.Value // who was named for claiming to follow
 }
 
 func (s *side) Partners() []Partner {
@@ -44,8 +45,14 @@ func (s *side) Partners() []Partner {
 	defer s.mu.Unlock()
 	return s.partners
 }
-func (s *side) Rank() int                { return 0 }
-func (s *side) Taken(ledger.Origin) bool { return s.taken.Load() }
+func (s *side) Rank() int { return 0 }
+func (s *side) Taken(ledger.Origin) string {
+	if s.taken.Load() {
+		return "another"
+	}
+	return ""
+}
+
 func (s *side) Changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,9 +114,29 @@ func (s *side) batch(from uint64) *ledger.MirrorBatch {
 	return b
 }
 
-func (s *side) Thirds() [][]byte { return nil }
+func (s *side) Thirds() (out [][]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.j.State.Partners {
+		if p.Mirror.Checkpoint != nil {
+			out = append(out, p.Mirror.Checkpoint)
+		}
+	}
+	return out
+}
 
 func (s *side) Third(ledger.Origin, []byte) {}
+
+func (s *side) Newest() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.j.Checkpoint(s.t)
+}
+
+func (s *side) Beyond(origin ledger.Origin, signed []byte) bool {
+	cp, _, err := ledger.ParseSigned(signed)
+	return err == nil && cp.Size > s.Cursor(origin)
+}
 
 func (s *side) TakeCosignature(_ context.Context, _ ledger.Origin, _ uint64, line string) error {
 	s.mu.Lock()
@@ -163,7 +190,7 @@ func start(t *testing.T, s *side, listen string, key *crypto.NodeKey) {
 	t.Helper()
 	p, err := New(Config{
 		Own: s.own, Key: key, Listen: []string{listen}, Roster: s, Source: s, Sink: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Quiet: 300 * time.Millisecond,
+		Quiet: 300 * time.Millisecond, Watch: 100 * time.Millisecond, Idle: func(_ ledger.Origin, by string) { s.idle.Store(by) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -343,6 +370,53 @@ func TestAGatewayStandsByWhileAnotherFollows(t *testing.T) {
 	}
 	b.taken.Store(false)
 	until(t, "it takes over", func() bool { return b.has(a) })
+}
+
+// TestAClaimToFollowIsJudgedByTheMirror: a gateway of ours says that it follows and does nothing. While the partner has
+// nothing new it is believed; once the mirror does not move though there is more, another follows and names it.
+func TestAClaimToFollowIsJudgedByTheMirror(t *testing.T) {
+	a, b := pair(t, "/ip4/127.0.0.1/tcp/0")
+	b.taken.Store(true)
+	a.link(t, b)
+	b.link(t, a)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	until(t, "nothing is missing", func() bool { return b.has(a) && len(b.peer.Remembered(ctx)) == 1 })
+	if by := b.idle.Load(); by != nil {
+		t.Fatalf("%v was named while there was nothing to do", by)
+	}
+	if got := b.peer.Follows(); len(got) > 0 {
+		t.Fatalf("it follows %v beside the other", got)
+	}
+	a.write(3)
+	until(t, "another follows after all", func() bool { return b.has(a) })
+	if by := b.idle.Load(); by != "another" {
+		t.Errorf("named: %v", by)
+	}
+	a.write(3)
+	until(t, "and goes on", func() bool { return b.has(a) })
+}
+
+// TestAPartnerSaysWhatItHasOfUs: the newest of our checkpoints that it mirrors, and nothing to whom it does not know.
+func TestAPartnerSaysWhatItHasOfUs(t *testing.T) {
+	a, b := pair(t, "/ip4/127.0.0.1/tcp/0")
+	a.link(t, b)
+	b.link(t, a)
+	a.write(2)
+	until(t, "it is mirrored", func() bool { return b.has(a) })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	got := a.peer.Remembered(ctx)[b.own]
+	if len(got) != 1 {
+		t.Fatalf("%d answers", len(got))
+	}
+	if cp, _, err := ledger.ParseSigned(got[0]); err != nil || cp.Origin != a.own || cp.Size != a.j.State.Size() {
+		t.Errorf("%+v %v", cp, err)
+	}
+	b.set(nil) // nobody's partner any more
+	if got := a.peer.Remembered(ctx); len(got) > 0 {
+		t.Errorf("a stranger was told: %v", got)
+	}
 }
 
 func TestAWrongClockIsNamed(t *testing.T) {

@@ -35,6 +35,78 @@ func serves(t *testing.T, c node.Config) (string, int) {
 	return string(out), ended.ExitCode()
 }
 
+// TestAWholeJurisdictionThatWasRestored: both nodes of a jurisdiction are put back to older copies. Nobody at home can notice;
+// the partner does, at the start of either, before it signs or writes anything. While the partner is out of reach they start:
+// whoever signs then is found out as soon as it is back.
+func TestAWholeJurisdictionThatWasRestored(t *testing.T) {
+	n := start(t, "in/a", "in/b", "uk/a")
+	if err := n.Connect(t.Context(), "in", "uk"); err != nil {
+		t.Fatal(err)
+	}
+	w := &written{}
+	if err := w.raise(t.Context(), n.Node("in/a").Work, "before", "in/*", "uk/*"); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, n, "in", "uk")
+	home := []*network.Node{n.Node("in/a"), n.Node("in/b")}
+	copied := func(to, from string) {
+		t.Helper()
+		if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, x := range home {
+		x.Stop()
+		copied(x.Config.Dir+"-old", x.Config.Dir)
+	}
+	for _, x := range home {
+		if err := x.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		if err := network.Eventually(t.Context(), 30*time.Second, func() error {
+			if err := home[0].Lab(t.Context()); err != nil {
+				return err
+			}
+			return w.raise(t.Context(), home[0].Work, "after-"+string(rune('a'+i)), "in/*", "uk/*")
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settled(t, n, "in", "uk")
+	for _, x := range home {
+		x.Kill()
+		if err := os.Rename(x.Config.Dir, x.Config.Dir+"-newer"); err != nil {
+			t.Fatal(err)
+		}
+		copied(x.Config.Dir, x.Config.Dir+"-old")
+	}
+	for _, x := range home {
+		began := time.Now()
+		out, code := serves(t, x.Config)
+		if code != 7 || !strings.Contains(out, "a partner remembers more: uk/") || !strings.Contains(out, "vigil node replace --from "+x.Config.Dir) || !strings.Contains(out, "newest copy of any of them first") {
+			t.Fatalf("%s, restored: %d\n%s", x.Agency, code, out)
+		}
+		t.Logf("%s refused after %s", x.Agency, time.Since(began))
+	}
+
+	// One member's newest copy is enough for all.
+	newest := home[0]
+	if err := errors.Join(os.Rename(newest.Config.Dir, newest.Config.Dir+"-undone"), os.Rename(newest.Config.Dir+"-newer", newest.Config.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	n.Cut(true) // without the partner it starts, too
+	if err := newest.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n.Cut(false)
+	out, code := serves(t, home[1].Config)
+	if code != 7 || !strings.Contains(out, "rolled back") {
+		t.Fatalf("the other one beside it: %d\n%s", code, out)
+	}
+}
+
 // TestARolledBackDirectoryIsRefused: a voter's directory is copied while it is stopped, the node goes on and writes, and the
 // copy is put in its place; then the copy is started beside the node it was made of. Neither takes part, both print the way
 // out, and it is a way out.

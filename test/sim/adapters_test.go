@@ -106,22 +106,22 @@ func (r peerRoster) Rank() int {
 	return -1
 }
 
-func (r peerRoster) Taken(partner ledger.Origin) bool {
+func (r peerRoster) Taken(partner ledger.Origin) string {
 	state := r.store.State()
 	if state == nil {
-		return false
+		return ""
 	}
 	heights := r.cluster.Heights()
 	for i := range state.Governance.Agencies {
 		a := &state.Governance.Agencies[i]
 		if a.ID == r.n.member.ID {
-			return false
+			return ""
 		}
 		if h, ok := heights[a.Node.Key.ID()]; ok && time.Since(h.Heard) < 4*time.Second && slices.Contains(h.Follows, string(partner)) {
-			return true
+			return string(a.ID)
 		}
 	}
-	return false
+	return ""
 }
 func (r peerRoster) Changed() <-chan struct{} { return r.store.Changed() }
 
@@ -140,6 +140,14 @@ func (s peerSource) Next(ctx context.Context, partner ledger.JurisdictionID, fro
 }
 
 func (s peerSource) Thirds() [][]byte { return nil } // there are two jurisdictions
+
+func (s peerSource) Newest() []byte {
+	signed, err := s.store.Latest(s.store.Origin())
+	if err != nil {
+		return nil
+	}
+	return signed
+}
 
 func (s peerSource) TakeCosignature(ctx context.Context, partner ledger.Origin, size uint64, line string) error {
 	return s.cosign.TakePartnerLine(ctx, partner, size, line)
@@ -170,6 +178,11 @@ func (s peerSink) Commit(ctx context.Context, b *ledger.MirrorBatch) (uint64, er
 	}
 }
 func (s peerSink) Third(ledger.Origin, []byte) {}
+
+func (s peerSink) Beyond(origin ledger.Origin, signed []byte) bool {
+	cp, _, err := ledger.ParseSigned(signed)
+	return err == nil && cp.Origin == origin && cp.Size > s.Cursor(origin)
+}
 
 func (s peerSink) Cosign(_ context.Context, signed []byte) (string, error) {
 	cp, _, err := ledger.ParseSigned(signed)

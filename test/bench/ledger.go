@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,46 +18,52 @@ type slice struct {
 	rate    float64 // alerts a second
 	took    []time.Duration
 	effort  effort
-	written int64
+	written int64 // alerts
+	bytes   int64 // written to disk
 }
 
-// drive lets writers write as fast as they are answered for a while; weight is how many alerts one write holds.
-func drive(ctx context.Context, writers int, d time.Duration, weight int, next *atomic.Int64, write func(ctx context.Context, n int64) error) (slice, error) {
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var s slice
-	var failed error
-	began, meter := time.Now(), startMeter(processor)
-	for range writers {
-		wg.Go(func() {
-			var own []time.Duration
-			for time.Since(began) < d && ctx.Err() == nil {
-				at := time.Now()
-				if err := write(ctx, next.Add(1)); err != nil {
-					mu.Lock()
-					failed = errors.Join(failed, err)
-					mu.Unlock()
-					return
+// driver lets so many writers write as fast as they are answered for a while.
+type driver func(ctx context.Context, writers int, d time.Duration) (slice, error)
+
+// inProcess drives writers of this process; weight is how many alerts one write holds.
+func inProcess(weight int, write func(ctx context.Context, n int64) error) driver {
+	var next atomic.Int64
+	return func(ctx context.Context, writers int, d time.Duration) (slice, error) {
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var s slice
+		var failed error
+		began, meter, bytes := time.Now(), startMeter(processor), written("self")
+		for range writers {
+			wg.Go(func() {
+				var own []time.Duration
+				for time.Since(began) < d && ctx.Err() == nil {
+					at := time.Now()
+					if err := write(ctx, next.Add(1)); err != nil {
+						mu.Lock()
+						failed = errors.Join(failed, err)
+						mu.Unlock()
+						return
+					}
+					own = append(own, time.Since(at))
 				}
-				own = append(own, time.Since(at))
-			}
-			mu.Lock()
-			s.took = append(s.took, own...)
-			mu.Unlock()
-		})
+				mu.Lock()
+				s.took = append(s.took, own...)
+				mu.Unlock()
+			})
+		}
+		wg.Wait()
+		wall := time.Since(began)
+		s.written = int64(len(s.took) * weight)
+		s.rate, s.effort, s.bytes = float64(s.written)/wall.Seconds(), meter.effort(), written("self")-bytes
+		return s, errors.Join(failed, ctx.Err())
 	}
-	wg.Wait()
-	wall := time.Since(began)
-	s.written = int64(len(s.took) * weight)
-	s.rate, s.effort = float64(s.written)/wall.Seconds(), meter.effort()
-	return s, errors.Join(failed, ctx.Err())
 }
 
-// contender is one line of the table.
+// contender is one line of a table.
 type contender struct {
 	name   string
-	weight int
-	write  func(ctx context.Context, n int64) error
+	drive  driver
 	slices []slice
 }
 
@@ -66,10 +74,11 @@ func (c *contender) rates() (out []float64) {
 	return out
 }
 
-// runLedger measures commits of alerts, sealed, signed and checked by every replica, against the raw loop of the same run.
+// runLedger measures commits of alerts, sealed, signed and checked by every replica, against the raw loop and etcd's plain
+// puts of the same number of bytes, in the same run.
 func runLedger(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("ledger", flag.ContinueOnError)
-	writers := f.Int("writers", 128, "concurrent writers")
+	loads := f.String("writers", "1,16,128", "numbers of concurrent writers")
 	pairs := f.Int("pairs", 5, "rounds of slices")
 	d := f.Duration("slice", 3*time.Second, "how long one slice takes")
 	rows := f.Int("rows", 1000, "alerts in a request of the batches")
@@ -81,29 +90,54 @@ func runLedger(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	peer, err := startRaw(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer peer.close() // what it did is measured
 	ours, err := startVoters(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer ours.close()
-	t := &table{title: fmt.Sprintf("Commits at three voters, %d writers", *writers)}
+	value, err := ours.entryBytes(ctx)
+	if err != nil {
+		return err
+	}
+	peer, err := startRaw(ctx, dir, value)
+	if err != nil {
+		return err
+	}
+	defer peer.close() // what it did is measured
+	kv, err := startEtcd(ctx, value)
+	if err != nil {
+		return err
+	}
+	defer kv.close()
+	for text := range strings.SplitSeq(*loads, ",") {
+		writers, err := strconv.Atoi(text)
+		if err != nil || writers < 1 {
+			return fmt.Errorf("%q is no number of writers", text)
+		}
+		all := []*contender{
+			{name: fmt.Sprintf("raft + raft-boltdb, %d B", value), drive: inProcess(1, peer.write)},
+			{name: "Vigil, single alerts", drive: inProcess(1, func(ctx context.Context, n int64) error { return ours.write(ctx, n, 1) })},
+			{name: fmt.Sprintf("Vigil, %d alerts a request", *rows), drive: inProcess(*rows, func(ctx context.Context, n int64) error { return ours.write(ctx, n, *rows) })},
+		}
+		if kv != nil {
+			all = append(all, &contender{name: fmt.Sprintf("etcd, puts of %d B", value), drive: kv.drive})
+		}
+		if err := measure(ctx, all, writers, *pairs, *d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measure drives each in turn, so many rounds, and prints the table.
+func measure(ctx context.Context, all []*contender, writers, rounds int, d time.Duration) error {
+	t := &table{title: fmt.Sprintf("Commits at three voters, %d writers", writers)}
 	if err := noteDisk(t, "before"); err != nil {
 		return err
 	}
-	all := []*contender{
-		{name: "raft + raft-boltdb, 512 B", weight: 1, write: peer.write},
-		{name: "Vigil, single alerts", weight: 1, write: func(ctx context.Context, n int64) error { return ours.write(ctx, n, 1) }},
-		{name: fmt.Sprintf("Vigil, %d alerts a request", *rows), weight: *rows, write: func(ctx context.Context, n int64) error { return ours.write(ctx, n, *rows) }},
-	}
-	var next atomic.Int64
-	for range *pairs {
+	for range rounds {
 		for _, c := range all {
-			s, err := drive(ctx, *writers, *d, c.weight, &next, c.write)
+			s, err := c.drive(ctx, writers, d)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -118,31 +152,53 @@ func runLedger(ctx context.Context, args []string) error {
 	return nil
 }
 
-// compare fills the table: rates, ratios round by round, and what limits each.
+// compare fills the table: rates, ratios round by round, and what limits each. The raw loop is first; etcd, where it is there,
+// last.
 func compare(t *table, all []*contender) {
-	t.row("", "alerts/s", "against raw", "against single", "median", "p99", "processor/alert", "limited by")
+	kv := all[len(all)-1]
+	if !strings.HasPrefix(kv.name, "etcd") {
+		kv = nil
+		t.note("etcd is not here: install it (Debian: etcd-server) for its line and ratio")
+	}
+	t.row("", "alerts/s", "against raw", "against etcd", "median", "p99", "median against etcd", "processor/alert", "disk/alert", "limited by")
 	for _, c := range all {
 		var took []time.Duration
-		var own, whole []float64
+		var own, whole, disk []float64
 		for _, s := range c.slices {
 			took, own, whole = append(took, s.took...), append(own, s.effort.own), append(whole, s.effort.all)
+			disk = append(disk, float64(s.bytes)/float64(max(1, s.written)))
 		}
 		rate, e := median(c.rates()), effort{median(own), median(whole)}
-		t.row(c.name, fmt.Sprintf("%.0f", rate), ratio(c, all[0]), ratio(c, all[1]), ms(at(took, 0.5)), ms(at(took, 0.99)),
-			fmt.Sprintf("%.1f us", e.own/rate*1e6), e.limit())
+		t.row(c.name, fmt.Sprintf("%.0f", rate), ratio(c, all[0]), ratio(c, kv), ms(at(took, 0.5)), ms(at(took, 0.99)), wait(c, kv),
+			fmt.Sprintf("%.1f us", e.own/rate*1e6), fmt.Sprintf("%.0f B", median(disk)), e.limit())
 	}
-	t.note("ratios are the medians of rounds; all three nodes, the writers and the peer share this machine")
+	t.note("ratios are the medians of rounds; all nodes, the writers and the peers share this machine; only etcd's own processes are counted as its processor time, not its writers")
 	if drift := drift(all[0]); drift < 0.9 || drift > 1.1 {
-		t.note("the peer against itself, later rounds against earlier ones: %.2f: outside 0.9 to 1.1, so measure again when the machine is quiet", drift)
+		t.note("the raw loop against itself, later rounds against earlier ones: %.2f: outside 0.9 to 1.1, so measure again when the machine is quiet", drift)
 	} else {
-		t.note("the peer against itself, later rounds against earlier ones: %.2f", drift)
+		t.note("the raw loop against itself, later rounds against earlier ones: %.2f", drift)
 	}
 }
 
 func ratio(c, to *contender) string {
+	if to == nil {
+		return "-"
+	}
 	var all []float64
 	for i, s := range c.slices {
 		all = append(all, s.rate/to.slices[i].rate)
+	}
+	return fmt.Sprintf("%.2fx", median(all))
+}
+
+// wait is the median wait for an answer against another's.
+func wait(c, to *contender) string {
+	if to == nil {
+		return "-"
+	}
+	var all []float64
+	for i, s := range c.slices {
+		all = append(all, float64(at(s.took, 0.5))/float64(at(to.slices[i].took, 0.5)))
 	}
 	return fmt.Sprintf("%.2fx", median(all))
 }

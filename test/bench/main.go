@@ -1,6 +1,6 @@
 // Command bench measures Vigil, where there is one against a peer in the same run. Nothing here is gated on time.
 //
-//	go run ./test/bench ledger     # 128 writers at three voters against raft and raft-boltdb as they come
+//	go run ./test/bench ledger     # 1, 16 and 128 writers at three voters against raft and raft-boltdb as they come, and etcd
 //	go run ./test/bench peer       # acknowledged at home until visible on every node of the partner
 //	go run ./test/bench import     # 100,000 hashes through the command line into three nodes
 //	go run ./test/bench match      # PDQ and exact look-up against FAISS

@@ -24,10 +24,11 @@ type raw struct {
 	nodes  []*raft.Raft
 	stores []*raftboltdb.BoltStore
 	leader *raft.Raft
+	value  int // bytes
 }
 
-func startRaw(ctx context.Context, dir string) (*raw, error) {
-	r := &raw{}
+func startRaw(ctx context.Context, dir string, value int) (*raw, error) {
+	r := &raw{value: value}
 	var configuration raft.Configuration
 	for i := range 3 {
 		t, err := raft.NewTCPTransportWithLogger("127.0.0.1:0", nil, 3, 10*time.Second, hclog.NewNullLogger())
@@ -61,9 +62,9 @@ func startRaw(ctx context.Context, dir string) (*raw, error) {
 	return r, err
 }
 
-// write commits one value of 512 bytes.
+// write commits one value.
 func (r *raw) write(context.Context, int64) error {
-	return r.leader.Apply(make([]byte, 512), time.Minute).Error()
+	return r.leader.Apply(make([]byte, r.value), time.Minute).Error()
 }
 
 func (r *raw) close() (err error) {

@@ -129,6 +129,20 @@ func systemTime() time.Duration {
 	return time.Duration(user+nice+system+irq+soft+steal) * time.Second / ticks
 }
 
+// written is how many bytes a process has had written to disk, as far as the system tells.
+func written(pid string) (n int64) {
+	b, err := os.ReadFile("/proc/" + pid + "/io")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if _, err := fmt.Sscanf(line, "write_bytes: %d", &n); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
 // limit says what limits something.
 func (e effort) limit() string {
 	cores := float64(runtime.NumCPU())

@@ -149,6 +149,19 @@ func (v *voters) write(ctx context.Context, n int64, rows int) error {
 	return err
 }
 
+// entryBytes is how many bytes a single alert is, sealed and signed.
+func (v *voters) entryBytes(ctx context.Context) (int, error) {
+	if err := v.write(ctx, -1, 1); err != nil {
+		return 0, err
+	}
+	r := v.replicas[1]
+	if err := r.Wait(ctx, r.State().Size()); err != nil {
+		return 0, err
+	}
+	e, _, _, err := r.store.Entry(r.origin, r.State().Size()-1)
+	return len(e.Leaf) + len(e.Payload), err
+}
+
 func (v *voters) close() (err error) {
 	v.cancel()
 	v.running.Wait()

@@ -107,7 +107,7 @@ func runPeer(ctx context.Context, args []string) error {
 // load raises alerts from so many writers and adds one row.
 func (n *running) load(ctx context.Context, t *table, writers, alerts int, abroad map[ledger.AgencyID]*seen) error {
 	began, meter := time.Now(), startMeter(n.processor)
-	all, err := raise(ctx, n.Node(n.Order()[0]), writers, alerts)
+	all, err := raise(ctx, n.Node(n.Order()[0]), writers, alerts, "in/*", "uk/*")
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,8 @@ func (n *running) load(ctx context.Context, t *table, writers, alerts int, abroa
 	return nil
 }
 
-func raise(ctx context.Context, x *network.Node, writers, alerts int) ([]acknowledged, error) {
+// raise raises alerts to an audience, from so many writers.
+func raise(ctx context.Context, x *network.Node, writers, alerts int, audience ...string) ([]acknowledged, error) {
 	var mu sync.Mutex
 	var all []acknowledged
 	var failed error
@@ -142,7 +143,7 @@ func raise(ctx context.Context, x *network.Node, writers, alerts int) ([]acknowl
 		writing.Go(func() {
 			for range next {
 				at := time.Now()
-				w, err := x.Work.Raise(ctx, "", api.RaiseAlert{Signals: network.RandomSignals(), Audience: []string{"in/*", "uk/*"}})
+				w, err := x.Work.Raise(ctx, "", api.RaiseAlert{Signals: network.RandomSignals(), Audience: audience})
 				mu.Lock()
 				failed = errors.Join(failed, err)
 				all = append(all, acknowledged{w.ID, time.Since(at), time.Now()})

@@ -198,9 +198,13 @@ func (c *Cluster) openRaft(own tls.Certificate) error {
 		return errors.Join(fmt.Errorf("cluster: raft log: %w", err), bolt.Close())
 	}
 	logs := &checkedLog{LogStore: c.cfg.Disk(bolt), fatal: c.cfg.Fatal, hung: c.cfg.HungDisk}
+	logs.stable = &checkedStable{StableStore: bolt, fatal: c.cfg.Fatal}
 	err = logs.verifyAll()
 	if err == nil {
-		c.disk, c.stable = logs, &checkedStable{StableStore: bolt, fatal: c.cfg.Fatal}
+		err = logs.settle()
+	}
+	if err == nil {
+		c.disk, c.stable = logs, logs.stable
 	}
 	if err == nil {
 		c.snapshots, err = newSnapshots(c.cfg.Dir, c.cfg.Store)

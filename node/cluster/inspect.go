@@ -85,7 +85,8 @@ func (c *Cluster) openForInspection() error {
 	}
 	bolt := &rewritable{path: path, bolt: read}
 	c.bolt, c.snapshots = bolt, &snapshots{dir: c.cfg.Dir, store: c.cfg.Store}
-	c.disk, c.stable = &checkedLog{LogStore: bolt}, &checkedStable{StableStore: bolt}
+	c.stable = &checkedStable{StableStore: bolt}
+	c.disk = &checkedLog{LogStore: bolt, stable: c.stable}
 	if err := c.disk.verifyAll(); err != nil {
 		return errors.Join(err, bolt.Close())
 	}

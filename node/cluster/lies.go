@@ -16,6 +16,8 @@ type Lies struct {
 	Withhold func(ledger.Entry) bool
 	// Pretend says which entries it acknowledges and does not write.
 	Pretend func(ledger.Entry) bool
+	// Stubborn says that it hands what is proposed here to its own raft without asking whether it leads.
+	Stubborn func() bool
 	// Tail returns the raft command that it shows a follower in place of one.
 	Tail func(to crypto.NodeID, command []byte) []byte
 }
@@ -34,6 +36,8 @@ func (l Lies) pretends(entries []ledger.Entry, state *ledger.State) (a answer, o
 	}
 	return a, true
 }
+
+func (l Lies) stubborn() bool { return l.Stubborn != nil && l.Stubborn() }
 
 // tail is what a follower is sent.
 func (l Lies) tail(to crypto.NodeID, args *raft.AppendEntriesRequest) *raft.AppendEntriesRequest {

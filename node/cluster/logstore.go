@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -21,8 +22,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // CRC-32C, big endian). A failed or hung write is fatal and never retried.
 type checkedLog struct {
 	raft.LogStore
-	fatal func(error)
-	hung  time.Duration
+	stable *checkedStable // where it is noted that the end gave way
+	turns  atomic.Uint64  // odd while it does
+	fatal  func(error)
+	hung   time.Duration
 
 	mu   sync.Mutex
 	last uint64 // guarded by mu; index of sum
@@ -111,7 +114,15 @@ func (l *checkedLog) DeleteRange(first, last uint64) error {
 	if l.last >= first && l.last <= last {
 		l.last, l.sum = 0, 0
 	}
-	if err := l.LogStore.DeleteRange(first, last); err != nil {
+	end, err := l.isEnd(last)
+	switch {
+	case err != nil:
+	case end && l.stable != nil:
+		err = l.giveWay(first, last)
+	default:
+		err = l.LogStore.DeleteRange(first, last)
+	}
+	if err != nil {
 		return l.fail(err)
 	}
 	return nil

@@ -13,8 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/node/durable"
@@ -222,19 +220,11 @@ func (c *Cluster) durable() (standing, error) {
 		return s, err
 	}
 	s.Term = term
-	last, err := c.disk.LastIndex()
-	if err != nil {
+	if s.LogTerm, s.Last, err = c.disk.end(); err != nil {
 		return s, err
 	}
-	if last > 0 {
-		var e raft.Log
-		if err := c.disk.GetLog(last, &e); err != nil {
-			return s, err
-		}
-		s.LogTerm, s.Last = e.Term, last
-	}
 	if m, err := c.snapshots.read(); err == nil && m.Index > s.Last {
-		s.LogTerm, s.Last = m.Term, m.Index
+		s.LogTerm, s.Last = max(s.LogTerm, m.Term), m.Index
 	}
 	return s, nil
 }

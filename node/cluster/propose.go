@@ -60,7 +60,7 @@ func (c *Cluster) ProposeMirror(ctx context.Context, b *ledger.MirrorBatch) (led
 
 // route gives a proposal to our own queue where this node leads, and to the leader otherwise.
 func (c *Cluster) route(ctx context.Context, p *proposal) answer {
-	if c.Leads() {
+	if c.Leads() || c.cfg.Lies.stubborn() {
 		return c.enqueue(ctx, p)
 	}
 	leader, ok := c.Leader()

@@ -35,6 +35,7 @@ var (
 		{"hung disk", 1, (*world).beginHungDisk},
 		{"slow network", 2, (*world).beginSlowNetwork},
 		{"leadership transfer", 3, (*world).beginTransfer},
+		{"node replaced", 1, (*world).beginReplace},
 	}
 	borderFaults = []fault{
 		{"border cut", 3, (*world).beginBorderCut},

@@ -118,6 +118,7 @@ type host struct {
 	ip string
 
 	mu       sync.Mutex
+	idle     time.Duration      // guarded by mu; before it dials
 	listener *simListener       // guarded by mu; nil while the process is dead
 	packets  *packetConn        // guarded by mu
 	conns    map[*conn]struct{} // guarded by mu
@@ -144,6 +145,20 @@ func (h *host) crash() {
 	}
 }
 
+// drop resets every stream of the host, whose process lives on and waits before it dials again.
+func (h *host) drop(idle time.Duration) {
+	h.mu.Lock()
+	h.idle = idle
+	var conns []*conn
+	for c := range h.conns {
+		conns = append(conns, c)
+	}
+	h.mu.Unlock()
+	for _, c := range conns {
+		c.reset()
+	}
+}
+
 // up says whether a process listens.
 func (h *host) up() bool {
 	h.mu.Lock()
@@ -163,6 +178,14 @@ func (h *host) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	ip, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
+	}
+	h.mu.Lock()
+	idle := h.idle
+	h.mu.Unlock()
+	if idle > 0 {
+		if err := pause(ctx, idle); err != nil {
+			return nil, err
+		}
 	}
 	there, back := way{h.ip, ip}, way{ip, h.ip}
 	for waited := false; ; waited = true {

@@ -33,13 +33,24 @@ type node struct {
 	host    *host
 	disk    *disk
 	drift   float64 // by which its timers run slower than others': above 1
-	written int     // events so far, across processes
+	lies    cluster.Lies
+	written int // events so far, across processes
 
 	mu      sync.Mutex
 	process *process // guarded by mu; nil while it is down
+	own     machine  // guarded by mu
 }
 
-func (n *node) id() crypto.NodeID { return n.member.Node.Public().ID() }
+// machine is whose keys a node has: another's where the agency has replaced it.
+type machine struct{ node, checkpoint *crypto.NodeKey }
+
+func (n *node) machine() machine {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.own
+}
+
+func (n *node) id() crypto.NodeID { return n.machine().node.Public().ID() }
 
 func (n *node) live() *process {
 	n.mu.Lock()
@@ -50,6 +61,7 @@ func (n *node) live() *process {
 // process is what node.Node wires, without the doors for people.
 type process struct {
 	n       *node
+	own     machine
 	store   *store.Store
 	cluster *cluster.Cluster
 	keys    *keys
@@ -64,7 +76,8 @@ type process struct {
 
 // start begins a process on the node's disk.
 func (n *node) start() error {
-	p := &process{n: n, done: make(chan error, 1), halt: make(chan error, 1)}
+	own := n.machine()
+	p := &process{n: n, own: own, done: make(chan error, 1), halt: make(chan error, 1)}
 	dir := n.disk.dir()
 	var err error
 	if p.store, err = store.Open(filepath.Join(dir, "ledger"), store.Identity{Origin: n.side.origin, Node: n.id().String()}); err != nil {
@@ -72,7 +85,7 @@ func (n *node) start() error {
 	}
 	listener := n.host.listen()
 	p.cluster, err = cluster.Open(cluster.Config{
-		Dir: filepath.Join(dir, "raft"), Agency: n.member.ID, Key: n.member.Node, Store: p.store, Listener: listener, Pins: n.side.pins(), Log: discard,
+		Dir: filepath.Join(dir, "raft"), Agency: n.member.ID, Key: own.node, Store: p.store, Listener: listener, Pins: n.side.pins(), Log: discard,
 		Alarm: func(who crypto.NodeID, reason string) {
 			n.w.alarm("%s: of node %s: %s", n.member.ID, n.side.named(who), reason)
 		},
@@ -88,7 +101,7 @@ func (n *node) start() error {
 			}
 			return p.peer.Follows()
 		},
-		Dial: n.host.dial, Disk: func(logs raft.LogStore) raft.LogStore { return slowLog{logs, n.disk} }, FastHeartbeats: n.w.fast,
+		Dial: n.host.dial, Disk: func(logs raft.LogStore) raft.LogStore { return slowLog{logs, n.disk} }, FastHeartbeats: n.w.fast, Lies: n.lies,
 		Heartbeat: time.Duration(float64(1200*time.Millisecond) * n.drift), Tell: n.w.tell, SnapshotAfter: n.w.snapshotAfter, KeepLogs: n.w.keepLogs,
 	})
 	if err != nil {
@@ -139,7 +152,7 @@ func (p *process) open(dir string) (err error) {
 		},
 	})
 	p.cosign = cosign.New(cosign.Config{
-		Agency: n.member.ID, Node: n.id(), Key: n.member.Checkpoint, Store: p.store, Members: cosignMembers{p}, Log: discard, May: p.cluster.Unheard,
+		Agency: n.member.ID, Node: n.id(), Key: p.own.checkpoint, Store: p.store, Members: cosignMembers{p}, Log: discard, May: p.cluster.Unheard,
 		Alarm: func(reason, who string) { n.w.alarm("%s: cosign: of %s: %s", n.member.ID, who, reason) },
 	})
 	p.routes()
@@ -147,7 +160,7 @@ func (p *process) open(dir string) (err error) {
 		return nil
 	}
 	p.peer, err = peer.New(peer.Config{
-		Own: n.side.origin, Key: n.member.Node, Listen: n.member.Peers, Roster: peerRoster{p}, Source: peerSource{p}, Sink: peerSink{p}, Log: discard,
+		Own: n.side.origin, Key: p.own.node, Listen: n.member.Peers, Roster: peerRoster{p}, Source: peerSource{p}, Sink: peerSink{p}, Log: discard,
 		Host: []libp2p.Option{quicOver(n.host)},
 	})
 	return err

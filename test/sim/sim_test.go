@@ -27,12 +27,10 @@ func drawn(seed uint64, length time.Duration) shape {
 func live(t *testing.T, s shape) *world {
 	t.Helper()
 	w := newWorld(t, s)
-	w.plan = &plan{still: make(chan struct{}, 1), busy: map[*node]bool{}}
 	if w.rng.IntN(2) == 0 {
 		n := w.nodes()[w.rng.IntN(len(w.nodes()))]
 		n.drift = 1.2 + 3*w.rng.Float64()
 	}
-	w.plan.resting.Store(true)
 	err := w.found()
 	if err == nil {
 		w.began = time.Now()

@@ -88,6 +88,8 @@ func newWorld(t *testing.T, s shape) *world {
 	if w.linked() {
 		ledgertest.Link(t, w.sides[0].j, w.sides[1].j)
 	}
+	w.plan = &plan{still: make(chan struct{}, 1), busy: map[*node]bool{}}
+	w.plan.resting.Store(true)
 	w.began = time.Now()
 	return w
 }
@@ -108,6 +110,7 @@ func (w *world) newSide(name ledger.JurisdictionID, number, agencies int, root s
 		members = append(members, m)
 		s.nodes = append(s.nodes, &node{
 			w: w, side: s, member: m, host: w.net.host(ip), disk: &disk{root: filepath.Join(root, strings.ReplaceAll(string(m.ID), "/", "-"))}, drift: 1,
+			own: machine{m.Node, m.Checkpoint},
 		})
 	}
 	s.j = ledgertest.FoundBy(w.t, name, members...)

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"vigil/crypto"
+	"vigil/ledger"
+)
+
+// beginReplace burns a machine: the agency's next one has nothing but the agency's key, and the roster is told by its first
+// entry. Only one of a jurisdiction is burnt at a time, while all others are there: with two of three disks gone, what they
+// alone held would be, too.
+func (w *world) beginReplace() func() {
+	s := w.side()
+	for _, n := range s.nodes {
+		if p := n.live(); p == nil || !p.inFull() {
+			return nil
+		}
+	}
+	n := w.take(s.nodes)
+	if n == nil {
+		return nil
+	}
+	down := w.between(time.Second, 30*time.Second)
+	return func() {
+		defer w.release(n)
+		if err := n.replace(down); err != nil {
+			w.fail("%s is not replaced: %v", n.member.ID, err)
+		}
+	}
+}
+
+// inFull says whether a node votes, where its agency is to vote.
+func (p *process) inFull() bool {
+	state := p.store.State()
+	if state == nil {
+		return false
+	}
+	for _, v := range state.Governance.Voters() {
+		if v == p.n.member.ID {
+			return p.cluster.Voting()
+		}
+	}
+	return true
+}
+
+func (n *node) replace(down time.Duration) error {
+	n.w.note("%s burns, and is replaced after %s", n.member.ID, down)
+	n.host.crash()
+	_ = n.live().end() // it is gone
+	time.Sleep(down)
+	empty := filepath.Join(n.disk.root, "new")
+	if err := os.MkdirAll(empty, 0o700); err != nil {
+		return err
+	}
+	if err := n.disk.crash(empty); err != nil {
+		return err
+	}
+	node, err := crypto.GenerateNodeKey()
+	if err != nil {
+		return err
+	}
+	checkpoint, err := crypto.GenerateNodeKey()
+	if err != nil {
+		return err
+	}
+	m := n.member
+	m.Node, m.Checkpoint = node, checkpoint
+	record := ledger.Record{
+		Version: ledger.RecordVersion, Origin: n.side.origin, Author: m.ID, Writer: node.Public().ID(), Sequence: 1, Kind: ledger.KindGovernance,
+		AuthoredAt: time.Now().UnixMilli(), EventsRoot: ledger.EmptyRoot,
+	}
+	entry, err := ledger.SignEntry(m.Key, record, ledger.EncodeAct(&ledger.ReplaceNode{Node: m.Agency().Node}))
+	if err != nil {
+		return err
+	}
+	if err := n.side.handIn(entry); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.own = machine{node, checkpoint}
+	n.mu.Unlock()
+	n.again()
+	return nil
+}
+
+// handIn has an entry committed by whoever takes it; that may last until a cut is healed.
+func (s *side) handIn(e ledger.Entry) error {
+	var last error
+	for range 300 {
+		for _, n := range s.nodes {
+			p := n.live()
+			if p == nil {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			r, err := p.cluster.Propose(ctx, []ledger.Entry{e})
+			cancel()
+			switch {
+			case err != nil:
+				last = err
+			case r[0].Verdict == ledger.Accepted || r[0].Verdict == ledger.Repeat:
+				return nil
+			default:
+				return fmt.Errorf("%v: %w", r[0].Verdict, r[0].Reason)
+			}
+		}
+		time.Sleep(time.Second)
+	}
+	return last
+}

@@ -82,6 +82,7 @@ func (m cosignMembers) Leads() bool { return m.n.cluster.Leads() }
 
 // routes are what other nodes ask of this one beside raft.
 func (n *Node) routes() {
+	n.lendRoutes()
 	n.cluster.Handle("POST /cosign", func(w http.ResponseWriter, r *http.Request) {
 		text, err := io.ReadAll(io.LimitReader(r.Body, 4<<10))
 		var line string

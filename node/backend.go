@@ -214,6 +214,7 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 	out = append(out, n.forks.problems()...)
 	out = append(out, n.receipts.problems()...)
 	out = append(out, n.idle.problems()...)
+	out = append(out, n.scrubs.problems()...)
 	out = append(out, quorumProblems(s.Nodes)...)
 	if state := n.store.State(); state != nil {
 		out = append(out, swapProblems(state.Governance, s.Nodes)...)

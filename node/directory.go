@@ -1,6 +1,9 @@
 package node
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +44,15 @@ type Identity struct {
 	Founder bool            `json:"founder"`
 	// Members are the nodes named by the invitation: dialled and pinned until the own roster is there.
 	Members []Pin `json:"members,omitempty"`
+	// Sum is the SHA-256 of all this without it, in hex; none in a directory of a binary before it.
+	Sum string `json:"sum,omitempty"`
+}
+
+func (id Identity) sum() string {
+	id.Sum = ""
+	b, _ := json.Marshal(id) // strings always encode
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 // Pin is where a node is and which key it must show.
@@ -78,6 +90,7 @@ func readSmall(path string) ([]byte, error) {
 }
 
 func writeIdentity(dir string, id Identity) error {
+	id.Sum = id.sum()
 	b, err := json.MarshalIndent(id, "", "  ")
 	if err != nil {
 		return err
@@ -95,8 +108,13 @@ func ReadIdentity(dir string) (Identity, error) {
 		return Identity{}, err
 	}
 	var id Identity
-	if err := json.Unmarshal(b, &id); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&id); err != nil {
 		return Identity{}, fmt.Errorf("%w: %s: %w", ErrDirectory, identityFile, err)
+	}
+	if id.Sum != "" && id.Sum != id.sum() {
+		return Identity{}, fmt.Errorf("%w: %s was changed or damaged; vigil node replace --kit FILE --dir NEW-DIR", ErrDirectory, identityFile)
 	}
 	if id.Format != identityFormat {
 		return Identity{}, fmt.Errorf("%w: %s has format %d, this binary knows %d; use the binary that wrote it or a newer one", ErrDirectory, identityFile, id.Format, identityFormat)

@@ -275,7 +275,7 @@ func (d *doctor) stopped(ctx context.Context) {
 	d.keyAge(keys.Agency[len(keys.Agency)-1].Certificate().Created())
 	s, err := store.Open(filepath.Join(d.cfg.Dir, "ledger"), store.Identity{Origin: id.Origin, Node: id.Node})
 	if err != nil {
-		d.fail("ledger", err.Error(), "stop the process that has it; where it is damaged: vigil node replace --from "+d.cfg.Dir+" --dir NEW-DIR")
+		d.fail("ledger", err.Error(), "stop the process that has it; where it is damaged: vigil ledger scrub --dir "+d.cfg.Dir)
 		return
 	}
 	defer func() { _ = s.Close() }() // nothing was written

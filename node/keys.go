@@ -185,3 +185,17 @@ func (n *Node) nextKey(g *ledger.Governance) (*crypto.AgencyKey, error) {
 	n.opener.add(k)
 	return k, nil
 }
+
+// OpenKeys unlocks the keys of a directory, for tools that look at what a stopped node left.
+func OpenKeys(c Config) (Keys, Identity, error) {
+	id, err := ReadIdentity(c.Dir)
+	if err != nil {
+		return Keys{}, id, err
+	}
+	passphrase, err := c.Passphrase()
+	if err != nil {
+		return Keys{}, id, err
+	}
+	k, err := id.unlock(c.Dir, passphrase)
+	return k, id, err
+}

@@ -20,6 +20,8 @@ type metrics struct {
 	alarms   prometheus.Counter
 	batches  prometheus.Counter
 	messages *prometheus.CounterVec
+	scrubbed prometheus.Counter
+	damages  *prometheus.CounterVec
 }
 
 func newMetrics(n *Node) *metrics {
@@ -32,11 +34,15 @@ func newMetrics(n *Node) *metrics {
 		batches:  prometheus.NewCounter(prometheus.CounterOpts{Name: "vigil_federation_refused_batches_total", Help: "Mirror batches that did not verify."}),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vigil_notify_messages_total", Help: "Messages to subscribers, by channel and result."}, []string{"channel", "result"}),
 	}
+	m.scrubbed = prometheus.NewCounter(prometheus.CounterOpts{Name: "vigil_scrub_bytes_total", Help: "Read from disk to see whether it is what was written."})
+	m.damages = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vigil_scrub_damages_total", Help: "What was not, by whether it was mended at once."}, []string{"result"})
+	m.damages.WithLabelValues("repaired").Add(0)
+	m.damages.WithLabelValues("left").Add(0)
 	gauge := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
 	}
 	m.registry.MustRegister(
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.commit, m.sealed, m.seals.took, m.alarms, m.batches, m.messages,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.commit, m.sealed, m.seals.took, m.alarms, m.batches, m.messages, m.scrubbed, m.damages,
 		gauge("vigil_ledger_entries", "Entries of our ledger on this node.", func() float64 { return float64(n.Size()) }),
 		gauge("vigil_ledger_sealed_entries", "Entries under a checkpoint that counts.", func() float64 { size, _ := n.Sealed(n.id.Origin); return float64(size) }),
 		gauge("vigil_readmodel_lag_entries", "Entries the board has not followed yet.", func() float64 {
@@ -62,6 +68,12 @@ func newMetrics(n *Node) *metrics {
 			}
 			return 0
 		}),
+		gauge("vigil_scrub_last_completed_timestamp_seconds", "When everything on disk had been read last; 0 never.", func() float64 {
+			if at := n.scrubs.completed(); !at.IsZero() {
+				return float64(at.Unix())
+			}
+			return 0
+		}),
 		gauge("vigil_disk_free_bytes", "What can still be written to the data directory.", func() float64 { free, _ := n.space(); return float64(free) }),
 		gauge("vigil_raft_last_contact_seconds", "Since the leader was last heard.", func() float64 { return n.StaleFor().Seconds() }),
 	)
@@ -71,6 +83,15 @@ func newMetrics(n *Node) *metrics {
 func (m *metrics) alarm() {
 	if m != nil {
 		m.alarms.Inc()
+	}
+}
+
+// scrub counts what was read, and what was not as it was written.
+func (m *metrics) scrub(read uint64, found, mended int) {
+	if m != nil {
+		m.scrubbed.Add(float64(read))
+		m.damages.WithLabelValues("repaired").Add(float64(mended))
+		m.damages.WithLabelValues("left").Add(float64(found - mended))
 	}
 }
 

@@ -57,6 +57,7 @@ type Node struct {
 	blinding *blinding
 	tells    *notify.Teller
 	cosign   *cosign.Cosigner
+	scrubs   *scrubber
 	notices  *notices
 	forks    *forks
 	receipts *receipts
@@ -134,6 +135,9 @@ func Open(cfg Config, log *slog.Logger) (*Node, error) {
 
 func (n *Node) open() (err error) {
 	if n.store, err = store.Open(filepath.Join(n.cfg.Dir, "ledger"), store.Identity{Origin: n.id.Origin, Node: n.id.Node}); err != nil {
+		if errors.Is(err, store.ErrDamaged) {
+			err = fmt.Errorf("%w; with another member's node running: vigil ledger scrub --dir %s", err, n.cfg.Dir)
+		}
 		return err
 	}
 	if err := n.checkGenesis(); err != nil {
@@ -195,6 +199,10 @@ func (n *Node) open() (err error) {
 	if n.drafts, err = draft.Open(draft.Config{Dir: filepath.Join(n.cfg.Dir, "drafts"), Key: n.keys.Node.Derive("vigil drafts v1"), Log: n.log}); err != nil {
 		return err
 	}
+	n.scrubs = newScrubber(n.cfg.Dir, n.log, n.scrubParts())
+	n.scrubs.alarm = func(what string) { n.alarm("this node", what) }
+	n.scrubs.noted = func(read uint64, found, mended int) { n.metrics.scrub(read, found, mended) }
+	n.scrubs.paused = func() bool { return n.Writable() != nil }
 	n.owes = duty.New(duty.Config{Agency: n.id.Agency, Origin: n.id.Origin, Board: n.board, Author: n.author, Duties: n.duties(), Log: n.log})
 	if state := n.store.State(); state.Newer() {
 		n.fail(fmt.Errorf("%w: format %d", cluster.ErrUpgrade, state.Governance.Format))
@@ -207,6 +215,9 @@ func (n *Node) checkGenesis() error {
 	state := n.store.State()
 	if state == nil {
 		return nil
+	}
+	if owner, known := state.Governance.NodeOwner(n.keys.Node.Public().ID()); known && owner != n.id.Agency {
+		return fmt.Errorf("%w: %s says that this node is of %s, the roster that it is of %s; vigil node replace --kit FILE --dir NEW-DIR", ErrDirectory, identityFile, n.id.Agency, owner)
 	}
 	if got := state.Governance.Genesis.String(); got != n.id.Genesis {
 		return fmt.Errorf("%w: the ledger begins with another genesis than %s names; the directory was mixed from two nodes", ErrDirectory, identityFile)
@@ -315,7 +326,7 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, run := range []func(context.Context) error{
 		n.runCluster, n.whileWriting(n.found), n.askAgain, n.board.Run, n.author.Run, n.whileWriting(n.cosign.Run), n.whileWriting(n.makeEpochs),
 		n.whileWriting(n.keepSeals), n.access.Run, n.watchSpace, n.serveAPI, n.whileWriting(n.owes.Run), n.whileWriting(n.tells.Run),
-		n.whileWriting(n.keepFormerKeys), n.whileWriting(n.keepGrants), n.finishRewind, n.notices.run, n.whileWriting(n.keepVoters), n.drafts.Run, n.triage.Run, n.finder.Run, n.watching.Run,
+		n.whileWriting(n.keepFormerKeys), n.whileWriting(n.keepGrants), n.finishRewind, n.notices.run, n.whileWriting(n.keepVoters), n.drafts.Run, n.whileWriting(n.scrubs.run), n.triage.Run, n.finder.Run, n.watching.Run,
 	} {
 		group.Go(func() error { return n.survive(run(ctx)) })
 	}

@@ -204,3 +204,12 @@ func (o *opener) takeOver(h *ledger.HandOver, index uint64) bool {
 	}
 	return true
 }
+
+// RingOf returns the keys that open what is sealed to the agency of a stopped node, those of its audiences included.
+func RingOf(s *store.Store, id Identity, keys Keys) (*crypto.Keyring, error) {
+	o := &opener{agency: id.Agency, origin: id.Origin, store: s, log: slog.New(slog.DiscardHandler), ring: crypto.NewKeyring(keys.Agency...), found: func(*crypto.AgencyKey) {}}
+	o.learn()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.ring, nil
+}

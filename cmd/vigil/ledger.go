@@ -14,7 +14,7 @@ import (
 func ledgerCommand(o *options) *cobra.Command {
 	return noun("ledger", "What is written, and the proof of it",
 		ledgerStatus(o), ledgerShow(o), ledgerVerify(o), ledgerProof(o), ledgerCheckpoint(o), ledgerBundle(o), ledgerTrust(o), ledgerFormat(o),
-		ledgerRelease(o), ledgerExpunge(o))
+		ledgerRelease(o), ledgerExpunge(o), ledgerScrub(o))
 }
 
 func ledgerStatus(o *options) *cobra.Command {
@@ -136,7 +136,7 @@ func ledgerVerify(o *options) *cobra.Command {
 			case !last.Finished:
 				return &resultError{text: "the node stopped before it had checked everything", code: exitFailure}
 			case !last.OK:
-				return &resultError{text: fmt.Sprintf("%d findings: this copy is damaged; rebuild the node from its peers", findings), code: exitTampered}
+				return &resultError{text: fmt.Sprintf("%d findings: this copy is damaged; vigil ledger scrub mends it with the help of the other members", findings), code: exitTampered}
 			}
 			return o.out.line(last, "every leaf, signature, payload and cosignature verifies")
 		},

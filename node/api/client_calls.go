@@ -219,6 +219,28 @@ func (c *Client) Verify(ctx context.Context, line func(VerifyLine)) error {
 	return in.Err()
 }
 
+// Scrub has the node read everything on its disk and mend what it can, and tells of the progress.
+func (c *Client) Scrub(ctx context.Context, resume bool, line func(ScrubLine)) error {
+	q := url.Values{}
+	if resume {
+		q.Set("resume", "true")
+	}
+	resp, err := c.do(ctx, call{method: http.MethodPost, path: "/v1/ledger/scrub", query: q})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	in := bufio.NewScanner(resp.Body)
+	for in.Scan() {
+		var l ScrubLine
+		if err := json.Unmarshal(in.Bytes(), &l); err != nil {
+			return err
+		}
+		line(l)
+	}
+	return in.Err()
+}
+
 // AccessQuery filters the access log; zero values do not.
 type AccessQuery struct {
 	Actor, Verb, Object, Case string

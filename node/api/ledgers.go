@@ -102,3 +102,23 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 	}
 	line(VerifyLine{Finished: true, OK: ok})
 }
+
+// scrub streams the progress of a scrub, one JSON object a line. A client that goes interrupts it.
+func (s *Server) scrub(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out, flush := json.NewEncoder(w), http.NewResponseController(w)
+	last := ScrubLine{Finished: true}
+	line := func(l ScrubLine) {
+		if l.Damage != "" {
+			last.Found++
+		}
+		if l.Repaired != "" {
+			last.Mended++
+		}
+		_ = out.Encode(l) // a client that has gone ends the context
+		_ = flush.Flush()
+	}
+	if err := s.cfg.Node.Scrub(r.Context(), r.URL.Query().Get("resume") == "true", line); err == nil {
+		line(last)
+	}
+}

@@ -89,6 +89,9 @@ type Node interface {
 	// Sealable says whether entries can be sealed to audiences now, and if not why.
 	Sealable(names []ledger.AudienceName) error
 	Verify(ctx context.Context, line func(VerifyLine)) error
+	// Scrub reads everything on this node's disk, mends what it can and tells of it; resume goes on where an earlier one was
+	// interrupted.
+	Scrub(ctx context.Context, resume bool, line func(ScrubLine)) error
 	Tile(path string) ([]byte, bool, error)
 	// HasLeft says that an agency is no member of its jurisdiction any more, as far as this node knows.
 	HasLeft(agency ledger.AgencyID) bool
@@ -297,6 +300,7 @@ func (s *Server) plainRoutes() {
 		&huma.Param{Name: "kind", In: "query", Description: "What kinds begin with, such as alert.; repeatable", Schema: &huma.Schema{Type: huma.TypeArray, MaxItems: new(maxKinds), Items: &huma.Schema{Type: huma.TypeString}}},
 		&huma.Param{Name: "urgency", In: "query", Description: "The least urgency", Schema: &huma.Schema{Type: huma.TypeString}},
 		&huma.Param{Name: "exercise", In: "query", Description: "Exercises too", Schema: &huma.Schema{Type: huma.TypeBoolean}})
+	s.mux.Handle("POST /v1/ledger/scrub", s.allow(operators, http.HandlerFunc(s.scrub)))
 	s.mux.Handle("POST /v1/ledger/verify", s.allow(inspectors, http.HandlerFunc(s.verify)))
 	s.mux.HandleFunc("GET /docs", s.docs)
 }

@@ -381,6 +381,20 @@ type VerifyLine struct {
 	OK       bool   `json:"ok,omitempty"`
 }
 
+// ScrubLine is one line of POST /v1/ledger/scrub (NDJSON): progress in a part of the disk, something damaged, or the result (the
+// last).
+type ScrubLine struct {
+	Part     string `json:"part,omitempty"`
+	Bytes    uint64 `json:"bytes,omitempty" doc:"Read of the part so far"`
+	Size     uint64 `json:"size,omitempty" doc:"About what it has"`
+	Damage   string `json:"damage,omitempty"`
+	Repaired string `json:"repaired,omitempty" doc:"How it was mended; empty: it was not"`
+	Fix      string `json:"fix,omitempty" doc:"What mends it, where that was not done"`
+	Finished bool   `json:"finished,omitempty"`
+	Found    int    `json:"found,omitempty"`
+	Mended   int    `json:"mended,omitempty"`
+}
+
 // AccessRecord is one read of content.
 type AccessRecord struct {
 	Index   uint64    `json:"index"`

@@ -79,8 +79,14 @@ type Board struct {
 // Open opens the board, or makes it anew where it is missing, damaged, of another schema or under another key: it holds
 // nothing that the ledgers do not.
 func Open(cfg Config) (*Board, error) {
+	b, _, err := OpenNoted(cfg)
+	return b, err
+}
+
+// OpenNoted is Open that says why the board was made anew; nil where it was not.
+func OpenNoted(cfg Config) (_ *Board, anew, _ error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("board: %w", err)
+		return nil, nil, fmt.Errorf("board: %w", err)
 	}
 	b := &Board{
 		cfg: cfg, vfs: registerCipher(cfg.Key), tables: tables(), flood: newFlood(), wake: make(chan struct{}, 1),
@@ -89,21 +95,21 @@ func Open(cfg Config) (*Board, error) {
 	b.markDated = marking(b.tables)
 	err := b.openFile()
 	if err == nil {
-		return b, nil
+		return b, nil, nil
 	}
 	if failedWrite(err) {
-		return nil, fmt.Errorf("%w: %w", ErrWrite, err) // nothing is wrong with the file, and a new one could not be written either
+		return nil, nil, fmt.Errorf("%w: %w", ErrWrite, err) // nothing is wrong with the file, and a new one could not be written either
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		cfg.Log.Warn("the board cannot be used and is built anew from the ledgers", "error", err)
 	}
 	if err := b.remove(); err != nil {
-		return nil, fmt.Errorf("board: %w", err)
+		return nil, nil, fmt.Errorf("board: %w", err)
 	}
 	if err := b.create(); err != nil {
-		return nil, fmt.Errorf("board: %w", err)
+		return nil, nil, fmt.Errorf("board: %w", err)
 	}
-	return b, nil
+	return b, err, nil
 }
 
 // load reads cursors and the last change.

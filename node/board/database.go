@@ -99,7 +99,7 @@ func named(err error) error {
 func (b *Board) path() string { return filepath.Join(b.cfg.Dir, "board.db") }
 
 func (b *Board) remove() error {
-	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal", condemned} {
 		if err := os.Remove(b.path() + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -133,6 +133,9 @@ func (b *Board) connect() (err error) {
 // openFile opens what is there and refuses what this binary cannot go on with.
 func (b *Board) openFile() error {
 	if _, err := os.Stat(b.path()); err != nil {
+		return err
+	}
+	if err := b.spared(); err != nil {
 		return err
 	}
 	if err := b.connect(); err != nil {

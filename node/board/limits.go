@@ -23,6 +23,8 @@ const (
 	maxHops      = 6
 	maxBenigns   = 8 // declarations shown with one signal
 	readers      = 4
+	samples      = 64    // entries, and objects, that a scrub folds again
+	sampleRows   = 1_000 // of one of them
 	// maxKeyBytes bounds what the index over signals holds of a value; of a longer one it holds the SHA-256.
 	maxKeyBytes = 32
 )

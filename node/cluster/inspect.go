@@ -79,6 +79,9 @@ func (c *Cluster) openForInspection() error {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%w: %s is not there: the node was never started", ErrLog, path)
 	}
+	if err := store.CheckPages(path, nestedBuckets, true); err != nil {
+		return fmt.Errorf("%w: %w", ErrLog, err)
+	}
 	read, err := raftboltdb.New(raftboltdb.Options{Path: path, MsgpackUseNewTimeFormat: true, BoltOptions: &bbolt.Options{Timeout: time.Second, ReadOnly: true}})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrLog, err)

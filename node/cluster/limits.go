@@ -25,6 +25,7 @@ const (
 	snapshotThreshold = 2048
 	trailingLogs      = 1024
 	snapshotInterval  = 15 * time.Second
+	nestedBuckets     = 1        // a value of raft.db lies in a bucket
 	compactBytes      = 64 << 10 // in one transaction, when the log is written anew
 	purgeAgain        = 2 * time.Second
 	maxSnapshots      = 4 // in a row, with no entry after them

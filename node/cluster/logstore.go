@@ -138,6 +138,8 @@ func verifyLog(e *raft.Log) error {
 	return nil
 }
 
+func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
 func logSum(before uint32, e *raft.Log) uint32 {
 	head := binary.BigEndian.AppendUint32(nil, before)
 	head = binary.BigEndian.AppendUint64(head, e.Index)

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -16,11 +17,12 @@ import (
 	"go.etcd.io/bbolt"
 
 	"vigil/node/durable"
+	"vigil/node/store"
 )
 
 // What an expungement takes from the ledger lies in raft's log as well, and in pages of its file that nothing names any more.
 // So raft takes a snapshot (a reference), the log is cut behind the entry that expunged, and the file is written anew with what
-// is left. purgedFile says how far that has been done: 8 bytes raft index, big endian.
+// is left. purgedFile says how far that has been done: 8 bytes raft index, big endian, and their CRC-32C.
 const (
 	purgedFile = "purged"
 	logFile    = "raft.db"
@@ -41,7 +43,11 @@ func openLog(path string) (*rewritable, error) {
 	return &rewritable{path: path, bolt: bolt}, err
 }
 
-func openBolt(path string) (*raftboltdb.BoltStore, error) {
+func openBolt(path string) (_ *raftboltdb.BoltStore, err error) {
+	defer faults(&err)()
+	if err := store.CheckPages(path, nestedBuckets, true); errors.Is(err, store.ErrPages) {
+		return nil, fmt.Errorf("%w: %w", ErrLog, err)
+	}
 	return raftboltdb.New(raftboltdb.Options{Path: path, MsgpackUseNewTimeFormat: true, BoltOptions: boltOptions()})
 }
 
@@ -50,9 +56,10 @@ func boltOptions() *bbolt.Options {
 }
 
 // with lends the store.
-func with[T any](r *rewritable, f func(*raftboltdb.BoltStore) (T, error)) (T, error) {
+func with[T any](r *rewritable, f func(*raftboltdb.BoltStore) (T, error)) (_ T, err error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	defer faults(&err)()
 	if r.bolt == nil {
 		var none T
 		return none, errLogClosed
@@ -143,7 +150,8 @@ func (r *rewritable) rewrite() error {
 	return errors.Join(err, openErr)
 }
 
-func compact(path string) error {
+func compact(path string) (err error) {
+	defer faults(&err)()
 	fresh := path + ".new"
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -179,7 +187,7 @@ func (c *Cluster) loadPurged() error {
 	if err != nil {
 		return err
 	}
-	if len(b) == 8 { // anything else is done again
+	if len(b) == 12 && bytes.Equal(b, encodePurged(binary.BigEndian.Uint64(b))) { // anything else is done again
 		c.purged.Store(binary.BigEndian.Uint64(b))
 	}
 	return nil
@@ -229,7 +237,7 @@ func (c *Cluster) purge(due uint64) error {
 		return err
 	}
 	if err == nil {
-		err = durable.WriteFile(filepath.Join(c.cfg.Dir, purgedFile), binary.BigEndian.AppendUint64(nil, due), 0o600)
+		err = durable.WriteFile(filepath.Join(c.cfg.Dir, purgedFile), encodePurged(due), 0o600)
 	}
 	if err == nil {
 		c.purged.Store(due)

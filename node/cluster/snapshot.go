@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -82,14 +81,14 @@ func (s *snapshots) read() (*snapshotMeta, error) {
 		return nil, err
 	}
 	m := &snapshotMeta{}
-	if err := json.Unmarshal(b, m); err != nil {
+	if err := decodeSummed(b, m); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", errSnapshot, referenceFile, err)
 	}
 	return m, nil
 }
 
 func (s *snapshots) write(m *snapshotMeta) error {
-	b, err := json.Marshal(m)
+	b, err := encodeSummed(m)
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,12 @@ import (
 // origin. Keys are 8-byte big-endian numbers unless said otherwise. bbolt itself checks none of it, so every value ends
 // with 4 bytes CRC-32C, big endian, over bucket name, key and value.
 //
-//	meta         rosters, moving (the two parts of State), raft (index, term), segment (number, offset), purge (raft index)
+//	meta         rosters, moving (the two parts of State), raft (index, term), segment (number, offset), purge (raft index),
+//	             counts (see counts.go)
 //	own/sequences   node id ‖ sequence → index
 //	own/boundaries  size → boundary
 //	own/journal     running number → journalMirror
-//	<origin>/leaves, /hashes (tlog storage index → 32 bytes), /payloads (index → place), /governance, /checkpoints,
+//	<origin>/leaves, /hashes (tlog storage index → 32 bytes; of a leaf, 1 byte more: what else of it is here), /payloads (index → place), /governance, /checkpoints,
 //	         /naming (index named ‖ index of the entry that names it), /expunged (index → index of the entry that did it)
 var (
 	bucketMeta = []byte("meta")
@@ -43,6 +44,7 @@ var (
 	keyRaft    = []byte("raft")
 	keySegment = []byte("segment")
 	keyPurge   = []byte("purge")
+	keyCounts  = []byte("counts")
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -99,6 +101,9 @@ func readMeta(tx *bbolt.Tx) (state *ledger.State, applied position, end segmentE
 
 func writeMeta(tx *bbolt.Tx, o *overlay, end segmentEnd, before *ledger.State) error {
 	meta, err := tx.CreateBucketIfNotExists(bucketMeta)
+	if err == nil && o.counts != nil {
+		err = put(meta, bucketMeta, keyCounts, o.counts.encode())
+	}
 	if err != nil || o.state == nil {
 		return err
 	}
@@ -181,7 +186,11 @@ func writeLedger(tx *bbolt.Tx, origin ledger.Origin, l *ledgerOverlay, places ma
 	}
 	for _, i := range sortedKeys(l.hashes) {
 		h := l.hashes[i]
-		add(bucketHashes, uint64(i), h[:])
+		value := h[:]
+		if p := l.present(i); p != 0 {
+			value = append(value, p)
+		}
+		add(bucketHashes, uint64(i), value)
 	}
 	for _, i := range sortedKeys(places) {
 		add(bucketPayloads, i, places[i].encode())
@@ -209,7 +218,7 @@ func writeLedger(tx *bbolt.Tx, origin ledger.Origin, l *ledgerOverlay, places ma
 
 // value reads one value of a ledger's bucket; nil where there is none.
 func (s *Store) value(origin ledger.Origin, bucket []byte, key uint64) (out []byte, err error) {
-	defer onFault(&err)
+	defer onFault(&err)()
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		if b := tx.Bucket([]byte(origin)); b != nil {
 			if sub := b.Bucket(bucket); sub != nil {
@@ -224,7 +233,7 @@ func (s *Store) value(origin ledger.Origin, bucket []byte, key uint64) (out []by
 
 // ownValue reads one value of the bucket for what only our ledger has.
 func (s *Store) ownValue(bucket, key []byte) (out []byte, err error) {
-	defer onFault(&err)
+	defer onFault(&err)()
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		if b := tx.Bucket(bucketOwn); b != nil {
 			if sub := b.Bucket(bucket); sub != nil {
@@ -254,10 +263,10 @@ func (r lockedReader) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(b) != tlog.HashSize {
+		if len(b) != tlog.HashSize && len(b) != tlog.HashSize+1 {
 			return nil, fmt.Errorf("%w: tree hash %d of %s", ErrDamaged, index, r.origin)
 		}
-		out[i] = tlog.Hash(b)
+		out[i] = tlog.Hash(b[:tlog.HashSize])
 	}
 	return out, nil
 }

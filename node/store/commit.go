@@ -116,6 +116,7 @@ func (s *Store) stageOwn(origin ledger.Origin, a Appended, raft uint64) error {
 	}
 	if a.Kind == ledger.KindGovernance {
 		l.governance = append(l.governance, a.Index)
+		s.counts.of(origin).Governance++
 	}
 	s.pending.sequences[sequence{a.Writer, a.Sequence}] = a.Index
 	n := len(a.Entry.Leaf) + len(a.Entry.Payload)
@@ -166,6 +167,8 @@ func (s *Store) stageMirror(state *ledger.State, m Mirrored, raft uint64) error 
 	s.pending.journal = append(s.pending.journal, journalMirror{
 		At: m.At, Origin: b.Origin, From: b.From, Count: uint64(len(b.Items)), Checkpoint: b.Checkpoint, Evidence: b.Evidence,
 	})
+	s.counts.of(b.Origin).checkpoint(cp.Size)
+	s.counts.of("").Journal++
 	s.pending.bytes += len(b.Checkpoint)
 	return nil
 }
@@ -180,6 +183,7 @@ func (s *Store) stageMirrored(state *ledger.State, origin ledger.Origin, index l
 	case ledger.KindGovernance:
 		l := s.pending.ledger(origin)
 		l.governance = append(l.governance, index)
+		s.counts.of(origin).Governance++
 	case ledger.KindExpungement:
 		if may, err := s.mayExpunge(state.Partners[origin].Mirror.Governance, origin, r); err != nil || !may {
 			return err
@@ -232,6 +236,7 @@ func (s *Store) Flush() error {
 	o := s.pending
 	s.pending, s.flushing = newOverlay(), o
 	s.pending.total = o.total
+	o.counts = s.counts.clone()
 	db, segs := s.db, s.segments
 	s.mu.Unlock()
 
@@ -250,7 +255,7 @@ func (s *Store) Flush() error {
 }
 
 func write(db *bbolt.DB, segs *segments, o *overlay, before *ledger.State) (err error) {
-	defer onFault(&err)
+	defer onFault(&err)()
 	places := map[ledger.Origin]map[uint64]place{}
 	for origin, l := range o.ledgers {
 		places[origin] = map[uint64]place{}

@@ -51,6 +51,7 @@ func (s *Store) stageNaming(origin ledger.Origin, index ledger.Index, rec *ledge
 		return err
 	}
 	l.naming[naming{rec.Target, index}] = struct{}{}
+	s.counts.of(origin).Naming++
 	if rec.Kind != ledger.KindExpungement {
 		return nil
 	}
@@ -62,6 +63,7 @@ func (s *Store) stageNaming(origin ledger.Origin, index ledger.Index, rec *ledge
 			continue
 		}
 		l.expunged[i] = index
+		s.counts.of(origin).Expunged++
 		delete(l.payloads, i)
 	}
 	s.purge, s.pending.purge = raft, raft
@@ -70,7 +72,7 @@ func (s *Store) stageNaming(origin ledger.Origin, index ledger.Index, rec *ledge
 
 // naming returns the entries so far that name an entry; mu is held.
 func (s *Store) naming(origin ledger.Origin, target ledger.Index) (out []ledger.Index, err error) {
-	defer onFault(&err)
+	defer onFault(&err)()
 	s.each(origin, func(l *ledgerOverlay) bool {
 		for n := range l.naming {
 			if n.target == target {
@@ -116,7 +118,7 @@ func (s *Store) mayExpunge(g *ledger.Governance, origin ledger.Origin, rec *ledg
 
 // purge overwrites what has been expunged and still lies in a segment, and forgets where it lay.
 func purge(db *bbolt.DB, segs *segments) (err error) {
-	defer onFault(&err)
+	defer onFault(&err)()
 	type lies struct {
 		origin []byte
 		key    []byte

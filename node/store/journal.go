@@ -81,7 +81,7 @@ func (s *Store) onDisk() (*Journal, error) {
 }
 
 func (s *Store) view(f func(tx *bbolt.Tx) error) (err error) {
-	defer onFault(&err)
+	defer onFault(&err)()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.db.View(f)

@@ -10,10 +10,14 @@ const (
 	waitBytes = 64 << 20
 
 	segmentBytes = 64 << 20
-	lockWait     = time.Second
+	// nestedBuckets: a value of ledger.db lies in a bucket of a ledger's bucket.
+	nestedBuckets = 2
+	lockWait      = time.Second
 	// batchBytes bounds what lies between two checkpoints, so that it fits one mirror batch with room to spare.
 	batchBytes = 2 << 20
 	// rebuildBatch is how many bytes of a journal are folded between two commits.
 	rebuildBatch  = 8 << 20
 	maxFrameBytes = 8 << 20
+
+	maxCursorBytes = 4 << 10
 )

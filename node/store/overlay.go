@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -20,6 +21,7 @@ type overlay struct {
 	journal    []journalMirror
 	state      *ledger.State
 	applied    position
+	counts     counts // as they are once it is on disk; set when it begins to be written
 	purge      uint64 // raft index of the last expungement in it; 0 where there is none
 	total      uint64 // bytes of our ledger from genesis on; 0 until the first own entry
 	bytes      int
@@ -69,10 +71,14 @@ func (s *Store) each(origin ledger.Origin, f func(*ledgerOverlay) bool) bool {
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
-// onFault turns a memory fault in the mapped file (an I/O error on a page) into an error. It works for the goroutine
-// that deferred it.
-func onFault(err *error) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("%w: ledger.db: %v", ErrDamaged, r)
+// onFault turns a memory fault in the mapped file (an I/O error on a page, or an end that is missing) into an error, as it does
+// whatever bbolt makes of a damaged page. It works for the goroutine that defers what it returns.
+func onFault(err *error) func() {
+	before := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(before)
+		if r := recover(); r != nil {
+			*err = fmt.Errorf("%w: ledger.db: %v", ErrDamaged, r)
+		}
 	}
 }

@@ -65,7 +65,15 @@ func (s *Store) leafLocked(origin ledger.Origin, index uint64) (leaf []byte, err
 	if s.each(origin, func(l *ledgerOverlay) bool { leaf = l.leaves[index]; return leaf != nil }) {
 		return leaf, nil
 	}
-	return s.value(origin, bucketLeaves, index)
+	leaf, err = s.value(origin, bucketLeaves, index)
+	if err != nil || len(leaf) > 0 {
+		return leaf, err
+	}
+	p, err := s.presence(origin, index)
+	if err == nil && (p&leafHere != 0 || origin == s.id.Origin && index < sizeOf(s.state, origin)) {
+		err = fmt.Errorf("%w: leaf %d of %s is missing", ErrDamaged, index, origin)
+	}
+	return nil, err
 }
 
 // Entry returns an entry with its payload; ErrAbsent with the leaf where the payload is not here, ErrExpunged where it was taken. bare says that only its hash is here: it was not released to us. Whatever
@@ -115,6 +123,9 @@ func (s *Store) payloadBytes(origin ledger.Origin, index uint64) (payload []byte
 		return nil, err
 	}
 	if len(where) == 0 {
+		if p, err := s.presence(origin, index); err != nil || p&payloadHere != 0 {
+			return nil, errors.Join(err, fmt.Errorf("%w: place of the payload of entry %d of %s is missing", ErrDamaged, index, origin))
+		}
 		return nil, fmt.Errorf("%w: payload of entry %d of %s", ErrAbsent, index, origin)
 	}
 	p, err := decodePlace(where)
@@ -146,6 +157,9 @@ func (s *Store) bySequence(writer crypto.NodeID, number uint64) (uint64, bool, e
 		}
 	}
 	b, err := s.ownValue(bucketSequences, sequenceKey(writer, number))
+	if err == nil && len(b) != 8 && s.state != nil && number > 0 && number <= s.state.Writers[writer].Sequence {
+		err = fmt.Errorf("%w: sequence %d of writer %s is missing", ErrDamaged, number, writer.Short())
+	}
 	if err != nil || len(b) != 8 {
 		return 0, false, err
 	}
@@ -173,7 +187,7 @@ func (s *Store) Governance(origin ledger.Origin, from uint64) ([]uint64, error) 
 }
 
 func (s *Store) keys(origin ledger.Origin, bucket []byte, from uint64) (out []uint64, err error) {
-	defer onFault(&err)
+	defer onFault(&err)()
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		b := tx.Bucket([]byte(origin))
 		if b == nil || b.Bucket(bucket) == nil {
@@ -209,6 +223,7 @@ func (s *Store) PutCheckpoint(origin ledger.Origin, signed []byte) error {
 		}
 	}
 	s.pending.ledger(origin).checkpoints[cp.Size] = signed
+	s.counts.of(origin).checkpoint(cp.Size)
 	s.pending.bytes += len(signed)
 	s.wake()
 	return nil
@@ -238,6 +253,9 @@ func (s *Store) Latest(origin ledger.Origin) ([]byte, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	sizes, err := s.checkpointSizes(origin, 0, true)
+	if c := s.counts[origin]; err == nil && c != nil && (len(sizes) == 0 && c.Latest > 0 || len(sizes) > 0 && slices.Max(sizes) != c.Latest) {
+		err = fmt.Errorf("%w: the newest checkpoint of %s, of size %d, is missing", ErrDamaged, origin, c.Latest)
+	}
 	if err != nil || len(sizes) == 0 {
 		return nil, err
 	}
@@ -258,7 +276,7 @@ func (s *Store) Checkpoints(origin ledger.Origin, after uint64) ([]uint64, error
 // checkpointSizes returns the sizes above after that have a checkpoint, in no order; with lastOnly only the last one
 // on disk and those not there yet. mu is held.
 func (s *Store) checkpointSizes(origin ledger.Origin, after uint64, lastOnly bool) (sizes []uint64, err error) {
-	defer onFault(&err)
+	defer onFault(&err)()
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		b := tx.Bucket([]byte(origin))
 		if b == nil || b.Bucket(bucketCheckpoints) == nil {
@@ -351,7 +369,7 @@ func (s *Store) NextBoundary(after uint64) (size uint64, ok bool, err error) {
 
 // boundarySizes returns the sizes above after that are boundaries, in order and bounded; mu is held.
 func (s *Store) boundarySizes(after uint64) (sizes []uint64, err error) {
-	defer onFault(&err)
+	defer onFault(&err)()
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		own := tx.Bucket(bucketOwn)
 		if own == nil || own.Bucket(bucketBoundaries) == nil {

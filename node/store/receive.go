@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gofrs/flock"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"vigil/ledger"
@@ -29,25 +30,70 @@ func (s *Store) Receive(r io.Reader) error {
 	return s.swap(incoming)
 }
 
+// Rebuild makes the ledger of a directory anew from another member's journal, in place of one that is damaged. Nobody may have the
+// directory open. Whose it is and what this node has signed stay; a journal of a ledger that ends before that, or begins with another
+// genesis, is refused. Until a checkpoint covers its end, that is the other member's word, as with a raft snapshot.
+func Rebuild(dir string, id Identity, genesis string, r io.Reader) error {
+	lock := flock.New(filepath.Join(dir, "lock"))
+	if ok, err := lock.TryLock(); err != nil || !ok {
+		return errors.Join(fmt.Errorf("%w: %s", ErrInUse, dir), err)
+	}
+	s := &Store{dir: dir, id: id, lock: lock}
+	return errors.Join(s.rebuild(genesis, r), lock.Unlock())
+}
+
+func (s *Store) rebuild(genesis string, r io.Reader) error {
+	if err := checkIdentity(s.dir, s.id); err != nil {
+		return err
+	}
+	if err := s.loadSigned(); err != nil {
+		return err
+	}
+	incoming := filepath.Join(s.dir, incomingDir)
+	if err := os.RemoveAll(incoming); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	state, err := s.buildState(incoming, r)
+	switch {
+	case err != nil:
+	case genesis != "" && state.Governance.Genesis.String() != genesis:
+		err = fmt.Errorf("%w: it begins with another genesis", ErrOther)
+	case state.Size() < s.signed[s.id.Origin].Size:
+		err = fmt.Errorf("%w: it has %d entries, and this node has signed for %d; ask another member", ErrSigned, state.Size(), s.signed[s.id.Origin].Size)
+	}
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(incoming))
+	}
+	if err := os.Rename(incoming, filepath.Join(s.dir, readyDir)); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	return errors.Join(durable.SyncDir(s.dir), finishSwap(s.dir))
+}
+
 // build folds a journal in a directory of its own.
 func (s *Store) build(dir string, r io.Reader) error {
+	_, err := s.buildState(dir, r)
+	return err
+}
+
+func (s *Store) buildState(dir string, r io.Reader) (*ledger.State, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnusable, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	db, err := openDB(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	segs, err := openSegments(dir, segmentEnd{})
 	if err != nil {
-		return errors.Join(err, db.Close())
+		return nil, errors.Join(err, db.Close())
 	}
-	scratch := &Store{dir: dir, id: s.id, db: db, segments: segs, pending: newOverlay(), changed: make(chan struct{})}
+	scratch := &Store{dir: dir, id: s.id, db: db, segments: segs, pending: newOverlay(), counts: counts{}, changed: make(chan struct{})}
 	err = (&builder{s: scratch}).run(bufio.NewReaderSize(r, 256<<10))
 	if err == nil {
 		err = scratch.Flush()
 	}
-	return errors.Join(err, scratch.segments.close(), db.Close(), durable.SyncDir(dir))
+	return scratch.state, errors.Join(err, scratch.segments.close(), db.Close(), durable.SyncDir(dir))
 }
 
 func (s *Store) swap(incoming string) error {

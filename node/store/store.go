@@ -63,6 +63,7 @@ type Store struct {
 	changed  chan struct{} // guarded by mu; closed and replaced at every change
 	failed   error         // guarded by mu; latched
 	purge    uint64        // guarded by mu; see PurgeIndex
+	counts   counts        // guarded by mu; of what is on disk and in pending and flushing
 
 	signMu sync.Mutex
 	signed map[ledger.Origin]signedSize // guarded by signMu, which is held while it is written: readers do not wait for that
@@ -173,7 +174,7 @@ func (s *Store) openCurrent() (err error) {
 }
 
 func (s *Store) readState(db *bbolt.DB, end *segmentEnd) (err error) {
-	defer onFault(&err)
+	defer onFault(&err)()
 	return db.View(func(tx *bbolt.Tx) error {
 		var err error
 		s.state, s.applied, *end, err = readMeta(tx)
@@ -182,6 +183,9 @@ func (s *Store) readState(db *bbolt.DB, end *segmentEnd) (err error) {
 			b, err = opened(bucketMeta, keyPurge, meta.Get(keyPurge))
 			s.purge = fromBE(b)
 		}
+		if err == nil {
+			s.counts, err = readCounts(tx)
+		}
 		return err
 	})
 }
@@ -189,7 +193,10 @@ func (s *Store) readState(db *bbolt.DB, end *segmentEnd) (err error) {
 // openDB keeps the free list in the file: without it bbolt walks every page at each start, in a goroutine whose panic
 // over a damaged page nobody can catch.
 func openDB(dir string) (db *bbolt.DB, err error) {
-	defer onFault(&err)
+	defer onFault(&err)()
+	if err := CheckPages(filepath.Join(dir, "ledger.db"), nestedBuckets, false); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	db, err = bbolt.Open(filepath.Join(dir, "ledger.db"), 0o600, &bbolt.Options{
 		Timeout: lockWait, FreelistType: bbolt.FreelistMapType,
 	})

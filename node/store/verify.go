@@ -62,17 +62,7 @@ const (
 
 // values checks every value of the file against its checksum, whoever reads it and whether or not anybody does.
 func (v *verification) values() error {
-	var paths [][][]byte
-	err := v.s.view(func(tx *bbolt.Tx) error {
-		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
-			name = bytes.Clone(name)
-			paths = append(paths, [][]byte{name})
-			return b.ForEachBucket(func(sub []byte) error {
-				paths = append(paths, [][]byte{name, bytes.Clone(sub)})
-				return nil
-			})
-		})
-	})
+	paths, err := v.s.buckets()
 	if err != nil {
 		v.report(v.s.id.Origin, 0, err.Error())
 		return nil

@@ -24,6 +24,9 @@ const gateways = 2
 
 // Network is used by one goroutine, except where it says otherwise.
 type Network struct {
+	// Places says where an agency's node runs; nil is here, on the loopback.
+	Places func(ledger.AgencyID) Place
+
 	dir, binary string
 	nodes       map[ledger.AgencyID]*Node
 	order       []ledger.AgencyID
@@ -36,6 +39,13 @@ func New(dir, binary string) (*Network, error) {
 }
 
 func (n *Network) passphrase() string { return filepath.Join(n.dir, "passphrase") }
+
+func (n *Network) place(id ledger.AgencyID) Place {
+	if n.Places == nil {
+		return here
+	}
+	return n.Places(id)
+}
 
 // Node returns an agency's node; nil where there is none.
 func (n *Network) Node(id ledger.AgencyID) *Node { return n.nodes[id] }
@@ -58,7 +68,7 @@ func (n *Network) members(j ledger.JurisdictionID) []ledger.AgencyID {
 // its node is ready and reads what comes from now on.
 func (n *Network) Add(ctx context.Context, id ledger.AgencyID) error {
 	before := n.members(id.Jurisdiction())
-	x, err := newNode(n.dir, n.binary, n.passphrase(), id, n.gateway(id, len(before)))
+	x, err := newNode(n.dir, n.binary, n.passphrase(), id, n.gateway(id, len(before)), n.place(id))
 	if err != nil {
 		return err
 	}
@@ -147,7 +157,7 @@ func (n *Network) Replace(ctx context.Context, id ledger.AgencyID) (*Node, error
 // Rebuild does so as replace makes the new one in its directory.
 func (n *Network) Rebuild(ctx context.Context, id ledger.AgencyID, replace func(node.Config) error) (*Node, error) {
 	old := n.nodes[id]
-	x, err := newNode(n.dir, n.binary, n.passphrase(), id, n.gateway(id, slices.Index(n.members(id.Jurisdiction()), id)))
+	x, err := newNode(n.dir, n.binary, n.passphrase(), id, n.gateway(id, slices.Index(n.members(id.Jurisdiction()), id)), n.place(id))
 	if err != nil {
 		return nil, err
 	}

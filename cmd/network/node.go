@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,8 +31,17 @@ type Node struct {
 	Link     *Link // its address for partners; nil where it is no gateway
 
 	binary string
+	within []string
 	cmd    *exec.Cmd
 }
+
+// Place is where a node's process runs.
+type Place struct {
+	Host   string   // whose address its sockets have
+	Within []string // the command that runs it there, before its own; empty where that is here
+}
+
+var here = Place{Host: "127.0.0.1"}
 
 // FreePort finds a port that is free now, below those that connections take, so that it stays free until it is used.
 func FreePort() (port int, err error) {
@@ -52,8 +62,8 @@ const (
 )
 
 // newNode makes a node's configuration. A gateway is reached by partners through a link that can be cut.
-func newNode(dir, binary, passphrase string, agency ledger.AgencyID, gateway string) (*Node, error) {
-	n := &Node{Agency: agency, binary: binary}
+func newNode(dir, binary, passphrase string, agency ledger.AgencyID, gateway string, place Place) (*Node, error) {
+	n := &Node{Agency: agency, binary: binary, within: place.Within}
 	ports := make([]int, 3)
 	for i := range ports {
 		var err error
@@ -63,7 +73,7 @@ func newNode(dir, binary, passphrase string, agency ledger.AgencyID, gateway str
 	}
 	c := node.DefaultConfig(filepath.Join(dir, strings.ReplaceAll(string(agency), "/", "-")))
 	c.PassphraseFile = passphrase
-	c.API.Listen, c.Node.Listen = "127.0.0.1:"+strconv.Itoa(ports[0]), "127.0.0.1:"+strconv.Itoa(ports[1])
+	c.API.Listen, c.Node.Listen = net.JoinHostPort(place.Host, strconv.Itoa(ports[0])), net.JoinHostPort(place.Host, strconv.Itoa(ports[1]))
 	c.Peer.Listen = nil
 	c.Log.Level = "warn"
 	if gateway != "" {
@@ -97,7 +107,8 @@ func (n *Node) Start(ctx context.Context) error {
 		return err
 	}
 	defer logs.Close()
-	n.cmd = exec.Command(n.binary, "serve", "--config", path)
+	run := append(slices.Clone(n.within), n.binary, "serve", "--config", path)
+	n.cmd = exec.Command(run[0], run[1:]...)
 	n.cmd.Stderr, n.cmd.Stdout = logs, logs
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := n.cmd.Start(); err != nil {

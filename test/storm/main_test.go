@@ -1,0 +1,93 @@
+// Package storm lets faults drawn from a seed loose on a jurisdiction of real processes, each in a network namespace of its own,
+// while alerts are raised at every node, and accounts for everything that was acknowledged: it is there once, on every node, and
+// the order in which the ledger has it contradicts no clock (porcupine).
+//
+//	go test ./test/storm                                                  # the slice of every run
+//	go test ./test/storm -count 1 -v -timeout 0 -faults 1000 -seed 7      # more, by hand
+//
+// It needs to be root, or sudo without a password, for the namespaces; the test runs itself again in one of its own, so that
+// nothing of it touches the machine's network.
+package storm
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+var (
+	faults = flag.Int("faults", 4, "how many faults")
+	seed   = flag.Uint64("seed", 0, "of the faults; 0 draws one")
+)
+
+const inside = "VIGIL_STORM_INSIDE"
+
+var binary string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if os.Getenv(inside) == "" {
+		os.Exit(again())
+	}
+	if *seed == 0 {
+		*seed = rand.Uint64N(1 << 32)
+	}
+	dir, err := os.MkdirTemp("", "vigil-storm-")
+	if err == nil {
+		err = run("ip", "link", "set", "lo", "up")
+	}
+	if err == nil {
+		binary = filepath.Join(dir, "vigil")
+		build := exec.Command("go", "build", "-o", binary, "vigil/cmd/vigil")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		build.Stderr = os.Stderr
+		err = build.Run()
+	}
+	status := 1
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	} else {
+		status = m.Run()
+	}
+	_ = os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// again runs this test in namespaces of its own, for network and mounts, and returns its status.
+func again() int {
+	self, err := os.Executable()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	cmd := exec.Command(self, os.Args[1:]...)
+	if os.Getuid() != 0 {
+		cmd = exec.Command("sudo", append([]string{"-n", "-E", "unshare", "-n", "-m", self}, os.Args[1:]...)...)
+	}
+	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET | syscall.CLONE_NEWNS
+	}
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		fmt.Fprintln(os.Stderr, "storm:", err)
+		return 1
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+func run(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %v: %w: %s", name, args, err, out)
+	}
+	return nil
+}

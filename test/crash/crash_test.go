@@ -13,7 +13,7 @@ import (
 // TestKilledAtAnyMoment: whatever was acknowledged, signed or recorded before the process was killed is there after it, once
 // and in its place, and the node goes on by itself.
 func TestKilledAtAnyMoment(t *testing.T) {
-	path, _ := writeScript(t)
+	path, _ := writeScript(t, scriptEntries, expungeEvery)
 	drive(t, *kills, func(n int) (*lane, error) {
 		return &lane{script: path, root: t.TempDir(), random: rand.New(rand.NewPCG(*seed, uint64(n)))}, nil
 	})
@@ -21,7 +21,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 
 // TestPowerCutAtAnyMoment: the same where the disk forgets what was not synced.
 func TestPowerCutAtAnyMoment(t *testing.T) {
-	path, _ := writeScript(t)
+	path, _ := writeScript(t, scriptEntries, expungeEvery)
 	drive(t, *cuts, func(n int) (*lane, error) {
 		i, err := newImage(t)
 		if err != nil {
@@ -53,6 +53,9 @@ func drive(t *testing.T, deaths int, open func(n int) (*lane, error)) {
 				if err := l.live(t); err != nil {
 					t.Errorf("lane %d, death %d, seed %d: %v", n, l.count.Deaths, *seed, err)
 				}
+				if l.count.Deaths > 0 && l.count.Deaths%500 == 0 {
+					t.Logf("lane %d: %d deaths, %d entries acknowledged so far", n, l.count.Deaths, l.count.Written)
+				}
 			}
 		})
 	}
@@ -70,7 +73,7 @@ func drive(t *testing.T, deaths int, open func(n int) (*lane, error)) {
 
 // TestLossIsSeen is the control: a node whose disk is an older one is told of as a loss.
 func TestLossIsSeen(t *testing.T) {
-	path, _ := writeScript(t)
+	path, _ := writeScript(t, scriptEntries, expungeEvery)
 	l := &lane{script: path, root: t.TempDir(), random: rand.New(rand.NewPCG(*seed, 0))}
 	older := fmt.Sprintf("%s/older", t.TempDir())
 	for l.heard.written < 50 {

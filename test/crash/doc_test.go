@@ -4,6 +4,7 @@
 //	go test ./test/crash                                             # the slice of every run
 //	go test ./test/crash -count 1 -timeout 0 -run Kill -kills 20000
 //	go test ./test/crash -count 1 -timeout 0 -run Power -cuts 5000   # as root, where a loop device can be mounted
+//	go test ./test/crash -count 1 -timeout 0 -run Call -calls        # every call of the write path, failed by strace
 //
 // What is killed is a process of its own (worker_test.go) with what a node writes: raft's log, the ledger with its payload
 // segments, what was signed last, the access log. Expungements are among what it writes, so that raft's log and segments are
@@ -31,6 +32,7 @@ var (
 	cuts  = flag.Int("cuts", 25, "how often the disk loses its power")
 	seed  = flag.Uint64("seed", 0, "of the moments; 0 draws one")
 	lanes = flag.Int("lanes", 2, "how many nodes at once")
+	calls = flag.Bool("calls", false, "let every call of the write path fail, one at a time, instead of some")
 )
 
 func TestMain(m *testing.M) {
@@ -60,11 +62,11 @@ type truth struct{ Root, Line tlog.Hash }
 const (
 	scriptEntries = 400
 	expungeEvery  = 60
-	expungeBack   = 40 // entries before the expungement
 )
 
 // writeScript makes a ledger of one agency and keeps it in a file.
-func writeScript(t *testing.T) (string, *script) {
+// Every so many entries, one that lies half as many back is expunged.
+func writeScript(t *testing.T, entries, expunge int) (string, *script) {
 	t.Helper()
 	j := ledgertest.Found(t, "in", 1)
 	s := &script{Origin: j.Origin(), Node: j.Members[0].Node.Seed()}
@@ -72,9 +74,9 @@ func writeScript(t *testing.T) (string, *script) {
 	random := rand.New(rand.NewPCG(*seed, 1))
 	note := func() { s.After = append(s.After, truth{j.State.Root(), j.State.Line()}) }
 	note()
-	for n := 1; n < scriptEntries; n++ {
-		if n%expungeEvery == 0 {
-			target := n - expungeBack
+	for n := 1; n < entries; n++ {
+		if n%expunge == 0 {
+			target := n - expunge/2
 			j.Naming(t, 0, ledger.KindExpungement, ledger.Index(target), nil, nil, home, ledgertest.Event("order"))
 			s.Gone = append(s.Gone, target)
 		} else {

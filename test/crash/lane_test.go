@@ -3,11 +3,13 @@ package crash
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +21,8 @@ type lane struct {
 	script  string
 	root    string // holds the directories of the nodes
 	random  *rand.Rand
+	before  []string     // a command that runs the worker; empty where it is run as it is
+	patient bool         // it is not killed, and may end by itself
 	cut     func() error // takes the disk's power before the kill, and
 	restore func() error // gives it back; nil where only the process is killed
 
@@ -55,7 +59,8 @@ func (l *lane) live(t *testing.T) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, self)
+	run := append(slices.Clone(l.before), self)
+	cmd := exec.CommandContext(ctx, run[0], run[1:]...)
 	cmd.Env = append(os.Environ(), workerDir+"="+l.dir(), workerScript+"="+l.script)
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
@@ -76,7 +81,7 @@ func (l *lane) live(t *testing.T) error {
 	end := l.listen(lines, func() error { return l.kill(cmd) })
 	err = cmd.Wait()
 	if end.err == nil && !end.killed && !end.done {
-		end.err = fmt.Errorf("the node ended by itself: %w: %s", err, complaint.String())
+		end.err = fmt.Errorf("%w: %w: %s", errEnded, err, complaint.String())
 	}
 	if end.err == nil && end.killed && l.restore != nil {
 		end.err = l.restore()
@@ -90,6 +95,8 @@ func (l *lane) live(t *testing.T) error {
 	return end.err
 }
 
+var errEnded = errors.New("the node ended by itself")
+
 // ending is how a life went.
 type ending struct {
 	killed, done bool
@@ -101,7 +108,7 @@ func (l *lane) listen(lines <-chan string, kill func() error) (e ending) {
 	early := l.random.IntN(4) == 0
 	moment := time.NewTimer(time.Duration(l.random.Int64N(int64(startSlice))))
 	defer moment.Stop()
-	if !early {
+	if !early || l.patient {
 		moment.Stop()
 	}
 	for {
@@ -114,7 +121,7 @@ func (l *lane) listen(lines <-chan string, kill func() error) (e ending) {
 				e.err = err
 				_ = kill() // the error is the one to tell; the rest is read
 			}
-			if !early && strings.HasPrefix(line, "found") {
+			if !early && !l.patient && strings.HasPrefix(line, "found") {
 				moment.Reset(time.Duration(l.random.Int64N(int64(lifeSlice))))
 			}
 		case <-moment.C:
@@ -135,8 +142,8 @@ func (l *lane) take(line string, e *ending) error {
 	var now heard
 	switch {
 	case strings.HasPrefix(line, saidWrong):
-		if e.killed && l.cut != nil {
-			return nil // a disk without power lets a start fail in many ways; what counts is what is found after
+		if e.killed && l.cut != nil || len(l.before) > 0 {
+			return nil // a disk without power, or with errors, lets a start fail in many ways; what counts is what is found after
 		}
 		return fmt.Errorf("%s", line)
 	case scan(line, saidFound, &now.written, &now.signed, &now.read):

@@ -58,6 +58,7 @@ func TestAnOlderFormatKeepsItsVoters(t *testing.T) {
 		t.Errorf("a swap before its format: %v, %v", r.Verdict, r.Reason)
 	}
 	j.Change(t, &ledger.RaiseFormat{Format: ledger.FormatVoters})
+	j.Change(t, &ledger.SetPolicy{Policy: votedBy("in/a0", "in/a1")}) // a policy that leaves them as they are
 	j.Govern(t, 0, &ledger.SwapVoter{Out: "in/a1", In: "in/a2"})
 }
 

@@ -60,22 +60,33 @@ func NewMember(t testing.TB, id ledger.AgencyID) Member {
 // Found founds a jurisdiction of n agencies a0, a1, … with a threshold of two.
 func Found(t testing.TB, name ledger.JurisdictionID, n int) *Jurisdiction {
 	t.Helper()
+	return FoundAt(t, name, ledger.StateFormat, n)
+}
+
+// FoundAt founds one whose ledger has an older format than this binary's.
+func FoundAt(t testing.TB, name ledger.JurisdictionID, format uint64, n int) *Jurisdiction {
+	t.Helper()
 	members := make([]Member, n)
 	for i := range members {
 		members[i] = NewMember(t, ledger.AgencyID(fmt.Sprintf("%s/a%d", name, i)))
 	}
-	return FoundBy(t, name, members...)
+	return foundBy(t, name, format, members)
 }
 
 // FoundBy founds a jurisdiction of the members given, the first being the founder.
 func FoundBy(t testing.TB, name ledger.JurisdictionID, members ...Member) *Jurisdiction {
+	t.Helper()
+	return foundBy(t, name, ledger.StateFormat, members)
+}
+
+func foundBy(t testing.TB, name ledger.JurisdictionID, format uint64, members []Member) *Jurisdiction {
 	t.Helper()
 	j := &Jurisdiction{Now: time.Unix(1_700_000_000, 0)}
 	founder := members[0]
 	j.Members = []Member{founder}
 	key, epoch := j.epoch(t, ledger.Everyone(name), 1, []ledger.Agency{founder.Agency()})
 	random := [16]byte(founder.Node.Seed())
-	g := &ledger.Genesis{Random: random, Founder: founder.Agency(), Policy: ledger.DefaultPolicy(2), Epoch: epoch, Format: ledger.StateFormat}
+	g := &ledger.Genesis{Random: random, Founder: founder.Agency(), Policy: ledger.DefaultPolicy(2), Epoch: epoch, Format: format}
 	rec := ledger.Record{
 		Version: ledger.RecordVersion, Origin: ledger.NewOrigin(name, random), Author: founder.ID, Writer: founder.Node.Public().ID(),
 		Sequence: 1, Kind: ledger.KindGovernance, AuthoredAt: j.Now.UnixMilli(), EventsRoot: ledger.EmptyRoot,

@@ -458,6 +458,9 @@ func (w *world) report() string {
 			out += fmt.Sprintf("the timers of %s run %.1f times slower\n", n.member.ID, n.drift)
 		}
 	}
+	if w.liar != nil {
+		out += fmt.Sprintf("%s lies where it leads\n", w.liar.member.ID)
+	}
 	for _, line := range w.trace {
 		out += "  " + line + "\n"
 	}

@@ -148,7 +148,7 @@ func (p *process) open(dir string) (err error) {
 			n.w.alarm("%s: author: %s (sequence %d)", n.member.ID, reason, sequence)
 		},
 		Late: func(reason string, r author.Receipt) {
-			n.w.alarm("%s: author: %s (entry %d)", n.member.ID, reason, r.Index)
+			n.w.missed(n, reason, r)
 		},
 	})
 	p.cosign = cosign.New(cosign.Config{

@@ -19,8 +19,8 @@ var (
 // drawn is the shape of a history that a seed stands for.
 func drawn(seed uint64, length time.Duration) shape {
 	shapes := [][]int{{3}, {4}, {5}, {3, 3}, {3, 2}, {4, 3}}
-	rates := []time.Duration{10 * time.Second, 30 * time.Second, 2 * time.Minute}
-	return shape{seed: seed, sides: shapes[seed%uint64(len(shapes))], length: length, rate: rates[seed/6%3]}
+	rates := []time.Duration{20 * time.Second, time.Minute, 5 * time.Minute}
+	return shape{seed: seed, sides: shapes[seed%uint64(len(shapes))], length: length, rate: rates[seed/6%3], liar: seed/18%2 == 1}
 }
 
 // live makes one history and returns it with what was wrong about it.
@@ -30,6 +30,9 @@ func live(t *testing.T, s shape) *world {
 	if w.rng.IntN(2) == 0 {
 		n := w.nodes()[w.rng.IntN(len(w.nodes()))]
 		n.drift = 1.2 + 3*w.rng.Float64()
+	}
+	if s.liar {
+		w.beLiar(w.nodes()[w.rng.IntN(len(w.nodes()))])
 	}
 	err := w.found()
 	if err == nil {
@@ -58,7 +61,7 @@ func TestHistory(t *testing.T) {
 		history(t, drawn(*seedFlag, *lengthFlag))
 		return
 	}
-	for _, seed := range []uint64{1, 3} { // one jurisdiction, and two
+	for _, seed := range []uint64{1, 3, 24} { // one jurisdiction, two, and one with a liar
 		history(t, drawn(seed, time.Minute))
 	}
 }

@@ -23,6 +23,7 @@ type shape struct {
 	sides  []int // agencies of each jurisdiction
 	length time.Duration
 	rate   time.Duration // mean time between one agency's writes
+	liar   bool          // one agency lies where it leads
 	fast   bool          // heartbeats on the library's fast path: the control
 }
 
@@ -35,6 +36,7 @@ type world struct {
 	sides []*side
 	began time.Time
 	plan  *plan
+	liar  *node // nil where all are honest
 
 	tell                    time.Duration
 	snapshotAfter, keepLogs uint64
@@ -49,6 +51,7 @@ type world struct {
 	bad    map[*process]bool         // guarded by mu; whose disk failed
 	events map[ledger.EventID]*write // guarded by mu
 	pick   func(int) int             // guarded by mu; for writers
+	late   map[[32]byte]bool         // guarded by mu; leaves that were missed by whoever wrote them
 }
 
 type openedBy struct {
@@ -74,7 +77,7 @@ func newWorld(t *testing.T, s shape) *world {
 	time.Sleep(time.Until(beginning))
 	w := &world{
 		shape: s, t: t, rng: rand.New(rand.NewPCG(s.seed, 2)), net: newNetwork(s.seed), faults: map[string]int{}, opens: map[openedBy]bool{}, lines: map[string]string{},
-		bad: map[*process]bool{}, events: map[ledger.EventID]*write{},
+		bad: map[*process]bool{}, late: map[[32]byte]bool{}, events: map[ledger.EventID]*write{},
 	}
 	w.pick = rand.New(rand.NewPCG(s.seed, 3)).IntN
 	w.tell = choose(w.rng, 50*time.Millisecond, 200*time.Millisecond, 500*time.Millisecond)

@@ -135,7 +135,7 @@ func (w *world) checkReceipts(n *node, entries []ledger.Entry) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, x := range w.writes {
-		if !x.acknowledged || x.by.side != n.side || w.late[x.receipt.Leaf] {
+		if !x.acknowledged || x.by.side != n.side || w.excused(x) {
 			continue
 		}
 		if i := x.receipt.Index; i >= uint64(len(entries)) || ledger.LeafHash(entries[i].Leaf) != x.receipt.Leaf {
@@ -218,7 +218,7 @@ func (w *world) checkBoards(s *side) error {
 			}
 			_, there := shown[x.key()]
 			switch {
-			case x.acknowledged && x.sees(n) && !there && !w.late[x.receipt.Leaf]:
+			case x.acknowledged && x.sees(n) && !there && !w.excused(x):
 				return fmt.Errorf("%s: %s does not see %s of %s", lost, n.member.ID, x.event.ID, x.by.member.ID)
 			case there && !x.sees(n):
 				return fmt.Errorf("%s: %s sees %s, which is for %s", leaked, n.member.ID, x.event.ID, x.audience)

@@ -71,7 +71,7 @@ func (w *world) torment(until time.Time) {
 		total += f.weight
 	}
 	for time.Now().Before(until) {
-		w.rest(w.between(500*time.Millisecond, 20*time.Second))
+		w.rest(w.between(500*time.Millisecond, w.lull))
 		if w.plan.ongoing.Load() >= faultsAtOnce {
 			continue
 		}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"vigil/ledger"
 	"vigil/node/author"
 	"vigil/node/cluster"
@@ -35,4 +37,19 @@ func (w *world) missed(n *node, reason string, r author.Receipt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.late[r.Leaf] = true
+}
+
+// missedWithin is how long a node that is well may take to miss what was acknowledged, with cuts in between.
+const missedWithin = 3 * time.Minute
+
+// excused says whether a write that was acknowledged may be missing: whoever wrote it has missed it, or its process ended
+// before it could. What a process waits for is not on its disk; whoever asked has the receipt. world.mu is held.
+func (w *world) excused(x *write) bool {
+	if w.liar == nil || w.liar.side != x.by.side {
+		return false
+	}
+	p := x.told
+	p.n.mu.Lock()
+	defer p.n.mu.Unlock()
+	return w.late[x.receipt.Leaf] || !p.ended.IsZero() && p.ended.Sub(x.receipt.Acknowledged) < missedWithin
 }

@@ -31,7 +31,7 @@ import (
 func main() {
 	var o options
 	flag.DurationVar(&o.duration, "for", 5*time.Minute, "how long to go on, in real time")
-	flag.DurationVar(&o.length, "length", 20*time.Minute, "simulated time of one history")
+	flag.DurationVar(&o.length, "length", 30*time.Minute, "simulated time of one history")
 	flag.Uint64Var(&o.seed, "seed", 0, "make histories of this seed only; 0 draws them from the clock and counts on")
 	flag.IntVar(&o.times, "times", 0, "end after so many histories; 0 is when the time is up")
 	flag.IntVar(&o.cores, "cores", runtime.NumCPU(), "histories at once")
@@ -158,11 +158,12 @@ func (t *totals) history(ctx context.Context, binary string, seed uint64, length
 	defer t.mu.Unlock()
 	t.histories++
 	t.simulated += time.Duration(number(1)) * time.Second
-	t.processor += c.ProcessState.UserTime() + c.ProcessState.SystemTime()
+	spent := c.ProcessState.UserTime() + c.ProcessState.SystemTime()
+	t.processor += spent
 	t.faults += number(2)
 	t.acked += number(3)
 	t.unknown += number(4)
-	fmt.Printf("seed %d holds: %s\n", seed, found[0])
+	fmt.Printf("seed %d holds: %s, in %.1f s of one core\n", seed, found[0], spent.Seconds())
 	return nil
 }
 

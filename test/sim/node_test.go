@@ -71,6 +71,7 @@ type process struct {
 	peer    *peer.Peer
 	stop    context.CancelFunc
 	done    chan error
+	ended   time.Time  // guarded by n.mu
 	halt    chan error // of the disk; buffered
 }
 
@@ -224,7 +225,7 @@ func (p *process) close() error {
 // end stops the process and closes it. Where its disk has failed it, what closing says is of no interest.
 func (p *process) end() error {
 	p.n.mu.Lock()
-	p.n.process = nil
+	p.n.process, p.ended = nil, time.Now()
 	p.n.mu.Unlock()
 	p.stop()
 	err := <-p.done

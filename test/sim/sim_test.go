@@ -13,7 +13,7 @@ import (
 
 var (
 	seedFlag   = flag.Uint64("seed", 0, "the seed of one history; 0 makes a few short ones")
-	lengthFlag = flag.Duration("length", 20*time.Minute, "simulated time of that history")
+	lengthFlag = flag.Duration("length", 30*time.Minute, "simulated time of that history")
 )
 
 // drawn is the shape of a history that a seed stands for.

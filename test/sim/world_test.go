@@ -39,6 +39,7 @@ type world struct {
 	liar  *node // nil where all are honest
 
 	tell                    time.Duration
+	lull                    time.Duration // at most, between two faults
 	snapshotAfter, keepLogs uint64
 
 	mu     sync.Mutex
@@ -81,6 +82,7 @@ func newWorld(t *testing.T, s shape) *world {
 	}
 	w.pick = rand.New(rand.NewPCG(s.seed, 3)).IntN
 	w.tell = choose(w.rng, 50*time.Millisecond, 200*time.Millisecond, 500*time.Millisecond)
+	w.lull = choose(w.rng, 20*time.Second, time.Minute, 4*time.Minute)
 	w.snapshotAfter = choose[uint64](w.rng, 16, 64, 2048)
 	w.keepLogs = choose[uint64](w.rng, 4, 32, 1024)
 	names := []ledger.JurisdictionID{"in", "uk"}

@@ -24,6 +24,7 @@ type write struct {
 	// guarded by world.mu
 	acknowledged bool
 	receipt      author.Receipt
+	told         *process // who got the acknowledgement
 }
 
 func (x *write) key() alert.Key {
@@ -57,7 +58,7 @@ func (n *node) submit(ctx context.Context, p *process, x *write) {
 	switch {
 	case err == nil:
 		n.w.mu.Lock()
-		x.acknowledged, x.receipt = true, r
+		x.acknowledged, x.receipt, x.told = true, r, p
 		n.w.mu.Unlock()
 	case errors.Is(err, author.ErrUnknown), errors.Is(err, author.ErrBusy), ctx.Err() != nil:
 	case errors.Is(err, ledger.ErrNoAudience), errors.Is(err, ledger.ErrStaleEpoch), p.store.Failed() != nil, errors.Is(err, author.ErrNotMember):

@@ -15,6 +15,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"vigil/ledger"
 	"vigil/ledger/account"
 	"vigil/ledger/noun"
 	"vigil/node/board"
@@ -53,6 +54,11 @@ func (s *Server) consentRoutes() {
 		var ids []string
 		for i := range page {
 			x := s.showConsent(&page[i])
+			if page[i].Object.State == account.Granted { // what is done by an agreement has the event id that follows from it
+				if _, x.Done, err = s.cfg.Board.ByEvent(ctx, s.cfg.Agency, ledger.EventIDFor(s.cfg.Agency, x.ID)); err != nil {
+					return nil, err
+				}
+			}
 			out.Consents, ids = append(out.Consents, x), append(ids, x.ID)
 		}
 		if err == nil {

@@ -130,6 +130,7 @@ type Consent struct {
 	Answered  string     `json:"answered,omitempty" doc:"By whom"`
 	Because   string     `json:"because,omitempty"`
 	Until     *time.Time `json:"until,omitempty" doc:"To when it can be done"`
+	Done      bool       `json:"done,omitempty" doc:"It was written; not said of acts on people and tokens"`
 }
 
 // ConsentPage is one page, the latest first.

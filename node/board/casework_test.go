@@ -36,7 +36,9 @@ func names(t testing.TB, b *board.Board, q board.Query) []string {
 		known[ledger.EventIDFor("test", n).String()] = n
 	}
 	var out []string
-	q.Limit = 2
+	if q.Limit == 0 {
+		q.Limit = 2
+	}
 	for {
 		page, err := b.List(t.Context(), q)
 		if err != nil {
@@ -92,6 +94,28 @@ func TestListsAreFilteredInOrder(t *testing.T) {
 	}
 	if _, err := b.List(t.Context(), board.Query{Series: alert.IDPrefix + "00000000"}); !errors.Is(err, board.ErrNotFound) {
 		t.Error(err)
+	}
+}
+
+// TestWordsArePagedInTheirOrder reads what has a word page by page, which is all of it, once, in order.
+func TestWordsArePagedInTheirOrder(t *testing.T) {
+	b, _ := whole(t)
+	for _, c := range []struct {
+		q    board.Query
+		want string
+	}{
+		{board.Query{Text: "list"}, "list.2 list.1 list.0"},
+		{board.Query{Text: "list", Sort: "oldest"}, "list.0 list.1 list.2"},
+		{board.Query{Text: "title"}, "three.0 two.0 one.0"},
+		{board.Query{Text: "ti", Sort: "oldest", Actionable: "yes"}, "one.0"},
+		{board.Query{Text: "title", Actionable: "no"}, "three.0 two.0"},
+		{board.Query{Text: "title", Author: "in/a0", Sort: "oldest"}, "one.0"},
+	} {
+		for c.q.Limit = 1; c.q.Limit <= 4; c.q.Limit++ {
+			if got := strings.Join(names(t, b, c.q), " "); got != c.want {
+				t.Errorf("%+v: %s, want %s", c.q, got, c.want)
+			}
+		}
 	}
 }
 

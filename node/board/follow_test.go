@@ -327,7 +327,20 @@ func TestNoListIsSortedByHand(t *testing.T) {
 	b := open(t, t.TempDir(), f, in.Ring(0), 1)
 	defer b.Close()
 	for _, q := range []board.Query{
-		{}, {Sort: "oldest"}, {Sort: "urgency"}, {Standing: "disputed"}, {Standing: "asserted"}, {Actionable: "yes"}, {Actionable: "no"}, {Actionable: "no", Sort: "oldest"}, {Author: "in/a0"}, {Urgency: "routine"}, {Author: "in/a0", Sort: "oldest"},
+		{},
+		{Sort: "oldest"},
+		{Sort: "urgency"},
+		{Standing: "disputed"},
+		{Standing: "asserted"},
+		{Actionable: "yes"},
+		{Actionable: "no"},
+		{Actionable: "no", Sort: "oldest"},
+		{Author: "in/a0"},
+		{Urgency: "routine"},
+		{Author: "in/a0", Sort: "oldest"},
+		{Text: "word"},
+		{Text: "word", Sort: "oldest"},
+		{Text: "two words", Author: "in/a0", Urgency: "routine"},
 	} {
 		plan, err := b.Plan(q)
 		if err != nil {

@@ -38,13 +38,17 @@ type conditions struct {
 	urgency string
 	where   []string
 	args    []any
+
+	match      string   // words that are looked for, where the list is read from those
+	causes     []string // of where, what is decided by a cause alone
+	causesArgs []any
 }
 
 // What a list is read from, in the order of its pages. The CROSS JOINs keep that order.
 const (
 	byCause    = "FROM causes c CROSS JOIN alerts a ON a.id >= c.first AND a.id < c.first + c.count "
 	byClass    = "FROM classes k CROSS JOIN alerts a ON a.id >= k.low AND a.id <= k.high CROSS JOIN causes c ON c.first = a.first "
-	byWords    = "FROM words w CROSS JOIN causes c ON c.first = w.rowid CROSS JOIN alerts a ON a.id >= c.first AND a.id < c.first + c.count "
+	byWords    = "FROM words w CROSS JOIN causes c ON c.first = w.rowid "
 	byNumber   = "FROM alerts a CROSS JOIN causes c ON c.first = a.first "
 	byBar      = "FROM alerts a INDEXED BY alerts_barred CROSS JOIN causes c ON c.first = a.first "
 	byStanding = "FROM alerts a INDEXED BY alerts_by_standing CROSS JOIN causes c ON c.first = a.first "
@@ -52,6 +56,12 @@ const (
 
 func (c *conditions) add(condition string, args ...any) {
 	c.where, c.args = append(c.where, condition), append(c.args, args...)
+}
+
+// addOfCause adds what is decided by a cause alone.
+func (c *conditions) addOfCause(condition string, args ...any) {
+	c.add(condition, args...)
+	c.causes, c.causesArgs = append(c.causes, condition), append(c.causesArgs, args...)
 }
 
 // drive reads from something else than causes, where nothing else was chosen before.
@@ -79,7 +89,12 @@ func (b *Board) List(ctx context.Context, q Query) (Page, error) {
 		return Page{}, err
 	}
 	limit := pageLimit(q.Limit)
-	found, err := b.query(ctx, alertColumns+c.from+eventOfCause+c.text()+order+" LIMIT ?", append(c.args, limit+1)...)
+	var found []scanned
+	if c.match != "" {
+		found, err = b.worded(ctx, q, c, limit+1)
+	} else {
+		found, err = b.query(ctx, alertColumns+c.from+eventOfCause+c.text()+order+" LIMIT ?", append(c.args, limit+1)...)
+	}
 	if err != nil {
 		return Page{}, err
 	}
@@ -98,6 +113,9 @@ func (b *Board) Count(ctx context.Context, q Query) (int, error) {
 	c, err := b.conditions(ctx, q)
 	if err != nil {
 		return 0, err
+	}
+	if c.match != "" {
+		c.add("c.first IN (SELECT rowid FROM words WHERE words MATCH ?)", c.match)
 	}
 	query := "SELECT count(*) " + c.from + c.text()
 	if c.from == byCause && q.Standing == "" && q.Actionable == "" {
@@ -172,8 +190,8 @@ func (q Query) worded(c *conditions) error {
 	if err != nil {
 		return err
 	}
-	if q.Sort != "urgency" && c.drive(byWords, "w.rowid") {
-		c.add("w.words MATCH ?", match)
+	if q.Sort != "urgency" && c.from == byCause {
+		c.match = match
 		return nil
 	}
 	c.add("c.first IN (SELECT rowid FROM words WHERE words MATCH ?)", match)
@@ -183,19 +201,19 @@ func (q Query) worded(c *conditions) error {
 // shared are the filters by what all rows of a cause share.
 func (q Query) shared(c *conditions) error {
 	if q.Exercise {
-		c.add("c.exercise = 1")
+		c.addOfCause("c.exercise = 1")
 	} else {
-		c.add("c.exercise = 0")
+		c.addOfCause("c.exercise = 0")
 	}
 	if q.Urgency != "" {
 		u, err := alert.ParseUrgency(q.Urgency)
 		if err != nil {
 			return fmt.Errorf("%w: urgency: %w", ErrQuery, err)
 		}
-		c.add(c.urgency+" = ?", u)
+		c.addOfCause(c.urgency+" = ?", u)
 	}
 	if q.Author != "" {
-		c.add("c.author = ?", q.Author)
+		c.addOfCause("c.author = ?", q.Author)
 	}
 	return nil
 }
@@ -206,7 +224,7 @@ func (b *Board) belonging(ctx context.Context, q Query, c *conditions) error {
 		return nil
 	}
 	if !strings.HasPrefix(q.Series, alert.IDPrefix) {
-		c.add("c.series = ? AND c.series <> ''", q.Series)
+		c.addOfCause("c.series = ? AND c.series <> ''", q.Series)
 		return nil
 	}
 	a, err := b.One(ctx, q.Series)

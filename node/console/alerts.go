@@ -95,6 +95,7 @@ func (v *visit) bulk() error {
 		return &api.Refusal{Status: http.StatusBadRequest, Code: "reason"}
 	}
 	var failed []bulkFailure
+	asked := 0 // of a second person
 	for _, id := range ids {
 		var err error
 		key := v.key() + " " + id
@@ -106,16 +107,22 @@ func (v *visit) bulk() error {
 		default:
 			err = &api.Refusal{Status: http.StatusBadRequest, Code: "form"}
 		}
-		if refused, ok := err.(*api.Refusal); ok {
+		if refused, ok := err.(*api.Refusal); ok && refused.Status == http.StatusAccepted {
+			asked++
+		} else if ok {
 			failed = append(failed, bulkFailure{id, refused})
 		} else if err != nil {
 			return err
 		}
 	}
-	if len(failed) == 0 {
+	status := http.StatusConflict
+	switch {
+	case len(failed) == 0 && asked == 0:
 		return v.done(act, v.next())
+	case len(failed) == 0:
+		status = http.StatusAccepted
 	}
-	v.render(http.StatusConflict, "bulk", map[string]any{"Failed": failed, "Done": len(ids) - len(failed), "Next": v.next()})
+	v.render(status, "bulk", map[string]any{"Failed": failed, "Asked": asked, "Done": len(ids) - len(failed) - asked, "Next": v.next()})
 	return nil
 }
 

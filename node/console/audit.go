@@ -5,16 +5,18 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"vigil/node/api"
 )
 
 // accessPage is a page of the access log.
 type accessPage struct {
-	Query   api.AccessQuery
-	Records []api.AccessRecord
-	Next    string
-	Report  *api.AccessReport
+	Query    api.AccessQuery
+	From, To string // days, as they were chosen
+	Records  []api.AccessRecord
+	Next     string
+	Report   *api.AccessReport
 }
 
 func (v *visit) access() error { return v.showAccess(nil) }
@@ -22,13 +24,28 @@ func (v *visit) access() error { return v.showAccess(nil) }
 func (v *visit) showAccess(report *api.AccessReport) error {
 	before, _ := strconv.ParseUint(v.form("before"), 10, 62) // nonsense is the newest
 	q := api.AccessQuery{Actor: v.form("actor"), Verb: v.form("verb"), Object: v.form("object"), Case: v.form("case"), Before: before, Limit: listed}
+	from, to := v.form("from"), v.form("to")
+	for _, end := range []struct {
+		day  string
+		at   *time.Time
+		days int // the whole of the last day
+	}{{from, &q.From, 0}, {to, &q.To, 1}} {
+		if end.day == "" {
+			continue
+		}
+		t, err := time.Parse("2006-01-02", end.day)
+		if err != nil {
+			return &api.Refusal{Status: http.StatusBadRequest, Code: "form"}
+		}
+		*end.at = t.AddDate(0, 0, end.days)
+	}
 	page, err := v.api.Access(v.ctx(), q)
 	if err != nil {
 		return err
 	}
-	p := accessPage{Query: q, Records: page.Records, Report: report}
+	p := accessPage{Query: q, From: from, To: to, Records: page.Records, Report: report}
 	if page.Next > 0 {
-		next := url.Values{"actor": {q.Actor}, "verb": {q.Verb}, "object": {q.Object}, "case": {q.Case}, "before": {strconv.FormatUint(page.Next, 10)}}
+		next := url.Values{"actor": {q.Actor}, "verb": {q.Verb}, "object": {q.Object}, "case": {q.Case}, "from": {from}, "to": {to}, "before": {strconv.FormatUint(page.Next, 10)}}
 		p.Next = "/access?" + next.Encode()
 	}
 	v.render(http.StatusOK, "access", p)
@@ -104,6 +121,9 @@ func (v *visit) figures() error {
 	q := api.FiguresQuery{Of: v.form("of"), Period: v.form("period"), Exercise: v.Look.Exercise, Published: v.form("published") != ""}
 	if !slices.Contains(counted, q.Of) {
 		q.Of = counted[0]
+	}
+	if !slices.Contains(periods, q.Period) {
+		q.Period = "month"
 	}
 	by := v.form("by")
 	if !slices.Contains(counting[q.Of], by) { // as after another thing to count was chosen

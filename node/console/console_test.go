@@ -114,7 +114,7 @@ func TestPagesShowWhatTheAPIAnswers(t *testing.T) {
 		"GET /v1/partners":         []api.PartnerStatus{{Origin: "uk/y", Suspended: true, Agencies: []string{"uk/ncb"}}},
 		"GET /v1/keys":             []api.Key{{Fingerprint: "beef", State: "in force"}},
 		"GET /v1/policy":           api.Policy{Quorum: "majority", Sections: map[string]json.RawMessage{"access": json.RawMessage(`{"a":1}`)}},
-		"GET /v1/consents":         api.ConsentPage{Consents: []api.Consent{{ID: "co_1", Act: "retract", By: "us_1", Operation: "POST /v1/alerts/x/retraction {}", State: "granted"}, {ID: "co_2", Act: "users", By: "us_2"}}},
+		"GET /v1/consents":         api.ConsentPage{Consents: []api.Consent{{ID: "co_1", Act: "retract", By: "us_1", Asked: time.Now(), Operation: "POST /v1/alerts/x/retraction {}", State: "granted"}, {ID: "co_2", Act: "users", By: "us_2"}}},
 		"GET /v1/alerts":           api.AlertPage{Alerts: []api.Alert{alert}},
 		"GET /v1/recalls":          api.RecallPage{Recalls: []api.Recall{{Alert: alert.ID, Overdue: 2}}},
 		"GET /v1/users":            []api.User{{ID: "us_2", Name: "ravi", Roles: []string{"lab"}, SignsIn: []api.Credential{{Kind: "passkey", Label: "blue"}}}, {ID: "us_3", Name: "gone", Removed: true, Reason: "left"}},

@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
+	"time"
 
 	"vigil/node/api"
 )
@@ -15,6 +17,7 @@ type governancePage struct {
 	Agencies api.Agencies
 	Waiting  []api.Consent
 	Granted  []api.Consent
+	Refused  []api.Consent
 	Keys     []api.Key
 	Partners []api.PartnerStatus
 	Card     *api.Card
@@ -56,12 +59,15 @@ func (v *visit) governance() error {
 		p.Sections = append(p.Sections, policySection{name, text.String()})
 	}
 	if v.may(consentRead...) {
-		for state, list := range map[string]*[]api.Consent{"waiting": &p.Waiting, "granted": &p.Granted} {
+		for state, list := range map[string]*[]api.Consent{"waiting": &p.Waiting, "granted": &p.Granted, "refused": &p.Refused} {
 			page, err := v.api.Consents(ctx, state, 0)
 			if err != nil {
 				return err
 			}
 			*list = page.Consents
+			if state != "waiting" {
+				*list = slices.DeleteFunc(page.Consents, func(c api.Consent) bool { return c.By != v.Me.ID || time.Since(c.Asked) > answerAge })
+			}
 		}
 	}
 	v.render(http.StatusOK, "governance", p)

@@ -13,8 +13,9 @@ const (
 	shortList    = 8    // rows of a list among others
 	smallBytes   = 1024 // under which an answer is not compressed
 
-	lookAge  = 365 * 24 * time.Hour
-	assetAge = 365 * 24 * time.Hour
+	answerAge = 7 * 24 * time.Hour // of what a second person answered, to whoever asked
+	lookAge   = 365 * 24 * time.Hour
+	assetAge  = 365 * 24 * time.Hour
 	// pollEvery is how often a page looks for news for roles that follow no event stream.
 	pollEvery = 15 * time.Second
 	// lookEvery is how often a page about the network itself does.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"vigil/node/api"
@@ -60,6 +61,21 @@ func (v *visit) lookUp() error {
 
 var errLine = errors.New("a line has the hashes of one file, such as md5:… or 64 hex digits")
 
+// namedHash reads what stands behind a name: a value and, behind another colon, its quality from 0 to 100 where it has one.
+func namedHash(name, value string) (api.Fingerprint, error) {
+	f := api.Fingerprint{Algorithm: strings.ToLower(name), Value: value}
+	digits, quality, stated := strings.Cut(value, ":")
+	if !stated || !hexadecimal(digits) {
+		return f, nil
+	}
+	n, err := strconv.Atoi(quality)
+	if err != nil || n < 0 || n > 100 {
+		return f, errLine
+	}
+	f.Value, f.Quality = digits, &n
+	return f, nil
+}
+
 // parseLine reads the hashes of one file: names as md5:…, or bare hexadecimal digits whose number says what they are: 64 of
 // them are SHA-256.
 func parseLine(line string) (row []api.Fingerprint, err error) {
@@ -67,7 +83,10 @@ func parseLine(line string) (row []api.Fingerprint, err error) {
 		name, value, named := strings.Cut(word, ":")
 		switch {
 		case named && name != "" && value != "":
-			f := api.Fingerprint{Algorithm: strings.ToLower(name), Value: value}
+			f, err := namedHash(name, value)
+			if err != nil {
+				return nil, err
+			}
 			row = append(row, f)
 		case !hexadecimal(word):
 			return nil, errLine

@@ -64,11 +64,12 @@ func functions(w *words, a *assets) template.FuncMap {
 			return template.HTML(fmt.Sprintf(`<svg class="icon" aria-hidden="true" focusable="false"><use href="%s#%s"/></svg>`, p, template.HTMLEscapeString(name))), err
 		},
 		"when": when, "dict": dict, "short": short, "join": strings.Join,
-		"list":  func(s ...string) []string { return s },
-		"utc":   func(t time.Time) string { return t.UTC().Format("02-01-2006 15:04:05 UTC") },
-		"place": func(ledger string, index uint64) string { return fmt.Sprintf("%s#%d", ledger, index) },
-		"secs":  func(s float64) string { return w.num(int(s)) },
-		"add":   func(a, b int) int { return a + b },
+		"list":    func(s ...string) []string { return s },
+		"utc":     func(t time.Time) string { return t.UTC().Format("02-01-2006 15:04:05 UTC") },
+		"place":   func(ledger string, index uint64) string { return fmt.Sprintf("%s#%d", ledger, index) },
+		"secs":    func(s float64) string { return w.num(int(s)) },
+		"percent": func(part float64) string { return w.num(int(part*100 + 0.5)) },
+		"add":     func(a, b int) int { return a + b },
 		"id": func(s string) string { // for the id of an element
 			return strings.NewReplacer(".", "-", "/", "-", ":", "-", "@", "-", "*", "-").Replace(s)
 		},

@@ -173,6 +173,14 @@ func TestLinesOfHashes(t *testing.T) {
 			t.Errorf("%q: %v %v", line, got, err)
 		}
 	}
+	if row, err := parseLine("pdq:" + sha + ":87 md5:" + md); err != nil || row[0].Value != sha || row[0].Quality == nil || *row[0].Quality != 87 || row[1].Quality != nil {
+		t.Errorf("%+v, %v: a quality", row, err)
+	}
+	for _, bad := range []string{"101", "-1", "x", ""} {
+		if row, err := parseLine("pdq:" + sha + ":" + bad); err == nil {
+			t.Errorf("quality %q: %+v", bad, row)
+		}
+	}
 	if row := either(sha, nil); len(row) != 1 || row[0].Algorithm != "pdq" {
 		t.Errorf("64 digits are looked for as %v, too", row)
 	}

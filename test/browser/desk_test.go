@@ -64,7 +64,10 @@ func triages(t *testing.T, b *tab, work *api.Client, n *nodetest.Running) {
 	if err != nil || r.Desk.State != "concluded" || len(r.Desk.Alerts) < 2 {
 		t.Fatalf("%+v, %v: not concluded with what was raised and what was known", r.Desk, err)
 	}
-	raised := slices.ContainsFunc(r.Desk.Alerts, func(id string) bool { a, err := work.Alert(t.Context(), id); return err == nil && a.Title == "From a report" })
+	raised := slices.ContainsFunc(r.Desk.Alerts, func(id string) bool {
+		a, err := work.Alert(t.Context(), id)
+		return err == nil && a.Title == "From a report"
+	})
 	if !raised {
 		t.Errorf("%v: no alert was raised", r.Desk.Alerts)
 	}

@@ -98,7 +98,37 @@ func takesTwo(t *testing.T, b *tab, work *api.Client, n *nodetest.Running) {
 	if a, err := work.Alert(t.Context(), w.ID); err != nil || a.Standing != "retracted" {
 		t.Errorf("%v, %v: not taken back although both agree", a.Standing, err)
 	}
+	b.until(t, "the page says that it is done, and offers it no more", `document.querySelector('#consents-live .note.good')?.innerText.includes('It has been done') && !document.querySelector("form[action$='/doing']")`)
+	b.accessible(t)
+	b.shot(t, "done")
+	bulkForTwo(t, b, work, ravi)
 	b.access(t, openAccess)
+}
+
+// bulkForTwo takes an alert back from the list, where a second person does not agree: nothing happens, and who asked reads why.
+func bulkForTwo(t *testing.T, b *tab, work, ravi *api.Client) {
+	w, err := work.Raise(t.Context(), "", api.RaiseAlert{AlertFacts: api.AlertFacts{Title: "Stays"}, Signals: network.RandomSignals()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.to(t, "/alerts?q=Stays")
+	b.do(t, chromedp.Click(chromedp.CSS("[data-row] input")))
+	b.fill(t, "#bulk", map[string]string{"act": "retract", "reason": "not sure"})
+	b.until(t, "a second person is asked", `document.body.innerText.includes('second person')`)
+	b.accessible(t)
+	b.shot(t, "bulk-two")
+	waiting, err := ravi.Consents(t.Context(), "waiting", 0)
+	if err != nil || len(waiting.Consents) != 1 {
+		t.Fatal(waiting, err)
+	}
+	if _, err := ravi.AnswerConsent(t.Context(), waiting.Consents[0].ID, api.AnswerConsent{Reason: "it is the right file"}); err != nil {
+		t.Fatal(err)
+	}
+	b.to(t, "/governance")
+	b.until(t, "why they do not agree", `document.querySelector('#consents-live .note.warn')?.innerText.includes('it is the right file')`)
+	if a, err := work.Alert(t.Context(), w.ID); err != nil || a.Standing == "retracted" {
+		t.Errorf("%v, %v: taken back although one does not agree", a.Standing, err)
+	}
 }
 
 // saysWhy reads where the policy wants to know why: the page asks, and what is said is in the access log.

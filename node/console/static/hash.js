@@ -187,7 +187,7 @@ async function hashFile(file, n) {
   }
   const line = Object.entries(all).map(([name, d]) => name + ':' + d.hex());
   const p = /^video\//.test(file.type) ? null : await pdqOf(file);
-  if (p) line.push('pdq:' + p.hash);
+  if (p) line.push('pdq:' + p.hash + ':' + p.quality);
   postMessage({ n, line: line.join(' '), quality: p?.quality });
 }
 

@@ -1,6 +1,9 @@
 package ledger_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
 
@@ -112,6 +115,33 @@ func FuzzDecodeFork(f *testing.F) {
 	a, b := l.side(8, -1, 3), l.side(11, 3, 3)
 	seed := ledger.ProveForkAt("in/a0", l.j.Members[0].Checkpoint.Public(), 3, a, b).Encode()
 	fuzzCodec(f, seed, ledger.DecodeFork, func(f *ledger.Fork) []byte { return f.Encode() })
+}
+
+// FuzzParseTrust: what is accepted is written and read to the same again, and nothing behind it is passed over.
+func FuzzParseTrust(f *testing.F) {
+	sample, err := ledger.Trust{Version: 1}.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sample)
+	f.Add(append(bytes.Clone(sample), "{}"...))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		x, err := ledger.ParseTrust(raw)
+		if err != nil {
+			return
+		}
+		var any map[string]any
+		if json.Unmarshal(raw, &any) != nil {
+			t.Fatal("accepted what is no JSON, or more than one value")
+		}
+		b, err := x.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := ledger.ParseTrust(b); err != nil || !reflect.DeepEqual(again, x) {
+			t.Fatalf("another trust file: %v", err)
+		}
+	})
 }
 
 func FuzzOpenReceipt(f *testing.F) {

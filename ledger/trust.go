@@ -76,6 +76,9 @@ func ParseTrust(b []byte) (*Trust, error) {
 	if err := d.Decode(t); err != nil || t.Version != 1 {
 		return nil, fmt.Errorf("%w: not a trust file of version 1", ErrBundle)
 	}
+	if d.More() {
+		return nil, fmt.Errorf("%w: bytes behind the trust file", ErrBundle)
+	}
 	return t, nil
 }
 

@@ -16,7 +16,7 @@ import (
 	"vigil/node/store"
 )
 
-func open(t *testing.T, dir string, origin ledger.Origin) *store.Store {
+func open(t testing.TB, dir string, origin ledger.Origin) *store.Store {
 	t.Helper()
 	s, err := store.Open(dir, store.Identity{Origin: origin, Node: "n"})
 	if err != nil {
@@ -26,12 +26,12 @@ func open(t *testing.T, dir string, origin ledger.Origin) *store.Store {
 }
 
 // filled returns a store that holds a jurisdiction's entries, one batch an entry, and a mirror of a partner.
-func filled(t *testing.T, dir string) (*store.Store, *ledgertest.Jurisdiction, *ledgertest.Jurisdiction) {
+func filled(t testing.TB, dir string) (*store.Store, *ledgertest.Jurisdiction, *ledgertest.Jurisdiction) {
 	t.Helper()
 	return filledWith(t, dir, 20)
 }
 
-func filledWith(t *testing.T, dir string, entries int) (*store.Store, *ledgertest.Jurisdiction, *ledgertest.Jurisdiction) {
+func filledWith(t testing.TB, dir string, entries int) (*store.Store, *ledgertest.Jurisdiction, *ledgertest.Jurisdiction) {
 	t.Helper()
 	in, uk := ledgertest.Found(t, "in", 3), ledgertest.Found(t, "uk", 3)
 	ledgertest.Link(t, in, uk)
@@ -145,6 +145,35 @@ func TestJournalFoldsToTheSameLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, other, in, uk)
+}
+
+// FuzzReceive: a journal that is not the ledger's own changes nothing, whatever is in it.
+func FuzzReceive(f *testing.F) {
+	s, in, _ := filled(f, f.TempDir())
+	j, err := s.Journal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	var b bytes.Buffer
+	if _, err := j.WriteTo(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add(b.Bytes()[:b.Len()/2])
+	other := open(f, f.TempDir(), in.Origin())
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		before := other.State()
+		if err := other.Receive(bytes.NewReader(raw)); err != nil {
+			if other.State() != before {
+				t.Fatal("a journal that was refused changed the state")
+			}
+			return
+		}
+		size := other.State().Size()
+		if root, err := tlog.TreeHash(int64(min(size, s.State().Size())), s.HashReader(in.Origin())); err != nil || root != other.State().Root() {
+			t.Fatalf("another ledger came out: %v", err)
+		}
+	})
 }
 
 func TestUnflushedIsLostAndReplayable(t *testing.T) {

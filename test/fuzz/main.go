@@ -1,0 +1,181 @@
+// Command fuzz runs every fuzz target of the module, one after the other, and says how many inputs each was given.
+//
+//	go run ./test/fuzz                        # each for 4000 inputs, as in every run of the tests
+//	go run ./test/fuzz -each 10m              # each for ten minutes
+//	go run ./test/fuzz -each 1m -save 20      # and the shortest twenty inputs that each found are kept beside its tests
+//	go run ./test/fuzz -run 'ledger .*Leaf'   # only those whose package and name match
+//
+// What is kept is run by every go test. It exits with 1 where a target failed; the input that did it lies in testdata/fuzz then.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+type options struct {
+	each string
+	save int
+	run  *regexp.Regexp
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.each, "each", "4000x", "how long each target runs: inputs, as 4000x, or a time, as 10m")
+	flag.IntVar(&o.save, "save", 0, "keep so many of the inputs that each target found")
+	pattern := flag.String("run", "", "only targets that match this regular expression, as \"package name\"")
+	flag.Parse()
+	var err error
+	if o.run, err = regexp.Compile(*pattern); err != nil {
+		fmt.Fprintln(os.Stderr, "fuzz:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := all(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "fuzz:", err)
+		os.Exit(1)
+	}
+}
+
+// target is one fuzz function.
+type target struct{ pkg, name string }
+
+var function = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
+
+// targets finds those below the working directory, which is the module's root.
+func targets() (out []target, err error) {
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, m := range function.FindAllSubmatch(b, -1) {
+			out = append(out, target{"./" + filepath.ToSlash(filepath.Dir(path)), string(m[1])})
+		}
+		return err
+	})
+	slices.SortFunc(out, func(a, b target) int { return cmp.Or(cmp.Compare(a.pkg, b.pkg), cmp.Compare(a.name, b.name)) })
+	return out, err
+}
+
+func all(ctx context.Context, o options) error {
+	found, err := targets()
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	var total int64
+	var failed []string
+	ran := 0
+	for _, t := range found {
+		if !o.run.MatchString(t.pkg + " " + t.name) {
+			continue
+		}
+		began := time.Now()
+		n, err := t.fuzz(ctx, o.each)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		word := "ok"
+		if err != nil {
+			word = "FAILED"
+			failed = append(failed, t.pkg+" "+t.name)
+		} else if o.save > 0 {
+			if err := t.keep(o.save); err != nil {
+				return err
+			}
+		}
+		total += n
+		ran++
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d inputs\t%.1f s\n", word, t.pkg, t.name, n, time.Since(began).Seconds())
+		if err := table.Flush(); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("%d targets, %d inputs, %d failed\n", ran, total, len(failed))
+	if len(failed) > 0 {
+		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
+	}
+	if ran == 0 {
+		return errors.New("no target matches")
+	}
+	return nil
+}
+
+var executed = regexp.MustCompile(`execs: (\d+)`)
+
+// fuzz runs one target and returns how many inputs it was given.
+func (t target) fuzz(ctx context.Context, each string) (n int64, err error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", each, "-fuzzminimizetime", "1x", t.pkg)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	out, err := cmd.CombinedOutput()
+	if m := executed.FindAllSubmatch(out, -1); len(m) > 0 {
+		n, _ = strconv.ParseInt(string(m[len(m)-1][1]), 10, 64)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s %s: %v\n%s", t.pkg, t.name, err, out)
+	}
+	return n, err
+}
+
+// mostKept bounds a kept input, in bytes of its file.
+const mostKept = 4 << 10
+
+// keep copies the shortest inputs that fuzzing found from the cache to where every test runs them.
+func (t target) keep(most int) error {
+	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		return err
+	}
+	from := filepath.Join(strings.TrimSpace(string(cache)), "fuzz", "vigil", filepath.FromSlash(strings.TrimPrefix(t.pkg, "./")), t.name)
+	files, err := os.ReadDir(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing new was found
+	}
+	if err != nil {
+		return err
+	}
+	type input struct {
+		name string
+		size int64
+	}
+	var inputs []input
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			return err
+		}
+		inputs = append(inputs, input{f.Name(), info.Size()})
+	}
+	slices.SortFunc(inputs, func(a, b input) int { return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.name, b.name)) })
+	to := filepath.Join(filepath.FromSlash(t.pkg), "testdata", "fuzz", t.name)
+	for _, in := range inputs[:min(most, len(inputs))] {
+		if in.size > mostKept {
+			break
+		}
+		b, err := os.ReadFile(filepath.Join(from, in.name))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(os.MkdirAll(to, 0o755), os.WriteFile(filepath.Join(to, in.name), b, 0o644)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

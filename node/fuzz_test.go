@@ -85,6 +85,9 @@ func FuzzRequest(f *testing.F) {
 		if err != nil || resp.StatusCode == http.StatusInternalServerError {
 			t.Fatalf("%s %s: %d %s %v", o.method, req.URL, resp.StatusCode, said, err)
 		}
+		if resp.StatusCode == http.StatusBadRequest && string(said) == "400 Bad Request" {
+			return // no HTTP: net/http answers by itself
+		}
 		if resp.StatusCode >= 400 && strings.HasPrefix(o.path, "/v1/") && !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json") {
 			t.Fatalf("%s %s: a refusal that is no problem: %d %s %s", o.method, req.URL, resp.StatusCode, resp.Header.Get("Content-Type"), said)
 		}

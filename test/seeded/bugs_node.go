@@ -130,12 +130,12 @@ var nodeBugs = []bug{
 	{
 		name: "any-gateway", takes: "that only partners' gateways are spoken to",
 		file: "node/peer/peer.go", from: "&gater{allowed: func(id peer.ID) bool { _, ok := p.partnerOf(id); return ok }}", to: "&gater{allowed: func(id peer.ID) bool { return id != \"\" }}",
-		more: [][2]string{{"partner, ok := p.partnerOf(s.Conn().RemotePeer())\n", "partner, ok := p.partnerOf(s.Conn().RemotePeer())\n\tok = true\n"}},
+		more: []change{{"node/peer/serve.go", "partner, ok := p.partnerOf(s.Conn().RemotePeer())\n", "partner, ok := p.partnerOf(s.Conn().RemotePeer())\n\tok = true\n"}},
 		pkg:  "node/peer", test: "Stranger",
 	},
 	{
 		name: "silent-gateway", takes: "that a gateway that sends nothing is left",
-		file: "node/peer/peer.go", from: "if others && quiet.Before(deadline) {", to: "if others && quiet.IsZero() {",
+		file: "node/peer/follow.go", from: "if others && quiet.Before(deadline) {", to: "if others && quiet.IsZero() {",
 		pkg: "node/peer", test: "SilentGateway",
 	},
 	{

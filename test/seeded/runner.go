@@ -20,10 +20,10 @@ type bug struct {
 	file  string // below the module's root
 	from  string // occurs once in it
 	to    string
-	more  [][2]string // further changes of the same file, from and to
-	pkg   string      // whose tests notice
-	test  string      // regular expression of those that must
-	args  string      // more flags for the test
+	more  []change
+	pkg   string // whose tests notice
+	test  string // regular expression of those that must
+	args  string // more flags for the test
 }
 
 type verdict struct {
@@ -58,24 +58,31 @@ func newRunner() (*runner, error) {
 
 func (r *runner) close() { _ = os.RemoveAll(r.scratch) }
 
-// mutated returns the file with the bug in it.
-func (r *runner) mutated(b bug) ([]byte, error) {
-	source, err := os.ReadFile(filepath.Join(r.root, b.file))
-	if err != nil {
-		return nil, err
-	}
-	for _, change := range append([][2]string{{b.from, b.to}}, b.more...) {
-		if n := bytes.Count(source, []byte(change[0])); n != 1 {
-			return nil, fmt.Errorf("%w in %s, but %d times: %q", errApplies, b.file, n, change[0])
+// change is one of several that a bug makes.
+type change struct{ file, from, to string }
+
+// mutated returns the files with the bug in them.
+func (r *runner) mutated(b bug) (map[string][]byte, error) {
+	out := map[string][]byte{}
+	for _, c := range append([]change{{b.file, b.from, b.to}}, b.more...) {
+		source, have := out[c.file]
+		if !have {
+			var err error
+			if source, err = os.ReadFile(filepath.Join(r.root, c.file)); err != nil {
+				return nil, err
+			}
 		}
-		source = bytes.Replace(source, []byte(change[0]), []byte(change[1]), 1)
+		if n := bytes.Count(source, []byte(c.from)); n != 1 {
+			return nil, fmt.Errorf("%w in %s, but %d times: %q", errApplies, c.file, n, c.from)
+		}
+		out[c.file] = bytes.Replace(source, []byte(c.from), []byte(c.to), 1)
 	}
-	return source, nil
+	return out, nil
 }
 
 // try runs the tests of a bug without it, once, and with it.
 func (r *runner) try(ctx context.Context, b bug) (verdict, error) {
-	source, err := r.mutated(b)
+	files, err := r.mutated(b)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -86,7 +93,7 @@ func (r *runner) try(ctx context.Context, b bug) (verdict, error) {
 		}
 		r.sound[key] = true
 	}
-	overlay, err := r.overlay(b, source)
+	overlay, err := r.overlay(b, files)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -100,14 +107,22 @@ func (r *runner) try(ctx context.Context, b bug) (verdict, error) {
 	return verdict{caught: err != nil, by: firstFailure(out)}, nil
 }
 
-// overlay writes the changed file and the list that puts it in the place of the sound one.
-func (r *runner) overlay(b bug, source []byte) (string, error) {
-	file, list := filepath.Join(r.scratch, b.name+".go"), filepath.Join(r.scratch, b.name+".json")
-	content, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(r.root, b.file): file}})
+// overlay writes the changed files and the list that puts them in the place of the sound ones.
+func (r *runner) overlay(b bug, files map[string][]byte) (string, error) {
+	replace := map[string]string{}
+	for name, source := range files {
+		file := filepath.Join(r.scratch, fmt.Sprintf("%s-%d.go", b.name, len(replace)))
+		replace[filepath.Join(r.root, name)] = file
+		if err := os.WriteFile(file, source, 0o600); err != nil {
+			return "", err
+		}
+	}
+	content, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
-	return list, errors.Join(os.WriteFile(file, source, 0o600), os.WriteFile(list, content, 0o600))
+	list := filepath.Join(r.scratch, b.name+".json")
+	return list, os.WriteFile(list, content, 0o600)
 }
 
 // test runs the tests; binaries that they build themselves get the overlay as well.

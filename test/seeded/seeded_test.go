@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -20,12 +18,8 @@ func TestBugsApply(t *testing.T) {
 			t.Errorf("two bugs are called %s", b.name)
 		}
 		names = append(names, b.name)
-		source, err := r.mutated(b)
-		if err != nil {
+		if _, err := r.mutated(b); err != nil {
 			t.Errorf("%s: %v", b.name, err)
-		}
-		if bytes.Contains(source, []byte(b.from)) && !strings.Contains(b.to, b.from) {
-			t.Errorf("%s changes nothing", b.name)
 		}
 		if b.from == b.to {
 			t.Errorf("%s changes nothing", b.name)

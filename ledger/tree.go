@@ -85,6 +85,18 @@ func ProveInclusion(size, index uint64, r tlog.HashReader) ([]tlog.Hash, error) 
 	return p, nil
 }
 
+// RootAt returns the root of the tree of the first size leaves.
+func RootAt(size uint64, r tlog.HashReader) (tlog.Hash, error) {
+	if size == 0 {
+		return EmptyRoot, nil
+	}
+	root, err := tlog.TreeHash(int64(size), r)
+	if err != nil {
+		return root, fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	return root, nil
+}
+
 // CheckInclusion checks an audit path.
 func CheckInclusion(path []tlog.Hash, size uint64, root tlog.Hash, index uint64, leaf tlog.Hash) error {
 	if size > 1<<62 || index >= size || len(path) > 64 {

@@ -47,7 +47,7 @@ const exitCodesText = `Exit codes:
   13   not trusted, or trust not established (vigil-verify)
   14   too few cosignatures                  (vigil-verify)
   15   malformed or of a newer version       (vigil-verify)
-  16   content does not match its hash, damage that stays   (ledger verify, ledger scrub, vigil-verify)
+  16   content does not match its hash, damage that stays   (ledger verify, ledger scrub, backup verify, restore, vigil-verify)
   17   done in part: some of what was found was left out, and is named   (hash, match)
   18   the trust file is of another ledger   (vigil-verify)
   19   a receipt was not kept                (vigil-verify)
@@ -107,7 +107,9 @@ func localCode(err error) int {
 		return exitUsage
 	case errors.Is(err, node.ErrNoDirectory), errors.Is(err, fs.ErrNotExist):
 		return exitNotFound
-	case errors.Is(err, node.ErrKitChanged):
+	case errors.Is(err, node.ErrBackupOther):
+		return exitConflict
+	case errors.Is(err, node.ErrKitChanged), errors.Is(err, node.ErrBackup):
 		return exitTampered
 	case errors.Is(err, node.ErrDirectoryTaken), errors.Is(err, node.ErrMustReplace), errors.Is(err, node.ErrTokenUsed), errors.Is(err, node.ErrJoinRefused), errors.Is(err, node.ErrReplaceRefused):
 		return exitConflict

@@ -85,7 +85,7 @@ func newRoot() *cobra.Command {
 		whoamiCommand(o),
 	)
 	add("network", statusCommand(o), agencyCommand(o), audienceCommand(o), policyCommand(o), partnerCommand(o), ledgerCommand(o))
-	add("node", initCommand(o), joinCommand(o), serveCommand(o), doctorCommand(o), nodeCommand(o), keyCommand(o), userCommand(o), tokenCommand(o), subscriptionCommand(o), accessCommand(o), configCommand(o), demoCommand(o))
+	add("node", initCommand(o), joinCommand(o), serveCommand(o), doctorCommand(o), backupCommand(o), restoreCommand(o), nodeCommand(o), keyCommand(o), userCommand(o), tokenCommand(o), subscriptionCommand(o), accessCommand(o), configCommand(o), demoCommand(o))
 	root.AddCommand(hashWorkerCommand())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What each exit code means", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { fmt.Println(exitCodesText) }})
 	strictUsage(root)

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -239,6 +241,16 @@ func (c *Client) Scrub(ctx context.Context, resume bool, line func(ScrubLine)) e
 		line(l)
 	}
 	return in.Err()
+}
+
+// Backup writes a backup of the node's ledger to w, sealed to its agency.
+func (c *Client) Backup(ctx context.Context, w io.Writer) error {
+	resp, err := c.do(ctx, call{method: http.MethodPost, path: "/v1/backup"})
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, resp.Body)
+	return errors.Join(err, resp.Body.Close())
 }
 
 // AccessQuery filters the access log; zero values do not.

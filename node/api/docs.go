@@ -23,7 +23,7 @@ var docsPage = template.Must(template.New("docs").Parse(`<!doctype html><html la
 <p>Version {{.Version}}. The whole description is <a href="/openapi.json">/openapi.json</a> (OpenAPI 3.1). Every request but
 <code>/livez</code> and <code>/readyz</code> carries <code>Authorization: Bearer …</code>; writes take <code>Idempotency-Key</code>; errors are
 RFC 9457 problems. Live changes: <code>GET /v1/events</code> (server-sent events, resumed by <code>Last-Event-ID</code>). Other plain
-paths: <code>/metrics</code>, <code>/v1/ledger/tile/…</code>, <code>POST /v1/ledger/verify</code>, <code>POST /v1/ledger/scrub</code>.</p>
+paths: <code>/metrics</code>, <code>/v1/ledger/tile/…</code>, <code>POST /v1/ledger/verify</code>, <code>POST /v1/ledger/scrub</code>, <code>POST /v1/backup</code>.</p>
 <table><thead><tr><th>Method</th><th>Path</th><th>What it does</th><th>For</th></tr></thead><tbody>
 {{range .Operations}}<tr><td>{{.Method}}</td><td><code>{{.Path}}</code></td><td>{{.Summary}}</td><td>{{.Roles}}</td></tr>
 {{end}}</tbody></table></body></html>`))

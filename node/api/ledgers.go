@@ -122,3 +122,12 @@ func (s *Server) scrub(w http.ResponseWriter, r *http.Request) {
 		line(last)
 	}
 }
+
+// backup streams a backup; where it cannot be finished the connection breaks, and the file is seen to be cut.
+func (s *Server) backup(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if err := s.cfg.Node.Backup(w); err != nil {
+		s.cfg.Log.Error("a backup was not finished", "error", err)
+		panic(http.ErrAbortHandler) // how net/http lets the other side see it
+	}
+}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -89,6 +90,8 @@ type Node interface {
 	// Sealable says whether entries can be sealed to audiences now, and if not why.
 	Sealable(names []ledger.AudienceName) error
 	Verify(ctx context.Context, line func(VerifyLine)) error
+	// Backup streams a backup of the ledger, sealed to the agency.
+	Backup(w io.Writer) error
 	// Scrub reads everything on this node's disk, mends what it can and tells of it; resume goes on where an earlier one was
 	// interrupted.
 	Scrub(ctx context.Context, resume bool, line func(ScrubLine)) error
@@ -300,6 +303,7 @@ func (s *Server) plainRoutes() {
 		&huma.Param{Name: "kind", In: "query", Description: "What kinds begin with, such as alert.; repeatable", Schema: &huma.Schema{Type: huma.TypeArray, MaxItems: new(maxKinds), Items: &huma.Schema{Type: huma.TypeString}}},
 		&huma.Param{Name: "urgency", In: "query", Description: "The least urgency", Schema: &huma.Schema{Type: huma.TypeString}},
 		&huma.Param{Name: "exercise", In: "query", Description: "Exercises too", Schema: &huma.Schema{Type: huma.TypeBoolean}})
+	s.mux.Handle("POST /v1/backup", s.allow(operators, http.HandlerFunc(s.backup)))
 	s.mux.Handle("POST /v1/ledger/scrub", s.allow(operators, http.HandlerFunc(s.scrub)))
 	s.mux.Handle("POST /v1/ledger/verify", s.allow(inspectors, http.HandlerFunc(s.verify)))
 	s.mux.HandleFunc("GET /docs", s.docs)

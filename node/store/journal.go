@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"vigil/ledger"
 )
@@ -36,6 +37,7 @@ type Journal struct {
 	mirrors uint64
 	state   *ledger.State // as it is on disk
 	latest  []byte
+	all     bool // every checkpoint of our ledger, not the latest only
 	bytes   int64
 }
 
@@ -55,6 +57,21 @@ func (s *Store) Journal() (*Journal, error) {
 	j.bytes = count.n
 	return j, nil
 }
+
+// Backup is Journal with every checkpoint that is kept of our ledger, which say when its entries were there. Its size is not counted.
+func (s *Store) Backup() (*Journal, error) {
+	if err := s.Flush(); err != nil && !errors.Is(err, ErrFailed) { // a store that failed is still read
+		return nil, err
+	}
+	j, err := s.onDisk()
+	if err == nil {
+		j.all = true
+	}
+	return j, err
+}
+
+// End returns the size of our ledger at the journal's end, and its root.
+func (j *Journal) End() (size uint64, root tlog.Hash) { return j.size, j.state.Root() }
 
 // onDisk returns a journal of what is on disk now, before its bytes are counted.
 func (s *Store) onDisk() (*Journal, error) {
@@ -157,16 +174,43 @@ func (j *Journal) frames(to sink) error {
 			return err
 		}
 	}
-	if j.latest != nil {
-		n, body := fixed(j.latest)
-		if err := to.frame('C', n, body); err != nil {
-			return err
-		}
+	if err := j.checkpoints(to); err != nil {
+		return err
 	}
 	line := j.state.Line()
 	end := append(append(be64(j.size), line[:]...), be64(j.applied.Index)...)
 	n, body = fixed(append(end, be64(j.applied.Term)...))
 	return to.frame('Z', n, body)
+}
+
+// checkpoints writes those kept of our ledger that go no further than the journal.
+func (j *Journal) checkpoints(to sink) error {
+	for after := uint64(0); j.all; {
+		sizes, err := j.s.Checkpoints(j.s.id.Origin, after)
+		if err != nil {
+			return err
+		}
+		for _, size := range sizes {
+			signed, err := j.s.Checkpoint(j.s.id.Origin, size)
+			if err != nil {
+				return err
+			}
+			after = size
+			if n, body := fixed(signed); size <= j.size {
+				if err := to.frame('C', n, body); err != nil {
+					return err
+				}
+			}
+		}
+		if len(sizes) == 0 {
+			return nil
+		}
+	}
+	if j.latest == nil {
+		return nil
+	}
+	n, body := fixed(j.latest)
+	return to.frame('C', n, body)
 }
 
 func (j *Journal) entry(to sink, index uint64) error {

@@ -100,6 +100,9 @@ func (s *Store) stage(b Batch) error {
 	}
 	if len(b.Own) > 0 {
 		size := b.State.Size()
+		if _, again := s.pending.boundaries[size]; !again {
+			s.counts.of("").Boundaries++
+		}
 		s.pending.boundaries[size] = boundary{Line: b.State.Line(), Evidence: b.State.Evidence(), Bytes: s.pending.total}
 	}
 	return nil
@@ -162,6 +165,11 @@ func (s *Store) stageMirror(state *ledger.State, m Mirrored, raft uint64) error 
 	cp, _, err := ledger.ParseSigned(b.Checkpoint)
 	if err != nil {
 		return err
+	}
+	if have, err := s.checkpoint(b.Origin, cp.Size); err != nil {
+		return err
+	} else if have == nil {
+		s.counts.of(b.Origin).Marks++
 	}
 	l.checkpoints[cp.Size] = b.Checkpoint
 	s.pending.journal = append(s.pending.journal, journalMirror{

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -44,8 +45,8 @@ func (s *Store) presence(origin ledger.Origin, index uint64) (byte, error) {
 // counts are kept for every ledger; nil in a directory of a binary before them.
 type counts map[ledger.Origin]*count
 
-// count is CBOR [origin, governance entries, entries that name another, expunged payloads, greatest checkpoint, mirror batches]; the
-// last is kept for the empty origin, the others for ledgers.
+// count is CBOR [origin, governance entries, entries that name another, expunged payloads, greatest checkpoint, mirror batches,
+// boundaries, checkpoints]; mirror batches and boundaries are kept for the empty origin, the others for ledgers.
 type count struct {
 	_          struct{} `cbor:",toarray"`
 	Origin     ledger.Origin
@@ -54,6 +55,8 @@ type count struct {
 	Expunged   uint64
 	Latest     uint64
 	Journal    uint64
+	Boundaries uint64 // with the journal; like checkpoints, they are counted by the scrub only
+	Marks      uint64 // checkpoints
 }
 
 func (c counts) of(origin ledger.Origin) *count {
@@ -122,16 +125,41 @@ func readCounts(tx *bbolt.Tx) (counts, error) {
 	return out, nil
 }
 
+// checkMany compares what is much with its counts, in one look at the disk.
+func (s *Store) checkMany() error {
+	return s.view(func(tx *bbolt.Tx) error {
+		c, err := readCounts(tx)
+		if err != nil {
+			return err
+		}
+		for origin, x := range c {
+			bucket, name, want := tx.Bucket([]byte(origin)), bucketCheckpoints, x.Marks
+			if origin == "" {
+				bucket, name, want = tx.Bucket(bucketOwn), bucketBoundaries, x.Boundaries
+			}
+			if have, err := countKeys(bucket, name); err != nil || have != want {
+				return errors.Join(fmt.Errorf("%w: ledger.db: %d of %d keys of %s of %s are there", ErrDamaged, have, want, name, origin), err)
+			}
+		}
+		return nil
+	})
+}
+
 // countAll counts what a binary before the counts wrote.
 func countAll(tx *bbolt.Tx) (counts, error) {
 	out := counts{}
 	out.of("").Journal = journalEnd(tx)
-	err := tx.ForEach(func(name []byte, b *bbolt.Bucket) (err error) {
+	boundaries, err := countKeys(tx.Bucket(bucketOwn), bucketBoundaries)
+	if err != nil {
+		return nil, err
+	}
+	out.of("").Boundaries = boundaries
+	err = tx.ForEach(func(name []byte, b *bbolt.Bucket) (err error) {
 		if bytes.Equal(name, bucketMeta) || bytes.Equal(name, bucketOwn) {
 			return nil
 		}
 		c := out.of(ledger.Origin(name))
-		for into, bucket := range map[*uint64][]byte{&c.Governance: bucketGovernance, &c.Naming: bucketNaming, &c.Expunged: bucketExpunged} {
+		for into, bucket := range map[*uint64][]byte{&c.Governance: bucketGovernance, &c.Naming: bucketNaming, &c.Expunged: bucketExpunged, &c.Marks: bucketCheckpoints} {
 			if err == nil {
 				*into, err = countKeys(b, bucket)
 			}

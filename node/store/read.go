@@ -222,6 +222,9 @@ func (s *Store) PutCheckpoint(origin ledger.Origin, signed []byte) error {
 			return err
 		}
 	}
+	if have == nil {
+		s.counts.of(origin).Marks++
+	}
 	s.pending.ledger(origin).checkpoints[cp.Size] = signed
 	s.counts.of(origin).checkpoint(cp.Size)
 	s.pending.bytes += len(signed)

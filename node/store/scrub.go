@@ -172,6 +172,9 @@ func (r *scrub) origin(path [][]byte) ledger.Origin {
 func (r *scrub) entries(ctx context.Context) {
 	origins := r.s.Origins()
 	if r.c.Ledger >= uint64(len(origins)) {
+		if err := r.s.checkMany(); err != nil {
+			r.found(Damage{Origin: r.s.id.Origin, What: err.Error(), bucket: bucketMeta})
+		}
 		r.done = true
 		return
 	}

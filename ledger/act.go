@@ -24,7 +24,7 @@ type (
 		Policy      Policy
 		Epoch       Epoch // of "<jurisdiction>/*", with the founder's share
 		Format      uint64
-		Predecessor []byte // the last signed checkpoint of the ledger this one continues; empty for a first one
+		Predecessor []byte // empty: a ledger that continues another is founded by Successor
 	}
 	// Propose proposes a change against a roster version. It is its author's approval too.
 	Propose struct {
@@ -138,6 +138,12 @@ type (
 		Origin  Origin
 		Suspend bool
 	}
+	// Succeed links the ledger that continues a partner's, in the place of that one. From FormatVoters on.
+	Succeed struct {
+		_    struct{} `cbor:",toarray"`
+		Card PartnerCard
+		Of   Closed
+	}
 	// SetPolicy replaces the policy.
 	SetPolicy struct {
 		_      struct{} `cbor:",toarray"`
@@ -200,6 +206,7 @@ var actNames = map[string]func() any{
 	"took":         func() any { return &Took{} },
 	"replace-node": func() any { return &ReplaceNode{} },
 	"swap-voter":   func() any { return &SwapVoter{} },
+	"successor":    func() any { return &Successor{} },
 }
 
 var changeNames = map[string]func() any{
@@ -207,6 +214,7 @@ var changeNames = map[string]func() any{
 	"remove":       func() any { return &Remove{} },
 	"rekey":        func() any { return &Rekey{} },
 	"link":         func() any { return &Link{} },
+	"succeed":      func() any { return &Succeed{} },
 	"suspend":      func() any { return &Suspend{} },
 	"policy":       func() any { return &SetPolicy{} },
 	"audience":     func() any { return &SetAudience{} },
@@ -238,6 +246,8 @@ func actName(act any) string {
 		return "replace-node"
 	case *SwapVoter:
 		return "swap-voter"
+	case *Successor:
+		return "successor"
 	}
 	panic(fmt.Sprintf("ledger: %T is no act", act))
 }
@@ -252,6 +262,8 @@ func changeName(change any) string {
 		return "rekey"
 	case *Link:
 		return "link"
+	case *Succeed:
+		return "succeed"
 	case *Suspend:
 		return "suspend"
 	case *SetPolicy:

@@ -43,7 +43,7 @@ func found(rec *Record, g *Genesis, leaf tlog.Hash) (*Governance, error) {
 		Origin: origin, Genesis: leaf, Format: g.Format, Version: 1, Agencies: []Agency{f}, Policy: g.Policy,
 		Audiences: []Audience{{Name: everyone, Members: []AgencyID{f.ID}, Epoch: 1, Certificate: g.Epoch.Certificate, Barred: []AgencyID{}}},
 		Proposals: []Proposal{}, Partners: []PartnerLink{}, Removed: []Removed{}, Former: []Former{}, Grants: []OpenGrant{},
-		Approved: []Approved{}, Swaps: []Swap{},
+		Approved: []Approved{}, Swaps: []Swap{}, Predecessor: []Closed{}, Successions: []Succession{},
 	}
 	err := first.index()
 	return first.settle(), err
@@ -58,7 +58,7 @@ func (g *Governance) Fold(rec *Record, payload []byte, index Index, leaf tlog.Ha
 	}
 	next := g.clone()
 	switch a := act.(type) {
-	case *Genesis:
+	case *Genesis, *Successor:
 		return nil, ErrGenesisTwice
 	case *Propose:
 		err = next.propose(rec.Author, a, index, leaf)
@@ -197,6 +197,8 @@ func (g *Governance) execute(change any, author AgencyID, index Index) (*Governa
 		err = next.rekey(c)
 	case *Link:
 		err = next.link(c.Card)
+	case *Succeed:
+		err = next.succeed(c)
 	case *Suspend:
 		err = next.suspend(c)
 	case *SetPolicy:

@@ -95,6 +95,8 @@ var (
 	ErrMirrorRoot     = errors.New("ledger: the batch does not lead to the checkpoint's root")
 	ErrMirrorState    = errors.New("ledger: the checkpoint's state line is another: something released was withheld, or governance differs")
 	ErrMirrorQuorum   = errors.New("ledger: too few of the partner's agencies cosigned the checkpoint")
+	ErrMirrorClosed   = errors.New("ledger: the batch goes past the end of a ledger that is closed, or to another end")
+	ErrMirrorEarly    = errors.New("ledger: the ledger that this one continues has not been mirrored to its end, or had another")
 	errMirrorUpgrade  = errors.New("ledger: the partner's governance is of a newer format; upgrade")
 	errMirrorOverflow = errors.New("ledger: the batch goes past its checkpoint")
 )
@@ -103,10 +105,10 @@ var (
 // a forged batch is harmless. It checks hashes, signatures of what is in full, and the quorum, not meaning: an entry we
 // cannot open never stops the mirror.
 func (s *State) ApplyMirror(b *MirrorBatch) (*State, MirrorResult) {
-	link, linked := s.Governance.Partner(b.Origin)
+	card, err := s.mirrored(b.Origin)
 	p := s.Partners[b.Origin]
-	if !linked || link.Suspended || p == nil {
-		return s, MirrorResult{Verdict: MirrorRefused, Reason: ErrMirrorLink}
+	if err != nil || p == nil {
+		return s, MirrorResult{Verdict: MirrorRefused, Reason: errors.Join(err)}
 	}
 	size := p.Mirror.Size()
 	switch {
@@ -115,7 +117,7 @@ func (s *State) ApplyMirror(b *MirrorBatch) (*State, MirrorResult) {
 	case b.From > size:
 		return s, MirrorResult{Verdict: MirrorAhead, Next: size}
 	}
-	mirror, err := p.Mirror.extend(b, link.Card, s.Governance)
+	mirror, err := p.Mirror.extend(b, card, s.Governance)
 	if err != nil {
 		verdict := MirrorRefused
 		if errors.Is(err, errMirrorUpgrade) {
@@ -129,6 +131,26 @@ func (s *State) ApplyMirror(b *MirrorBatch) (*State, MirrorResult) {
 	return &next, MirrorResult{Verdict: MirrorApplied, Next: mirror.Size()}
 }
 
+// mirrored returns the card of a ledger that may be mirrored now: a partner's, or the one that ours continues. A partner's
+// successor may be once what it continues has been mirrored to its end and is what the successor says it was.
+func (s *State) mirrored(o Origin) (PartnerCard, error) {
+	for _, c := range s.Governance.Predecessor {
+		if c.Origin == o {
+			return PartnerCard{Origin: o, Genesis: c.Genesis}, nil
+		}
+	}
+	link, linked := s.Governance.Partner(o)
+	if !linked || link.Suspended {
+		return PartnerCard{}, ErrMirrorLink
+	}
+	if of, continues := s.Governance.Continues(o); continues {
+		if before := s.Partners[of.Origin]; before == nil || before.Mirror.Size() != of.Size || before.Mirror.Tree.Root() != of.Root {
+			return PartnerCard{}, ErrMirrorEarly
+		}
+	}
+	return link.Card, nil
+}
+
 // extend folds a batch into a copy of the mirror and accepts it if the checkpoint holds afterwards.
 func (m Mirror) extend(b *MirrorBatch, card PartnerCard, own *Governance) (Mirror, error) {
 	if err := b.check(); err != nil {
@@ -140,7 +162,7 @@ func (m Mirror) extend(b *MirrorBatch, card PartnerCard, own *Governance) (Mirro
 			return m, err
 		}
 	}
-	return next, next.verify(b, own.Origin)
+	return next, next.verify(b, own)
 }
 
 func (m *Mirror) take(item MirrorItem, card PartnerCard, own *Governance) error {
@@ -169,6 +191,9 @@ func (m *Mirror) takeFull(item MirrorItem, origin Origin, own *Governance, index
 		}
 		if err != nil {
 			return fmt.Errorf("%w: genesis: %w", ErrMirrorEntry, err)
+		}
+		if of, continues := own.Continues(origin); continues && !slices.Equal(g.Predecessor, []Closed{of}) {
+			return fmt.Errorf("%w: genesis: it continues another ledger than the one linked", ErrMirrorEntry)
 		}
 		m.Governance = g
 		return nil
@@ -204,7 +229,8 @@ func (m *Mirror) takeFull(item MirrorItem, origin Origin, own *Governance, index
 }
 
 // verify checks the checkpoint against the mirror as the batch leaves it.
-func (m *Mirror) verify(b *MirrorBatch, self Origin) error {
+func (m *Mirror) verify(b *MirrorBatch, own *Governance) error {
+	self := own.Origin
 	cp, cosignatures, err := VerifyCosignatures(b.Checkpoint, m.Governance.CheckpointKeys())
 	switch {
 	case err != nil:
@@ -214,8 +240,13 @@ func (m *Mirror) verify(b *MirrorBatch, self Origin) error {
 	case cp.Root != m.Tree.Root():
 		return ErrMirrorRoot
 	}
-	if ok, _ := Counts(cosignatures, m.Governance.QuorumSize()); !ok {
+	closed, ends := own.ClosedAt(b.Origin)
+	byFounder := ends && slices.ContainsFunc(cosignatures, func(c Cosignature) bool { return c.Agency == closed.By })
+	if ok, _ := Counts(cosignatures, m.Governance.QuorumSize()); !ok && !byFounder {
 		return ErrMirrorQuorum
+	}
+	if ends && (cp.Size > closed.Size || cp.Size == closed.Size && cp != closed.Checkpoint()) {
+		return ErrMirrorClosed
 	}
 	if _, linked := m.Governance.Partner(self); linked && !slices.Contains(b.Evidence.Released, releasedPart(self, m.Released)) {
 		return ErrMirrorState

@@ -244,6 +244,10 @@ type Governance struct {
 	Grants    []OpenGrant // in the order in which they were decided
 	Approved  []Approved  // releases and expungements that members decided, the newest last
 	Swaps     []Swap      // the last swap of a voter; none once the members have decided a policy after it
+	// Predecessor is the ledger that this one continues; none for a first one. Successions are partners' ledgers that go on
+	// in another one.
+	Predecessor []Closed
+	Successions []Succession
 
 	members map[AgencyID]*member       // by id, made by index
 	nodes   map[crypto.NodeID]AgencyID // by node, made by index
@@ -314,9 +318,12 @@ func (g *Governance) Partner(o Origin) (*PartnerLink, bool) {
 	return &g.Partners[i], true
 }
 
-// PartnerOf returns the link to a jurisdiction.
+// PartnerOf returns the link to a jurisdiction: to the ledger that goes on, where it had others before.
 func (g *Governance) PartnerOf(j JurisdictionID) (*PartnerLink, bool) {
-	i := slices.IndexFunc(g.Partners, func(p PartnerLink) bool { return p.Card.Origin.Jurisdiction() == j })
+	i := slices.IndexFunc(g.Partners, func(p PartnerLink) bool {
+		_, closed := g.ClosedAt(p.Card.Origin)
+		return p.Card.Origin.Jurisdiction() == j && !closed
+	})
 	if i < 0 {
 		return nil, false
 	}
@@ -375,7 +382,7 @@ func (g *Governance) clone() *Governance {
 	c.Agencies, c.Audiences = slices.Clone(g.Agencies), slices.Clone(g.Audiences)
 	c.Proposals, c.Partners, c.Removed, c.Former = slices.Clone(g.Proposals), slices.Clone(g.Partners), slices.Clone(g.Removed), slices.Clone(g.Former)
 	c.Grants, c.Approved = slices.Clone(g.Grants), slices.Clone(g.Approved)
-	c.Swaps = slices.Clone(g.Swaps)
+	c.Swaps, c.Successions = slices.Clone(g.Swaps), slices.Clone(g.Successions)
 	c.public = tlog.Hash{}
 	return &c
 }

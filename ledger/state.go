@@ -134,6 +134,12 @@ func Found(genesis Entry) (*State, error) {
 	leaf := LeafHash(genesis.Leaf)
 	s.Tree.Append(leaf)
 	s.Open = s.Open.add(0, leaf)
+	for _, link := range g.Partners {
+		s.Partners[link.Card.Origin] = &Partner{Released: s.Open, Mirror: Mirror{Tree: &Frontier{}}}
+	}
+	for _, c := range g.Predecessor {
+		s.Partners[c.Origin] = &Partner{Mirror: Mirror{Tree: &Frontier{}}}
+	}
 	return s, nil
 }
 
@@ -146,11 +152,18 @@ func openGenesis(e Entry) (*Record, *Governance, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	g, ok := act.(*Genesis)
-	if !ok || rec.Kind != KindGovernance || rec.Sequence != 1 {
+	if rec.Kind != KindGovernance || rec.Sequence != 1 {
 		return nil, nil, fmt.Errorf("%w: the first entry is not a genesis", ErrAct)
 	}
-	first, err := found(rec, g, LeafHash(e.Leaf))
+	var first *Governance
+	switch a := act.(type) {
+	case *Genesis:
+		first, err = found(rec, a, LeafHash(e.Leaf))
+	case *Successor:
+		first, err = foundSuccessor(rec, a, LeafHash(e.Leaf))
+	default:
+		err = fmt.Errorf("%w: the first entry is not a genesis", ErrAct)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -282,7 +295,10 @@ func countReleased(before map[Origin]*Partner, g *Governance, rec *Record, index
 	for _, link := range g.Partners {
 		o := link.Card.Origin
 		p := before[o]
+		of, continues := g.Continues(o)
 		switch {
+		case p == nil && continues: // they counted what we released to the ledger that this one continues
+			p = &Partner{Released: before[of.Origin].Released.add(index, leaf), Mirror: Mirror{Tree: &Frontier{}}}
 		case p == nil: // linked by this very entry
 			p = &Partner{Released: open, Mirror: Mirror{Tree: &Frontier{}}}
 		case ReleasedTo(rec, o.Jurisdiction()):
@@ -290,13 +306,17 @@ func countReleased(before map[Origin]*Partner, g *Governance, rec *Record, index
 		}
 		after[o] = p
 	}
+	for _, c := range g.Predecessor { // nothing is released to a ledger that is closed
+		after[c.Origin] = before[c.Origin]
+	}
 	return after
 }
 
 // The state line is the RFC 6962 root over three leaves, each a CBOR array of a name and the RFC 6962 root over parts:
 //
 //	["public", root]    what partners fold too: origin, format, roster version, policy, agencies, audiences, partners,
-//	                    removed nodes, former certificates, open grants, decided releases and expungements, the last swap of a voter, open proposals
+//	                    removed nodes, former certificates, open grants, decided releases and expungements, the ledger it
+//	                    continues, partners' successions, the last swap of a voter, open proposals
 //	["released", root]  ["governance", count, hash], then ["released", origin, count, hash] sorted by origin
 //	["writers", root]   ["writer", node id, agency, sequence] sorted by node id
 
@@ -332,6 +352,12 @@ func (g *Governance) PublicParts() [][]byte {
 	}
 	for _, a := range g.Approved {
 		parts = append(parts, Marshal([]any{"approved", a}))
+	}
+	for _, c := range g.Predecessor {
+		parts = append(parts, Marshal([]any{"predecessor", c}))
+	}
+	for _, s := range g.Successions {
+		parts = append(parts, Marshal([]any{"succession", s}))
 	}
 	for _, s := range g.Swaps {
 		parts = append(parts, Marshal([]any{"swap", s}))
@@ -375,6 +401,9 @@ type Evidence struct {
 func (s *State) Evidence() Evidence {
 	released := []tlog.Hash{LeafHash(Marshal([]any{"governance", s.Open.Count, s.Open.Hash}))}
 	for _, o := range slices.Sorted(maps.Keys(s.Partners)) {
+		if _, linked := s.Governance.Partner(o); !linked {
+			continue // the ledger that ours continues
+		}
 		released = append(released, releasedPart(o, s.Partners[o].Released))
 	}
 	ids := slices.SortedFunc(maps.Keys(s.Writers), func(a, b crypto.NodeID) int { return bytes.Compare(a[:], b[:]) })
@@ -478,9 +507,9 @@ var errState = errors.New("ledger: stored state")
 
 // DecodeState puts a state together again from its two parts.
 func DecodeState(rosters, moving []byte) (*State, error) {
-	var r rosterWire
 	var w stateWire
-	if err := Unmarshal(rosters, &r, maxStateBytes); err != nil {
+	r, err := decodeRosters(rosters)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errState, err)
 	}
 	if err := Unmarshal(moving, &w, maxStateBytes); err != nil {

@@ -46,6 +46,11 @@ func TrustOf(s *State) Trust {
 			add(g, keysText(s.Governance))
 		}
 	}
+	for _, c := range s.Governance.Predecessor {
+		if g := s.Partners[c.Origin].Mirror.Governance; g != nil {
+			add(g, partners)
+		}
+	}
 	add(s.Governance, partners)
 	return t
 }

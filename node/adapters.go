@@ -115,6 +115,7 @@ func (n *Node) routes() {
 	})
 	n.cluster.Handle("POST "+blindRoute, n.blinding.serve)
 	n.cluster.Handle("POST /notice", n.notices.serve)
+	n.cluster.Handle("POST "+latestRoute, n.serveLatest)
 	n.cluster.HandleOpen("POST /join", n.serveJoin)
 	n.cluster.HandleOpen("POST /replace", n.serveReplace)
 }
@@ -144,8 +145,8 @@ func (n *Node) noteSealed(c ledger.Checkpoint, noLaterThan time.Time) {
 // cosigners names whose signatures on a checkpoint verify: members' and partners'.
 func cosigners(state *ledger.State, signed []byte) []string {
 	keys := state.Governance.CheckpointKeys()
-	for _, p := range state.Partners {
-		if p.Mirror.Governance != nil {
+	for origin, p := range state.Partners {
+		if p.Mirror.Governance != nil && origin.Jurisdiction() != state.Governance.Origin.Jurisdiction() {
 			for id, k := range p.Mirror.Governance.CheckpointKeys() {
 				keys[id] = k
 			}
@@ -203,22 +204,30 @@ func (r peerRoster) Partners() []peer.Partner {
 	if _, member := state.Governance.NodeOwner(r.n.keys.Node.Public().ID()); !member {
 		return nil
 	}
-	var out []peer.Partner
+	var out, closed []peer.Partner
 	for _, link := range state.Governance.Partners {
 		if link.Suspended {
 			continue
 		}
-		p := peer.Partner{Origin: link.Card.Origin}
-		if g := state.Partners[link.Card.Origin].Mirror.Governance; g != nil {
-			for i := range g.Agencies {
-				p.Gateways = appendGateway(p.Gateways, g.Agencies[i].Node.Key, g.Agencies[i].Node.Peers)
-			}
-		} else {
-			for _, w := range link.Card.Gateways {
-				p.Gateways = appendGateway(p.Gateways, w.Key, w.Peers)
-			}
+		if of, ends := state.Governance.ClosedAt(link.Card.Origin); !ends {
+			out = append(out, peer.Partner{Origin: link.Card.Origin, Gateways: gatewaysOf(state, link)})
+		} else if next, ok := state.Governance.PartnerOf(of.Origin.Jurisdiction()); ok && state.Partners[of.Origin].Mirror.Size() < of.Size {
+			closed = append(closed, peer.Partner{Origin: of.Origin, Gateways: gatewaysOf(state, *next)}) // the successor's serve the rest
 		}
-		out = append(out, p)
+	}
+	return append(out, closed...)
+}
+
+// gatewaysOf are a partner's gateways: of its roster, once that has come, and of its card before.
+func gatewaysOf(state *ledger.State, link ledger.PartnerLink) (out []libp2p.AddrInfo) {
+	if g := state.Partners[link.Card.Origin].Mirror.Governance; g != nil {
+		for i := range g.Agencies {
+			out = appendGateway(out, g.Agencies[i].Node.Key, g.Agencies[i].Node.Peers)
+		}
+		return out
+	}
+	for _, w := range link.Card.Gateways {
+		out = appendGateway(out, w.Key, w.Peers)
 	}
 	return out
 }
@@ -279,11 +288,16 @@ func (r peerRoster) Changed() <-chan struct{} { return r.n.store.Changed() }
 // peerSource is what partners are served from.
 type peerSource struct{ n *Node }
 
+// Serves implements peer.Source.
+func (s peerSource) Serves(origin ledger.Origin) bool {
+	return origin == s.n.id.Origin || s.n.predecessor() != nil && s.n.predecessor().Origin == origin
+}
+
 // Next implements peer.Source.
-func (s peerSource) Next(ctx context.Context, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
+func (s peerSource) Next(ctx context.Context, origin ledger.Origin, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
 	for {
 		changed := s.n.store.Changed()
-		b, err := s.n.store.Outgoing(partner, from)
+		b, err := s.outgoing(origin, partner, from)
 		if err == nil && b != nil && s.n.cfg.falsify != nil {
 			s.n.cfg.falsify(b)
 		}
@@ -296,6 +310,13 @@ func (s peerSource) Next(ctx context.Context, partner ledger.JurisdictionID, fro
 		case <-changed:
 		}
 	}
+}
+
+func (s peerSource) outgoing(origin ledger.Origin, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
+	if origin == s.n.id.Origin {
+		return s.n.store.Outgoing(partner, from)
+	}
+	return s.n.store.Remaining(origin, partner, from)
 }
 
 // Thirds implements peer.Source.

@@ -155,6 +155,9 @@ func (n *Node) ledgerStatus(origin ledger.Origin) api.LedgerStatus {
 		governance, root = state.Partners[origin].Mirror.Governance, state.Partners[origin].Mirror.Tree.Root()
 	}
 	l.Root = root.String()
+	if of, closed := state.Governance.ClosedAt(origin); closed {
+		l.Closed = of.Size
+	}
 	if governance != nil {
 		l.Format, l.RosterEpoch = governance.Format, governance.Version
 	}
@@ -215,6 +218,7 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 	out = append(out, n.receipts.problems()...)
 	out = append(out, n.idle.problems()...)
 	out = append(out, n.scrubs.problems()...)
+	out = append(out, n.predecessorProblems()...)
 	out = append(out, quorumProblems(s.Nodes)...)
 	if state := n.store.State(); state != nil {
 		out = append(out, swapProblems(state.Governance, s.Nodes)...)

@@ -44,6 +44,8 @@ type Identity struct {
 	Founder bool            `json:"founder"`
 	// Members are the nodes named by the invitation: dialled and pinned until the own roster is there.
 	Members []Pin `json:"members,omitempty"`
+	// Predecessor is where the founder of a successor finds the ledger that it continues.
+	Predecessor *OldLedger `json:"predecessor,omitempty"`
 	// Sum is the SHA-256 of all this without it, in hex; none in a directory of a binary before it.
 	Sum string `json:"sum,omitempty"`
 }

@@ -25,6 +25,9 @@ func (n *Node) Trust() ([]byte, error) {
 
 // Bundle implements api.Node: the row at this place, and nothing else of its entry.
 func (n *Node) Bundle(_ context.Context, origin ledger.Origin, at ledger.Position) ([]byte, error) {
+	if of := n.predecessor(); of != nil && of.Origin == origin {
+		return n.bundleOfPredecessor(origin, at)
+	}
 	if origin != n.id.Origin {
 		return nil, refuse(http.StatusConflict, "other-ledger", fmt.Sprintf("it is in the ledger of %s", origin), "ask a node of that jurisdiction for the bundle")
 	}
@@ -61,6 +64,50 @@ func (n *Node) Bundle(_ context.Context, origin ledger.Origin, at ledger.Positio
 	return n.bundle(c, rec.Author, signed, cp, evidence)
 }
 
+// bundleOfPredecessor proves a row of the ledger that ours continues, under the newest of its checkpoints that can; one that
+// its members signed goes before the one at its end, which may have its founder's signature alone.
+func (n *Node) bundleOfPredecessor(origin ledger.Origin, at ledger.Position) ([]byte, error) {
+	e, _, _, err := n.store.Entry(origin, at.Index)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := e.Open()
+	if err != nil {
+		return nil, err
+	}
+	p, err := n.opener.Open(rec, e.Payload)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := n.store.MirrorEnds(origin)
+	if err != nil {
+		return nil, err
+	}
+	g := n.governanceOf(origin)
+	var last []byte
+	for _, end := range ends {
+		cp, valid, err := ledger.VerifyCosignatures(end.Checkpoint, g.CheckpointKeys())
+		if err != nil || cp.Size <= at.Index {
+			continue
+		}
+		c, err := ledger.Carry(origin, at.Index, e.Leaf, p, []int{int(at.Leaf)})
+		if err != nil {
+			return nil, err
+		}
+		raw, err := n.bundleUnder(c, g, rec.Author, end.Checkpoint, cp, end.Evidence)
+		if counts, _ := ledger.Counts(valid, g.QuorumSize()); err == nil && counts {
+			return raw, nil
+		}
+		if err == nil && last == nil {
+			last = raw
+		}
+	}
+	if last == nil {
+		return nil, refuse(http.StatusConflict, "not-sealed", "no checkpoint of the old ledger proves it under the roster it ended with", "")
+	}
+	return last, nil
+}
+
 // bundleOfRemains proves a row that an expungement of others has left.
 func (n *Node) bundleOfRemains(at ledger.Position, signed []byte, cp ledger.Checkpoint, evidence ledger.Evidence) ([]byte, error) {
 	x, err := n.openRemains(at.Index)
@@ -88,11 +135,16 @@ func (n *Node) bundleOfRemains(at ledger.Position, signed []byte, cp ledger.Chec
 }
 
 // bundle completes what is carried by its path and its author's certificate.
-func (n *Node) bundle(c *ledger.Carried, by ledger.AgencyID, signed []byte, cp ledger.Checkpoint, evidence ledger.Evidence) (_ []byte, err error) {
+func (n *Node) bundle(c *ledger.Carried, by ledger.AgencyID, signed []byte, cp ledger.Checkpoint, evidence ledger.Evidence) ([]byte, error) {
+	return n.bundleUnder(c, n.store.State().Governance, by, signed, cp, evidence)
+}
+
+// bundleUnder does so under a checkpoint and the governance at its size.
+func (n *Node) bundleUnder(c *ledger.Carried, g *ledger.Governance, by ledger.AgencyID, signed []byte, cp ledger.Checkpoint, evidence ledger.Evidence) (_ []byte, err error) {
 	if c.Path, err = ledger.ProveInclusion(cp.Size, c.Index, n.store.HashReader(c.Origin)); err != nil {
 		return nil, err
 	}
-	b, err := ledger.MakeBundle(c, signed, n.store.State().Governance, by, evidence)
+	b, err := ledger.MakeBundle(c, signed, g, by, evidence)
 	if err != nil {
 		return nil, err
 	}

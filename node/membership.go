@@ -208,7 +208,8 @@ func (n *Node) Partners() []api.PartnerStatus {
 				x.Audiences = append(x.Audiences, string(a.Name))
 			}
 		}
-		if n.peer != nil {
+		of, closed := state.Governance.ClosedAt(link.Card.Origin)
+		if n.peer != nil && (!closed || p.Mirror.Size() < of.Size) { // what is mirrored to its end is not followed any more
 			s := n.peer.Status(link.Card.Origin)
 			x.Known, x.Gateway, x.Error = max(s.Known, x.Mirrored), s.Gateway, s.Error
 			if !s.Progress.IsZero() {
@@ -238,7 +239,11 @@ func (n *Node) Card() (api.Card, error) {
 		}
 	}
 	raw := c.Encode()
-	if _, err := ledger.DecodePartnerCard(raw); err != nil {
+	_, err = ledger.DecodePartnerCard(raw)
+	if of := n.predecessor(); of != nil {
+		raw = ledger.SuccessorCard{Card: c, Of: *of}.Encode()
+	}
+	if err != nil {
 		return api.Card{}, refuse(http.StatusConflict, "no-gateway", "no node of this jurisdiction is a gateway", "set peer.listen in a node's configuration")
 	}
 	sum := sha256.Sum256(raw)
@@ -252,6 +257,12 @@ func (n *Node) Link(ctx context.Context, raw []byte) (author.Receipt, error) {
 		return author.Receipt{}, errNotYet
 	}
 	card, err := ledger.DecodePartnerCard(raw)
+	if next, notNext := ledger.DecodeSuccessorCard(raw); notNext == nil {
+		if _, linked := state.Governance.Partner(next.Of.Origin); linked {
+			return n.linkSuccessor(ctx, state, next)
+		}
+		card, err = next.Card, nil
+	}
 	if err != nil {
 		return author.Receipt{}, refuse(http.StatusBadRequest, "card", "not a partner card: "+err.Error(), "a partner makes one with 'vigil partner card'")
 	}

@@ -109,6 +109,9 @@ func Version() string {
 // Open opens the directory of a node that was founded or joined, unlocks its keys and binds its addresses.
 func Open(cfg Config, log *slog.Logger) (*Node, error) {
 	id, err := ReadIdentity(cfg.Dir)
+	if err == nil {
+		err = checkClosed(cfg.Dir)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -326,7 +329,7 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, run := range []func(context.Context) error{
 		n.runCluster, n.whileWriting(n.found), n.askAgain, n.board.Run, n.author.Run, n.whileWriting(n.cosign.Run), n.whileWriting(n.makeEpochs),
 		n.whileWriting(n.keepSeals), n.access.Run, n.watchSpace, n.serveAPI, n.whileWriting(n.owes.Run), n.whileWriting(n.tells.Run),
-		n.whileWriting(n.keepFormerKeys), n.whileWriting(n.keepGrants), n.finishRewind, n.notices.run, n.whileWriting(n.keepVoters), n.drafts.Run, n.whileWriting(n.scrubs.run), n.triage.Run, n.finder.Run, n.watching.Run,
+		n.whileWriting(n.keepFormerKeys), n.whileWriting(n.keepGrants), n.finishRewind, n.notices.run, n.whileWriting(n.keepVoters), n.whileWriting(n.takeOver), n.drafts.Run, n.whileWriting(n.scrubs.run), n.triage.Run, n.finder.Run, n.watching.Run,
 	} {
 		group.Go(func() error { return n.survive(run(ctx)) })
 	}

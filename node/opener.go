@@ -21,10 +21,10 @@ type opener struct {
 	found  func(*crypto.AgencyKey) // told of a former key that was not here; it must not block
 
 	mu      sync.Mutex
-	ring    *crypto.Keyring // guarded by mu
-	scanned uint64          // guarded by mu; governance entries below this index have been read
-	bad     []badShare      // guarded by mu; epochs whose share for us does not match
-	past    past            // guarded by mu
+	ring    *crypto.Keyring          // guarded by mu
+	scanned map[ledger.Origin]uint64 // guarded by mu; governance entries below this index have been read
+	bad     []badShare               // guarded by mu; epochs whose share for us does not match
+	past    past                     // guarded by mu
 }
 
 // past is what is known of an audience's epochs: every certificate, and the keys that opened for us.
@@ -120,30 +120,43 @@ func (o *opener) adopt(rec *ledger.Record, p *ledger.Payload) {
 			continue
 		}
 		o.mu.Lock()
-		o.ring, o.scanned, o.bad = o.ring.With(k), 0, nil
+		o.ring, o.scanned, o.bad = o.ring.With(k), nil, nil
 		o.mu.Unlock()
 		o.learn()
 		o.found(k)
 	}
 }
 
-// learn reads the governance entries that came since the last time and says whether there was a new key.
-func (o *opener) learn() bool {
+// learn reads the governance entries that came since the last time, of our ledger and of the one that it continues, and says
+// whether there was a new key.
+func (o *opener) learn() (learned bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	indexes, err := o.store.Governance(o.origin, o.scanned)
+	if o.scanned == nil {
+		o.scanned = map[ledger.Origin]uint64{}
+	}
+	for _, origin := range o.store.Origins() {
+		if origin.Jurisdiction() == o.origin.Jurisdiction() {
+			learned = o.learnFrom(origin) || learned
+		}
+	}
+	return learned
+}
+
+func (o *opener) learnFrom(origin ledger.Origin) bool {
+	indexes, err := o.store.Governance(origin, o.scanned[origin])
 	if err != nil {
 		o.log.Warn("audience keys cannot be read", "error", err)
 		return false
 	}
 	learned := false
 	for _, index := range indexes {
-		e, _, _, err := o.store.Entry(o.origin, index)
+		e, _, _, err := o.store.Entry(origin, index)
 		if err != nil {
 			o.log.Warn("audience keys cannot be read", "index", index, "error", err)
 			return learned
 		}
-		o.scanned = index + 1
+		o.scanned[origin] = index + 1
 		learned = o.take(e.Payload, index) || learned
 	}
 	return learned
@@ -157,17 +170,23 @@ func (o *opener) take(payload []byte, index uint64) bool {
 	if o.past == nil {
 		o.past = past{}
 	}
-	var epoch ledger.Epoch
+	learned := false
 	switch a := act.(type) {
 	case *ledger.HandOver:
 		return o.takeOver(a, index)
 	case *ledger.Genesis:
-		epoch = a.Epoch
+		return o.takeEpoch(a.Epoch, index)
 	case *ledger.NewEpoch:
-		epoch = a.Epoch
-	default:
-		return false
+		return o.takeEpoch(a.Epoch, index)
+	case *ledger.Successor:
+		for _, e := range a.Epochs {
+			learned = o.takeEpoch(e, index) || learned
+		}
 	}
+	return learned
+}
+
+func (o *opener) takeEpoch(epoch ledger.Epoch, index uint64) bool {
 	key, err := epoch.OpenShare(o.agency, o.ring)
 	o.past.note(epoch, nil)
 	if errors.Is(err, crypto.ErrNotForUs) {

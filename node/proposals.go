@@ -79,6 +79,10 @@ func describeProposal(g *ledger.Governance, p ledger.Proposal) api.Proposal {
 		sum := sha256.Sum256(c.Card.Encode())
 		x.Subject, x.Fingerprint = string(c.Card.Origin), hex.EncodeToString(sum[:])
 		x.Text = fmt.Sprintf("links %s: its gateways get our governance and whatever is released to it, and everything else as hashes", c.Card.Origin)
+	case *ledger.Succeed:
+		sum := sha256.Sum256(ledger.SuccessorCard{Card: c.Card, Of: c.Of}.Encode())
+		x.Subject, x.Fingerprint = string(c.Card.Origin), hex.EncodeToString(sum[:])
+		x.Text = fmt.Sprintf("links %s, which %s founded to continue %s: that one is closed at %d entries and stays readable", c.Card.Origin, c.Of.By, c.Of.Origin, c.Of.Size)
 	case *ledger.Remove:
 		x.Subject = string(c.Agency)
 		x.Text = fmt.Sprintf("removes %s: its entries are refused and its node is cut off from then on; what it could open before, it keeps", c.Agency)

@@ -11,6 +11,7 @@ import (
 	"vigil/crypto"
 	"vigil/node"
 	"vigil/node/api"
+	"vigil/node/store"
 )
 
 // Exit codes, documented in `vigil help exit-codes`.
@@ -25,6 +26,7 @@ const (
 	exitConflict     = 7
 	exitTimeout      = 8
 	exitAborted      = 9
+	exitFork         = 12
 	exitNotTrusted   = 13
 	exitPartial      = 17
 	exitInterrupted  = 130
@@ -38,12 +40,13 @@ const exitCodesText = `Exit codes:
   4    not authenticated
   5    forbidden for this role or by handling, or waits for a second person
   6    unavailable: no leader, no quorum, not ready, node not reachable
-  7    conflict: already done otherwise, or the same idempotency key with another body
+  7    conflict: already done otherwise, or the same idempotency key with another body; ledger recover: the ledger lives, or
+       somebody remembers more of it
   8    timed out; the outcome may not be known
   9    stopped by you
   10   a signature does not verify           (ledger verify, vigil-verify)
   11   an inclusion proof does not verify    (vigil-verify)
-  12   a fork: two histories under one key   (vigil-verify)
+  12   a fork: two histories under one key   (ledger recover, vigil-verify)
   13   not trusted, or trust not established (vigil-verify)
   14   too few cosignatures                  (vigil-verify)
   15   malformed or of a newer version       (vigil-verify)
@@ -103,7 +106,9 @@ func localHint(err error) string {
 
 func localCode(err error) int {
 	switch {
-	case errors.Is(err, node.ErrConfig), errors.Is(err, node.ErrToken), errors.Is(err, api.ErrServer):
+	case errors.Is(err, node.ErrContradicted):
+		return exitFork
+	case errors.Is(err, node.ErrConfig), errors.Is(err, node.ErrSuccessor), errors.Is(err, node.ErrToken), errors.Is(err, api.ErrServer):
 		return exitUsage
 	case errors.Is(err, node.ErrNoDirectory), errors.Is(err, fs.ErrNotExist):
 		return exitNotFound
@@ -111,9 +116,10 @@ func localCode(err error) int {
 		return exitConflict
 	case errors.Is(err, node.ErrKitChanged), errors.Is(err, node.ErrBackup):
 		return exitTampered
-	case errors.Is(err, node.ErrDirectoryTaken), errors.Is(err, node.ErrMustReplace), errors.Is(err, node.ErrTokenUsed), errors.Is(err, node.ErrJoinRefused), errors.Is(err, node.ErrReplaceRefused):
+	case errors.Is(err, node.ErrDirectoryTaken), errors.Is(err, node.ErrMustReplace), errors.Is(err, node.ErrTokenUsed), errors.Is(err, node.ErrJoinRefused), errors.Is(err, node.ErrReplaceRefused),
+		errors.Is(err, node.ErrClosed), errors.Is(err, node.ErrAlive), errors.Is(err, node.ErrRemembersMore), errors.Is(err, store.ErrInUse):
 		return exitConflict
-	case errors.Is(err, node.ErrInviterAway):
+	case errors.Is(err, node.ErrInviterAway), errors.Is(err, node.ErrUnheard):
 		return exitUnavailable
 	}
 	return exitFailure

@@ -62,7 +62,7 @@ func nodeCommand(o *options) *cobra.Command {
 
 func nodeReplace(o *options) *cobra.Command {
 	var f configFlags
-	var from, fromPassphrase, fromSocket, kit, kitPassphrase string
+	var from, fromPassphrase, fromSocket, kit, kitPassphrase, successor string
 	var at map[string]string
 	cmd := &cobra.Command{
 		Use: "replace --kit FILE | --from OLD-DIR, --dir NEW-DIR", Short: "Put a new node in the place of this agency's old one", Args: cobra.NoArgs,
@@ -90,6 +90,15 @@ func nodeReplace(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if successor != "" {
+				s, err := node.ReadSuccessor(successor)
+				if err == nil {
+					err = r.Follow(s)
+				}
+				if err != nil {
+					return err
+				}
+			}
 			id, err := node.Replace(cmd.Context(), config, r)
 			if err != nil {
 				return err
@@ -108,6 +117,7 @@ func nodeReplace(o *options) *cobra.Command {
 	cmd.Flags().StringVar(&from, "from", "", "directory of the node that is to go")
 	cmd.Flags().StringVar(&fromPassphrase, "from-passphrase-file", "", "file with the passphrase of its keys; default: that of the new one")
 	cmd.Flags().StringVar(&fromSocket, "from-socket", "", "its operator's socket; default: in its directory")
+	cmd.Flags().StringVar(&successor, "successor", "", "come over to the ledger that continues this agency's: the file of 'vigil ledger recover'")
 	cmd.MarkFlagsOneRequired("from", "kit")
 	cmd.MarkFlagsMutuallyExclusive("from", "kit")
 	cmd.MarkFlagsRequiredTogether("kit", "kit-passphrase-file")

@@ -14,7 +14,7 @@ import (
 func ledgerCommand(o *options) *cobra.Command {
 	return noun("ledger", "What is written, and the proof of it",
 		ledgerStatus(o), ledgerShow(o), ledgerVerify(o), ledgerProof(o), ledgerCheckpoint(o), ledgerBundle(o), ledgerTrust(o), ledgerFormat(o),
-		ledgerRelease(o), ledgerExpunge(o), ledgerScrub(o))
+		ledgerRelease(o), ledgerExpunge(o), ledgerScrub(o), ledgerRecover(o))
 }
 
 func ledgerStatus(o *options) *cobra.Command {
@@ -34,6 +34,9 @@ func ledgerStatus(o *options) *cobra.Command {
 					o.out.fields("ledger", l.Origin, "size", num(l.Size), "root", l.Root, "sealed", num(l.Sealed)+" entries",
 						"sealed at", o.out.whenPtr(l.SealedAt), "cosigned by", strings.Join(l.Cosigners, ", "),
 						"format", num(l.Format), "roster version", num(l.RosterEpoch))
+					if l.Closed > 0 {
+						o.out.fields("closed at", num(l.Closed)+" entries; another ledger continues it")
+					}
 					fmt.Fprintln(o.out.out)
 				}
 			})

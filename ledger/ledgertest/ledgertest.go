@@ -367,3 +367,85 @@ func (j *Jurisdiction) Mirror(t testing.TB, of *Jurisdiction) {
 	}
 	j.State = next
 }
+
+// Close says where a jurisdiction's ledger ends, for a successor that a member founds.
+func (j *Jurisdiction) Close(member int) ledger.Closed {
+	s := j.State
+	return ledger.Closed{Origin: j.Origin(), Genesis: s.Governance.Genesis, Size: s.Size(), Root: s.Root(), State: s.Line(), By: j.Members[member].ID}
+}
+
+// Successor makes the founding act of a successor by a member, whose new node it returns with the audience keys.
+func (j *Jurisdiction) Successor(t testing.TB, member int) (*ledger.Successor, Member, []*crypto.AgencyKey) {
+	t.Helper()
+	g, founder := j.State.Governance, NewMember(t, j.Members[member].ID)
+	founder.Key = j.Members[member].Key
+	var epochs []ledger.Epoch
+	var keys []*crypto.AgencyKey
+	for _, a := range g.NextEpochs() {
+		var members []ledger.Agency
+		for _, id := range a.Members {
+			m, _ := g.Agency(id)
+			members = append(members, *m)
+		}
+		key, e := j.epoch(t, a.Name, a.Epoch, members)
+		epochs, keys = append(epochs, e), append(keys, key)
+	}
+	s, err := g.Succeed([16]byte(founder.Node.Seed()), j.Close(member), founder.Agency().Node, epochs, g.Partners)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, founder, keys
+}
+
+// SignSuccessor makes entry 0 of a successor.
+func (j *Jurisdiction) SignSuccessor(t testing.TB, s *ledger.Successor, founder Member) ledger.Entry {
+	t.Helper()
+	j.Now = j.Now.Add(time.Second)
+	rec := ledger.Record{
+		Version: ledger.RecordVersion, Origin: ledger.NewOrigin(s.Founder.Jurisdiction(), s.Random), Author: s.Founder, Writer: founder.Node.Public().ID(),
+		Sequence: 1, Kind: ledger.KindGovernance, AuthoredAt: j.Now.UnixMilli(), EventsRoot: ledger.EmptyRoot,
+	}
+	e, err := ledger.SignEntry(founder.Key, rec, ledger.EncodeAct(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// Succeed founds the successor of a ledger by a member; the others keep the nodes they had.
+func (j *Jurisdiction) Succeed(t testing.TB, member int) *Jurisdiction {
+	t.Helper()
+	act, founder, keys := j.Successor(t, member)
+	e := j.SignSuccessor(t, act, founder)
+	state, err := ledger.Found(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := &Jurisdiction{Members: append([]Member{}, j.Members...), State: state, Entries: []ledger.Entry{e}, Epochs: append(append([]*crypto.AgencyKey{}, j.Epochs...), keys...), Now: j.Now}
+	next.Members[member] = founder
+	return next
+}
+
+// Rest returns what a mirror of a ledger lacks up to its end, under its founder's signature alone.
+func (j *Jurisdiction) Rest(t testing.TB, mirror *ledger.State, by int) *ledger.MirrorBatch {
+	t.Helper()
+	size := mirror.Partners[j.Origin()].Mirror.Size()
+	c := j.Close(by).Checkpoint()
+	line, err := ledger.Cosign(c, j.Members[by].ID, j.Members[by].Checkpoint, j.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &ledger.MirrorBatch{Origin: j.Origin(), From: size, Checkpoint: ledger.Assemble(c, line), Evidence: j.State.Evidence()}
+	for _, e := range j.Entries[size:] {
+		rec, err := e.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ledger.ReleasedTo(rec, mirror.Governance.Origin.Jurisdiction()) {
+			b.Items = append(b.Items, ledger.Full(e))
+		} else {
+			b.Items = append(b.Items, ledger.Bare(ledger.LeafHash(e.Leaf)))
+		}
+	}
+	return b
+}

@@ -205,6 +205,7 @@ type LedgerStatus struct {
 	SealedAt    *time.Time `json:"sealed_at,omitempty"`
 	Cosigners   []string   `json:"cosigners" doc:"Agencies that cosigned it"`
 	Board       uint64     `json:"board" doc:"Entries the board has followed"`
+	Closed      uint64     `json:"closed,omitempty" doc:"Size at which it ended, where another ledger continues it"`
 	Format      uint64     `json:"format"`
 	RosterEpoch uint64     `json:"roster_version"`
 }

@@ -26,6 +26,12 @@ func (f *folder) governance(rec *ledger.Record, index uint64, payload []byte) er
 	switch a := act.(type) {
 	case *ledger.Genesis:
 		return f.epoch(rec.Origin, index, a.Epoch)
+	case *ledger.Successor:
+		for _, e := range a.Epochs {
+			if err := f.epoch(rec.Origin, index, e); err != nil {
+				return err
+			}
+		}
 	case *ledger.NewEpoch:
 		return f.epoch(rec.Origin, index, a.Epoch)
 	case *ledger.HandOver:
@@ -149,13 +155,20 @@ func (b *Board) holdersOf(q querier, origin ledger.Origin, ref reference) ([]Hol
 		return []Holder{h}, nil
 	}
 	if origin.Jurisdiction() != ref.name.Jurisdiction() {
-		origin = ""
-		for _, o := range b.cfg.Ledger.Origins() {
-			if o.Jurisdiction() == ref.name.Jurisdiction() {
-				origin = o
+		for _, o := range b.cfg.Ledger.Origins() { // a ledger that continues another numbers its epochs on: one of them has this
+			if o.Jurisdiction() != ref.name.Jurisdiction() {
+				continue
+			}
+			if found, err := b.holdersIn(q, o, ref); err != nil || len(found) > 0 {
+				return found, err
 			}
 		}
+		return nil, nil
 	}
+	return b.holdersIn(q, origin, ref)
+}
+
+func (b *Board) holdersIn(q querier, origin ledger.Origin, ref reference) ([]Holder, error) {
 	rows, err := q.Query("SELECT agency, since, granted FROM members WHERE origin = ? AND audience = ? AND epoch = ? ORDER BY agency", string(origin), string(ref.name), ref.epoch)
 	if err != nil {
 		return nil, err

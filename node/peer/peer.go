@@ -40,7 +40,9 @@ type Roster interface {
 // Source is what partners are served from.
 type Source interface {
 	// Next waits for a checkpoint beyond from and returns the batch up to it, with what is released to the partner.
-	Next(ctx context.Context, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error)
+	Next(ctx context.Context, origin ledger.Origin, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error)
+	// Serves says whether partners may follow a ledger here: our own, and the one that it continues.
+	Serves(origin ledger.Origin) bool
 	// Thirds returns the newest checkpoints of the ledgers that this jurisdiction mirrors, the receiver's own among them.
 	Thirds() [][]byte
 	// Newest returns the newest checkpoint of our own ledger; nil where there is none.

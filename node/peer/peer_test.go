@@ -72,7 +72,9 @@ func (s *side) wake() {
 	s.changed = make(chan struct{})
 }
 
-func (s *side) Next(ctx context.Context, _ ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
+func (s *side) Serves(origin ledger.Origin) bool { return origin == s.j.Origin() }
+
+func (s *side) Next(ctx context.Context, _ ledger.Origin, _ ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
 	for {
 		s.mu.Lock()
 		size, changed, lie := s.j.State.Size(), s.changed, s.lie

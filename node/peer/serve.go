@@ -47,20 +47,20 @@ func (p *Peer) push(ctx context.Context, cancel context.CancelFunc, s network.St
 	if err == nil && kind == frameAsk && q.Version == 1 && q.Origin == p.cfg.Own {
 		return p.tell(s, partner)
 	}
-	if err != nil || kind != frameRequest || q.Version != 1 || q.Origin != p.cfg.Own {
+	if err != nil || kind != frameRequest || q.Version != 1 || !p.cfg.Source.Serves(q.Origin) {
 		_ = send(s, frameRefusal, []byte("not a request for this ledger"))
 		return fmt.Errorf("%w: request", ErrFrame)
 	}
 	_ = s.SetReadDeadline(time.Time{})
 
 	pending := &sizes{}
-	go p.takeLines(ctx, cancel, r, partner, pending)
+	go p.takeLines(ctx, cancel, r, q.Origin, partner, pending)
 	told := map[ledger.Origin]uint64{}
 	for from := q.From; ; {
 		if err := p.tellThirds(s, told); err != nil {
 			return err
 		}
-		batch, err := p.next(ctx, s, partner, from, told)
+		batch, err := p.next(ctx, s, q.Origin, partner, from, told)
 		if err != nil {
 			return err
 		}
@@ -92,10 +92,10 @@ func (p *Peer) tellThirds(s network.Stream, told map[ledger.Origin]uint64) error
 }
 
 // next waits for the next batch and keeps the stream alive meanwhile.
-func (p *Peer) next(ctx context.Context, s network.Stream, partner Partner, from uint64, told map[ledger.Origin]uint64) (*ledger.MirrorBatch, error) {
+func (p *Peer) next(ctx context.Context, s network.Stream, origin ledger.Origin, partner Partner, from uint64, told map[ledger.Origin]uint64) (*ledger.MirrorBatch, error) {
 	for {
 		wait, cancel := context.WithTimeout(ctx, keepAlive)
-		batch, err := p.cfg.Source.Next(wait, partner.Origin.Jurisdiction(), from)
+		batch, err := p.cfg.Source.Next(wait, origin, partner.Origin.Jurisdiction(), from)
 		cancel()
 		if err == nil {
 			return batch, nil
@@ -138,7 +138,7 @@ func (s *sizes) pop() (uint64, bool) {
 }
 
 // takeLines reads the receiver's cosignatures; the end of the stream ends the pushing too.
-func (p *Peer) takeLines(ctx context.Context, cancel context.CancelFunc, r io.Reader, partner Partner, pending *sizes) {
+func (p *Peer) takeLines(ctx context.Context, cancel context.CancelFunc, r io.Reader, origin ledger.Origin, partner Partner, pending *sizes) {
 	defer cancel()
 	for {
 		kind, line, err := readFrame(r, maxLineBytes)
@@ -149,7 +149,7 @@ func (p *Peer) takeLines(ctx context.Context, cancel context.CancelFunc, r io.Re
 		if !ok {
 			return
 		}
-		if len(line) == 0 {
+		if len(line) == 0 || origin != p.cfg.Own { // what is closed gets no more signatures
 			continue
 		}
 		if err := p.cfg.Source.TakeCosignature(ctx, partner.Origin, size, string(line)); err != nil && ctx.Err() == nil {

@@ -2,7 +2,10 @@ package store
 
 import (
 	"errors"
+	"math"
 	"slices"
+
+	"go.etcd.io/bbolt"
 
 	"vigil/ledger"
 )
@@ -10,7 +13,12 @@ import (
 // Outgoing returns the batch that takes a partner from its cursor to the greatest checkpoint that still fits one batch:
 // what is released to it in full, all else as hashes. It is nil while there is no checkpoint beyond the cursor.
 func (s *Store) Outgoing(partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
-	size, signed, evidence, err := s.nextCheckpoint(from)
+	return s.OutgoingUntil(partner, from, math.MaxUint64)
+}
+
+// OutgoingUntil is Outgoing that goes to no checkpoint beyond a size.
+func (s *Store) OutgoingUntil(partner ledger.JurisdictionID, from, most uint64) (*ledger.MirrorBatch, error) {
+	size, signed, evidence, err := s.nextCheckpoint(from, most)
 	if err != nil || signed == nil {
 		return nil, err
 	}
@@ -33,14 +41,72 @@ func (s *Store) Outgoing(partner ledger.JurisdictionID, from uint64) (*ledger.Mi
 	return b, nil
 }
 
+// MirrorEnd is where a batch of a mirror ended: the checkpoint there, and what leads from it to the rosters.
+type MirrorEnd struct {
+	Checkpoint []byte
+	Evidence   ledger.Evidence
+}
+
+// MirrorEnds returns where the batches of a mirror ended, the newest first.
+func (s *Store) MirrorEnds(origin ledger.Origin) (out []MirrorEnd, err error) {
+	count, err := s.journaled()
+	for number := count; number > 0 && err == nil; number-- {
+		var m journalMirror
+		if m, err = s.journalMirror(number); err == nil && m.Origin == origin {
+			out = append(out, MirrorEnd{m.Checkpoint, m.Evidence})
+		}
+	}
+	return out, err
+}
+
+// journaled returns how many mirror batches are on disk.
+func (s *Store) journaled() (count uint64, err error) {
+	err = s.view(func(tx *bbolt.Tx) error {
+		if b := tx.Bucket(bucketOwn).Bucket(bucketJournal); b != nil {
+			count = b.Sequence()
+		}
+		return nil
+	})
+	return count, err
+}
+
+// Remaining returns the batch that takes a partner from its cursor further into the ledger that ours continues, of which
+// all is here; nil where it has all.
+func (s *Store) Remaining(origin ledger.Origin, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
+	count, err := s.journaled()
+	for number := uint64(1); number <= count && err == nil; number++ {
+		var m journalMirror
+		if m, err = s.journalMirror(number); err != nil || m.Origin != origin || m.From+m.Count <= from {
+			continue
+		}
+		var b *ledger.MirrorBatch
+		if b, err = s.mirrorBatch(m); err != nil {
+			break
+		}
+		b.From, b.Items = from, b.Items[from-m.From:]
+		for i, item := range b.Items {
+			rec, _, err := ledger.OpenLeaf(item.Leaf)
+			if err != nil {
+				return nil, err
+			}
+			if !ledger.ReleasedTo(rec, partner) {
+				b.Items[i] = ledger.Bare(item.LeafHash())
+			}
+		}
+		return b, nil
+	}
+	return nil, err
+}
+
 // nextCheckpoint finds the greatest checkpoint beyond from whose entries fit one batch, at least the next one.
-func (s *Store) nextCheckpoint(from uint64) (size uint64, signed []byte, evidence ledger.Evidence, err error) {
+func (s *Store) nextCheckpoint(from, most uint64) (size uint64, signed []byte, evidence ledger.Evidence, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	sizes, err := s.checkpointSizes(s.id.Origin, from, false)
 	if err != nil || len(sizes) == 0 {
 		return 0, nil, evidence, err
 	}
+	sizes = slices.DeleteFunc(sizes, func(size uint64) bool { return size > most })
 	slices.Sort(sizes)
 	start := boundary{}
 	if from > 0 {

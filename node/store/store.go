@@ -272,13 +272,16 @@ func sizeOf(state *ledger.State, origin ledger.Origin) uint64 {
 	return state.Partners[origin].Mirror.Size()
 }
 
-// Origins returns our ledger and every mirror.
+// Origins returns our ledger, the one that it continues, and every mirror.
 func (s *Store) Origins() []ledger.Origin {
 	state := s.State()
 	if state == nil {
 		return nil
 	}
 	out := []ledger.Origin{state.Governance.Origin}
+	for _, c := range state.Governance.Predecessor {
+		out = append(out, c.Origin)
+	}
 	for _, p := range state.Governance.Partners {
 		out = append(out, p.Card.Origin)
 	}

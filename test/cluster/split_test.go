@@ -51,7 +51,9 @@ func (l *liar) Beyond(ledger.Origin, []byte) bool { return false }
 func (l *liar) Third(ledger.Origin, []byte)       {}
 
 // Next shows a partner its history, whole, once.
-func (l *liar) Next(ctx context.Context, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
+func (l *liar) Serves(ledger.Origin) bool { return true }
+
+func (l *liar) Next(ctx context.Context, _ ledger.Origin, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
 	j := l.shows[partner]
 	if from >= j.State.Size() {
 		<-ctx.Done()

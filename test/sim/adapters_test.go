@@ -125,7 +125,9 @@ func (r peerRoster) Taken(partner ledger.Origin) string {
 }
 func (r peerRoster) Changed() <-chan struct{} { return r.store.Changed() }
 
-func (s peerSource) Next(ctx context.Context, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
+func (s peerSource) Serves(origin ledger.Origin) bool { return origin == s.store.Origin() }
+
+func (s peerSource) Next(ctx context.Context, _ ledger.Origin, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
 	for {
 		changed := s.store.Changed()
 		if b, err := s.store.Outgoing(partner, from); err != nil || b != nil {

@@ -1,0 +1,105 @@
+package node_test
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"vigil/ledger"
+	"vigil/node"
+	"vigil/node/store"
+	"vigil/test/nodetest"
+)
+
+// TestRecoverRefuses: what must not be continued is not, each for its reason; what may be is, and then never again.
+func TestRecoverRefuses(t *testing.T) {
+	nodes, configs := jurisdiction(t, 2, nil)
+	nodetest.Until(t, "both vote", func() bool { return role(t, nodes[1]) != "non-voter" })
+	try := func(r node.Recovering) (node.Recovery, error) { return node.Recover(t.Context(), r) }
+	if _, err := try(node.Recovering{Old: configs[0]}); !errors.Is(err, store.ErrInUse) {
+		t.Errorf("a node that runs: %v", err)
+	}
+	origin, keys := nodes[0].Node.Identity().Origin, []node.Keys{nodes[0].Node.TestKeys(), nodes[1].Node.TestKeys()}
+	nodes[0].Stop()
+	if _, err := try(node.Recovering{Old: configs[0]}); !errors.Is(err, node.ErrAlive) {
+		t.Errorf("while the other voter answers: %v", err)
+	}
+	nodes[1].Stop()
+	seen, err := try(node.Recovering{Old: configs[0]})
+	if err != nil || seen.Here == 0 || seen.Voters != 2 || seen.Answered != 1 || seen.Successor != "" {
+		t.Fatalf("%+v: %v", seen, err)
+	}
+
+	signed := func(of ledger.Origin, size uint64, by int) []byte {
+		cp := ledger.Checkpoint{Origin: of, Size: size}
+		line, err := ledger.Cosign(cp, ledger.AgencyID([]string{"in/a0", "in/a1"}[by]), keys[by].Checkpoint, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ledger.Assemble(cp, line)
+	}
+	stranger := strings.ReplaceAll(string(signed(origin, seen.Here+5, 1)), "in/a1", "in/a7")
+	for name, c := range map[string]struct {
+		checkpoint []byte
+		reason     error
+	}{
+		"somebody has more":       {signed(origin, seen.Here+5, 1), node.ErrRemembersMore},
+		"another root was signed": {signed(origin, seen.Here-1, 1), node.ErrContradicted},
+		"nobody of it signed":     {[]byte(stranger), ledger.ErrCheckpoint},
+		"it is of another ledger": {signed(ledger.NewOrigin("in", [16]byte{1}), 5, 1), ledger.ErrCheckpoint},
+		"it is no checkpoint":     {[]byte("hello"), ledger.ErrCheckpoint},
+	} {
+		if _, err := try(node.Recovering{Old: configs[0], Checkpoints: map[string][]byte{"uk": c.checkpoint}}); !errors.Is(err, c.reason) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	entries, err := os.ReadDir(configs[0].Dir)
+	for _, e := range entries {
+		if err != nil || e.Name() == "closed.json" {
+			t.Errorf("a refusal closed the ledger: %v", err)
+		}
+	}
+
+	taken := nodetest.Config(t, t.TempDir()+"/taken")
+	if err := os.MkdirAll(taken.Dir+"/x", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := try(node.Recovering{Old: configs[0], New: taken}); !errors.Is(err, node.ErrDirectoryTaken) {
+		t.Errorf("into a directory that is not empty: %v", err)
+	}
+
+	// A checkpoint of more than remains, given up by name: the ledger ends there, and what is sealed here is taken over.
+	next := nodetest.Config(t, t.TempDir()+"/next")
+	made, err := try(node.Recovering{Old: configs[0], New: next, Lose: true, Checkpoints: map[string][]byte{"uk": signed(origin, seen.Here+5, 1)}})
+	if err != nil || made.Lost != 5 || made.Successor == "" {
+		t.Fatalf("%+v: %v", made, err)
+	}
+	if _, err := try(node.Recovering{Old: configs[0]}); !errors.Is(err, node.ErrClosed) {
+		t.Errorf("again: %v", err)
+	}
+	if _, err := node.Open(configs[0], slog.New(slog.DiscardHandler)); !errors.Is(err, node.ErrClosed) {
+		t.Errorf("the old directory is started: %v", err)
+	}
+	r := nodetest.Run(t, next)
+	nodetest.Until(t, "what was sealed is there, and that it is not all is said", func() bool {
+		s, err := r.Operator.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range s.Ledgers {
+			if l.Origin == string(origin) {
+				return l.Size == seen.Sealed && l.Closed == seen.Here+5 && strings.Contains(problemsOf(t, r), "of the old ledger")
+			}
+		}
+		return false
+	})
+
+	// A file of another ledger brings nobody over.
+	other := node.SuccessorFile{Of: node.ClosedLedger{Origin: ledger.NewOrigin("in", [16]byte{1})}}
+	if err := (&node.Replacing{Origin: origin}).Follow(other); !errors.Is(err, node.ErrSuccessor) {
+		t.Errorf("the successor of another ledger: %v", err)
+	}
+}

@@ -163,11 +163,13 @@ func (r *Report) add(name string, err error, code int, detail string) bool {
 // CodeUnkept is the exit code of a proof that holds of a receipt that was not kept.
 const CodeUnkept = 19
 
+// CodeFork is the exit code of a proof that holds of two histories.
+const CodeFork = 12
+
 // Exit codes of a verification.
 const (
 	codeSignature = 10
 	codeInclusion = 11
-	codeFork      = 12
 	codeTrust     = 13
 	codeQuorum    = 14
 	codeForm      = 15

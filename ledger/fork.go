@@ -122,7 +122,7 @@ func VerifyFork(raw []byte, t *Trust) *Report {
 		code, err = codeOther, t.other(a.Origin)
 	}
 	if r.add("trust", err, code, fmt.Sprintf("the trust file names the key as %s's", f.Signer)) {
-		r.add("fork", fmt.Errorf("%s signed two histories of %s, of %d and %d entries", f.Signer, a.Origin, a.Size, b.Size), codeFork, "")
+		r.add("fork", fmt.Errorf("%s signed two histories of %s, of %d and %d entries", f.Signer, a.Origin, a.Size, b.Size), CodeFork, "")
 	}
 	return r
 }

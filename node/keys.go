@@ -50,6 +50,15 @@ func writeKeys(dir string, k Keys, passphrase []byte) error {
 	return durable.WriteFile(filepath.Join(dir, keysFile), locked, 0o600)
 }
 
+// ReadKeys unlocks the keys of the node in a directory, as whoever has the directory and its passphrase can.
+func ReadKeys(c Config) (Keys, error) {
+	passphrase, err := c.Passphrase()
+	if err != nil {
+		return Keys{}, err
+	}
+	return readKeys(c.Dir, passphrase)
+}
+
 func readKeys(dir string, passphrase []byte) (Keys, error) {
 	locked, err := readSmall(filepath.Join(dir, keysFile))
 	if err != nil {

@@ -12,11 +12,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"vigil/ledger"
 	"vigil/node/api"
 	"vigil/node/author"
+	"vigil/node/durable"
 )
 
 const (
@@ -86,7 +85,7 @@ func (x *receipts) late(reason string, r author.Receipt) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if err == nil && len(x.open) < maxUnkept {
-		if err = renameio.WriteFile(u.file, raw, 0o600); err == nil {
+		if err = durable.WriteFile(u.file, raw, 0o600); err == nil {
 			x.open = append(x.open, u)
 			reason += "; its receipt is " + u.file
 		}
@@ -140,7 +139,7 @@ func (x *receipts) prove(u *unkept, cp ledger.Checkpoint) error {
 		return fmt.Errorf("%w: %v", ledger.ErrUnkept, r.Checks[len(r.Checks)-1].Detail)
 	}
 	file := strings.TrimSuffix(u.file, receiptSuffix) + unkeptSuffix
-	if err := renameio.WriteFile(file, raw, 0o600); err != nil {
+	if err := durable.WriteFile(file, raw, 0o600); err != nil {
 		return err
 	}
 	_ = os.Remove(u.file) // the proof holds it

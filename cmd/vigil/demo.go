@@ -89,6 +89,7 @@ func (d *demo) run(ctx context.Context) error {
 		{"outcome", "the case is closed; the platform learns the outcome, and can prove its report", d.outcome},
 		{"removal", "a partner's members remove one of them; it is cut off, and everyone knows", d.removed},
 		{"kit", "a machine is destroyed and comes back from its agency's kit; its old disk turns up and is nobody", d.rebuilt},
+		{"forgery", "a thief signs another history with a node's own keys; it is refused, and a partner verifies the proof", d.forged},
 	}
 	for _, s := range steps {
 		began := time.Now()

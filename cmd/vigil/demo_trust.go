@@ -129,6 +129,53 @@ func (d *demo) rebuilt(ctx context.Context) (figures, error) {
 	})
 }
 
+// forged has a thief of one node's disk and passphrase sign another history and show it to another member. That one refuses it
+// and keeps the proof; a partner verifies that with the other binary and what it pins itself, and everybody writes on.
+func (d *demo) forged(ctx context.Context) (figures, error) {
+	thief, shown, judge := d.net.Node("in/ka-cyber"), d.net.Node("in/ncrb"), d.net.Node("uk/met")
+	began := time.Now()
+	if err := thief.Forge(ctx, shown); err != nil {
+		return nil, err
+	}
+	var proof string
+	err := network.Eventually(ctx, 20*time.Second, func() error {
+		s, err := shown.Operator.Status(ctx)
+		for _, p := range s.Problems {
+			if _, rest, ok := strings.Cut(p.Fix, "vigil-verify "); ok && strings.Contains(p.What, string(thief.Agency)+" signed two histories") {
+				proof = strings.Fields(rest)[0]
+			}
+		}
+		if err == nil && proof == "" {
+			err = errors.New("the forgery is not exposed")
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	f := figures{"exposed_after_ms": time.Since(began).Milliseconds()}
+	trust, err := judge.Operator.Trust(ctx)
+	if err != nil {
+		return f, err
+	}
+	pins := filepath.Join(d.dir, "uk-met.trust.json")
+	if err := os.WriteFile(pins, trust, 0o600); err != nil {
+		return f, err
+	}
+	verifier, err := d.verifier(ctx)
+	if err != nil {
+		return f, err
+	}
+	out, err := exec.CommandContext(ctx, verifier, "--trust", pins, proof).CombinedOutput()
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) || ended.ExitCode() != ledger.CodeFork {
+		return f, fmt.Errorf("a partner does not take the proof: %w: %s", err, out)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	f["a_partner_finds"] = lines[len(lines)-1]
+	return f, d.everywhere(ctx, "uk/met", "demo-after-forgery")
+}
+
 // own is the size of our ledger.
 func own(s api.Status) uint64 {
 	for _, l := range s.Ledgers {

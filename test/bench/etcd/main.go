@@ -129,6 +129,7 @@ func start(ctx context.Context, dir string) (*servers, error) {
 			"--quota-backend-bytes", fmt.Sprint(8<<30),
 		)
 		p.Stderr = os.Stderr
+		p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // nobody else ends it where this is killed
 		if err := p.Start(); err != nil {
 			return nil, errors.Join(err, c.close())
 		}

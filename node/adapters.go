@@ -124,6 +124,7 @@ func (n *Node) routes() {
 func (n *Node) noteSealed(c ledger.Checkpoint, noLaterThan time.Time) {
 	n.forks.again(c.Origin)
 	if c.Origin == n.id.Origin {
+		n.forks.ahead(c)
 		n.metrics.seals.sealed(c.Size)
 		n.receipts.sealed(c, noLaterThan)
 	}

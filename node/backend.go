@@ -14,7 +14,6 @@ import (
 	"vigil/ledger"
 	"vigil/node/api"
 	"vigil/node/author"
-	"vigil/node/cluster"
 	"vigil/node/store"
 )
 
@@ -89,9 +88,9 @@ func (n *Node) Ready() (bool, []string) {
 	state := n.store.State()
 	check(state != nil, "ledger", "nothing has arrived yet")
 	failed := n.store.Failed()
-	behind := errors.Is(failed, cluster.ErrUpgrade)
-	check(!behind, "format", "newer than this binary knows; upgrade")
-	check(failed == nil || behind, "disk", "it failed; nothing more is written")
+	for _, s := range stops() {
+		check(failed == nil || stopOf(failed) != s, s.check, s.what+"; nothing more is written")
+	}
 	check(n.StaleFor() == 0, "leader", "none heard")
 	if state != nil {
 		_, member := state.Governance.NodeOwner(n.keys.Node.Public().ID())
@@ -195,10 +194,9 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 	add := func(severity, what, fix string) {
 		out = append(out, api.NodeProblem{Severity: severity, What: what, Fix: fix})
 	}
-	if err := n.store.Failed(); errors.Is(err, cluster.ErrUpgrade) {
-		add("failure", "the ledger has a newer format than this binary knows: nothing more is applied here, what is here stays readable", "upgrade vigil on this node, then restart it")
-	} else if err != nil {
-		add("failure", "a disk failed, nothing more is written and what is here stays readable: "+err.Error(), "mend the disk, then restart the node")
+	if err := n.store.Failed(); err != nil {
+		s := stopOf(err)
+		add("failure", s.what+", nothing more is written and what is here stays readable: "+err.Error(), s.fix)
 	}
 	if free, ok := n.space(); ok && free < spaceWarning {
 		add("warning", fmt.Sprintf("%d MiB are left on the data disk; at %d MiB nothing more is written", free>>20, n.floor>>20), "make room on "+n.cfg.Dir)

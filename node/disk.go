@@ -1,10 +1,13 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,10 +27,46 @@ const (
 )
 
 var (
-	errSpace   = errors.New("node: the data disk is full")
-	errUpgrade = refuse(http.StatusServiceUnavailable, "upgrade", "the ledger has a newer format than this node's binary knows: nothing more is written here, what is here stays readable", "use another node meanwhile; upgrade vigil on this one")
-	errFailed  = refuse(http.StatusServiceUnavailable, "disk", "a disk of this node failed: nothing more is written here, what is here stays readable", "use another node meanwhile; mend the disk, then restart this node")
+	errSpace = errors.New("node: the data disk is full")
+	// errOutvoted says that this node was shown other entries than those that enough members have signed.
+	errOutvoted = errors.New("node: enough members have signed another history of our ledger than the one this node was shown")
 )
+
+// stop is a way in which a node stops writing, while what it has stays readable.
+type stop struct {
+	code, check string // of the refusal, and in readyz
+	what, fix   string
+}
+
+var (
+	diskStop  = stop{"disk", "disk", "a disk failed", "mend the disk, then restart the node"}
+	otherStop = map[error]stop{
+		cluster.ErrUpgrade: {"upgrade", "format", "the ledger has a newer format than this binary knows", "upgrade vigil on this node, then restart it"},
+		errOutvoted: {
+			"outvoted", "history", "this node holds another history of its ledger than the one that enough members signed: whoever led showed it other entries than the rest",
+			"replace this node: vigil node replace --from DIR --dir NEW-DIR; then have the members look at who led",
+		},
+	}
+)
+
+// stops are all of them.
+func stops() []stop {
+	return append(slices.SortedFunc(maps.Values(otherStop), func(a, b stop) int { return cmp.Compare(a.code, b.code) }), diskStop)
+}
+
+// stopOf says which one an error is.
+func stopOf(err error) stop {
+	for is, s := range otherStop {
+		if errors.Is(err, is) {
+			return s
+		}
+	}
+	return diskStop
+}
+
+func (s stop) refusal() error {
+	return refuse(http.StatusServiceUnavailable, s.code, s.what+": nothing more is written here, what is here stays readable", "use another node meanwhile; "+s.fix)
+}
 
 // fail takes the node out of writing: going on would acknowledge what is not kept. It never blocks.
 func (n *Node) fail(err error) {
@@ -39,11 +78,8 @@ func (n *Node) fail(err error) {
 
 // halt stops whatever writes. What the node has stays readable, and whoever stands before it is told.
 func (n *Node) halt(err error) {
-	if errors.Is(err, cluster.ErrUpgrade) {
-		n.log.Error("nothing more is applied, what is here stays readable; upgrade vigil on this node", "error", err)
-	} else {
-		n.log.Error("a disk failed: nothing more is written, what is here stays readable; mend the disk, then restart the node", "error", err)
-	}
+	s := stopOf(err)
+	n.log.Error(s.what+": nothing more is written, what is here stays readable; "+s.fix, "error", err)
 	n.store.Stop(err)
 	n.cluster.Halt()
 	n.stopWriting()
@@ -51,11 +87,8 @@ func (n *Node) halt(err error) {
 
 // Writable implements api.Node.
 func (n *Node) Writable() error {
-	switch failed := n.store.Failed(); {
-	case errors.Is(failed, cluster.ErrUpgrade):
-		return errUpgrade
-	case failed != nil:
-		return errFailed
+	if failed := n.store.Failed(); failed != nil {
+		return stopOf(failed).refusal()
 	}
 	return nil
 }

@@ -94,6 +94,16 @@ func (x *forks) defers(origin ledger.Origin, signed []byte) {
 	}
 }
 
+// ahead keeps a checkpoint of our own ledger that goes further than what has been applied here, until it can be compared.
+func (x *forks) ahead(c ledger.Checkpoint) {
+	if c.Size <= x.n.store.Size(c.Origin) {
+		return
+	}
+	if signed, err := x.n.store.Checkpoint(c.Origin, c.Size); err == nil && signed != nil {
+		x.defers(c.Origin, signed)
+	}
+}
+
 // again compares what waited for a ledger to grow.
 func (x *forks) again(origin ledger.Origin) {
 	x.mu.Lock()
@@ -123,6 +133,9 @@ func (x *forks) prove(signed []byte) int {
 	_, theirs, err := ledger.VerifyCosignatures(signed, g.CheckpointKeys())
 	if err != nil {
 		return 0
+	}
+	if ok, _ := ledger.Counts(theirs, g.QuorumSize()); ok && cp.Origin == x.n.id.Origin && x.differs(cp) {
+		x.n.fail(fmt.Errorf("%w: at size %d", errOutvoted, cp.Size))
 	}
 	proved, alone := 0, false
 	for _, c := range theirs {

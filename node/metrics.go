@@ -2,13 +2,10 @@ package node
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-
-	"vigil/node/cluster"
 )
 
 // metrics are what Prometheus reads. Labels are ledgers, never ids of entries or people.
@@ -63,7 +60,7 @@ func newMetrics(n *Node) *metrics {
 			return 0
 		}),
 		gauge("vigil_disk_failed", "1 where a disk failed and nothing more is written.", func() float64 {
-			if failed := n.store.Failed(); failed != nil && !errors.Is(failed, cluster.ErrUpgrade) {
+			if failed := n.store.Failed(); failed != nil && stopOf(failed) == diskStop {
 				return 1
 			}
 			return 0

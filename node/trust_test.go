@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"vigil/ledger"
 	"vigil/node"
 	"vigil/node/api"
+	"vigil/node/cluster"
 	"vigil/test/nodetest"
 )
 
@@ -342,4 +345,69 @@ func TestANewcomerReadsWhatItIsGranted(t *testing.T) {
 	}
 	again := nodetest.Run(t, configs[2]).As(t, api.RoleLab)
 	nodetest.Until(t, "a board built anew reads it, too", func() bool { return reads(again, old) && reads(again, after) })
+}
+
+// TestALeaderThatShowsAnotherTail: the leader, with its real keys, leaves one member's entry out of what it sends another
+// member. What was acknowledged stands, that member signs nothing of the other history, stops by itself as soon as it sees what
+// the others have signed, and says what to do; the others go on.
+func TestALeaderThatShowsAnotherTail(t *testing.T) {
+	var lie atomic.Pointer[func(to crypto.NodeID, command []byte) []byte]
+	nodes, _ := jurisdiction(t, 3, func(i int, c *node.Config) {
+		c.Tail(func(to crypto.NodeID, command []byte) []byte {
+			if f := lie.Load(); f != nil && i == 0 {
+				return (*f)(to, command)
+			}
+			return command
+		})
+	})
+	for i := range nodes {
+		nodetest.Until(t, "three voters", func() bool { return role(t, nodes[i]) != "non-voter" })
+	}
+	if r := role(t, nodes[0]); r != "leader" {
+		t.Fatalf("the founder is %s", r)
+	}
+	victim := nodes[2].Node.TestKeys().Node.Public().ID()
+	var left atomic.Bool // once
+	leaveOut := func(to crypto.NodeID, command []byte) []byte {
+		entries := cluster.EntriesIn(command)
+		if to != victim || left.Load() || len(entries) == 0 {
+			return command
+		}
+		kept := slices.DeleteFunc(slices.Clone(entries), func(e ledger.Entry) bool {
+			rec, err := e.Open()
+			return err == nil && rec.Author == "in/a1" && rec.Kind == ledger.KindSealed
+		})
+		if len(kept) == len(entries) {
+			return command
+		}
+		left.Store(true)
+		return cluster.CommandOf(kept)
+	}
+	lab, other, shown := nodes[1].As(t, api.RoleLab), nodes[0].As(t, api.RoleLab), nodes[2].As(t, api.RoleLab)
+	lie.Store(&leaveOut)
+
+	first, err := lab.Raise(t.Context(), "left out", api.RaiseAlert{Signals: md5(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	nodetest.Until(t, "the member that was shown another history stops", func() bool {
+		n++
+		if _, err := other.Raise(t.Context(), fmt.Sprint("after ", n), api.RaiseAlert{Signals: md5(byte(1 + n))}); err != nil {
+			t.Fatalf("the others do not go on: %v", err)
+		}
+		s, err := nodes[2].Operator.Status(t.Context())
+		return err == nil && slices.ContainsFunc(s.Problems, func(p api.NodeProblem) bool {
+			return strings.Contains(p.What, "another history") && strings.Contains(p.Fix, "vigil node replace")
+		})
+	})
+	if _, err := shown.Raise(t.Context(), "here", api.RaiseAlert{Signals: md5(99)}); status(err) != 503 {
+		t.Errorf("it still writes: %v", err)
+	}
+	if a, err := lab.Alert(t.Context(), first.ID); err != nil || a.ID != first.ID {
+		t.Errorf("what was acknowledged: %v", err)
+	}
+	if err := nodes[2].End(); err == nil {
+		t.Error("it ends as if nothing were wrong")
+	}
 }

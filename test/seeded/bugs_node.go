@@ -154,6 +154,11 @@ var nodeBugs = []bug{
 		pkg: "node", test: "NothingIsReadUnrecorded",
 	},
 	{
+		name: "outvoted", takes: "that a node stops once enough members have signed another history than its own",
+		file: "node/forks.go", from: "ok && cp.Origin == x.n.id.Origin && x.differs(cp) {", to: "ok && cp.Origin == x.n.id.Origin && cp.Size == 0 {",
+		pkg: "node", test: "AnotherTail",
+	},
+	{
 		name: "order-of-arrival", takes: "that the events of an object are folded in one order everywhere",
 		file: "ledger/noun/placed.go", from: "\tslices.SortStableFunc(sorted, func(a, b Placed[F]) int { return Compare(home, &a, &b) })\n", to: "",
 		pkg: "ledger/noun", test: ".",

@@ -40,8 +40,8 @@ const exitCodesText = `Exit codes:
   4    not authenticated
   5    forbidden for this role or by handling, or waits for a second person
   6    unavailable: no leader, no quorum, not ready, node not reachable
-  7    conflict: already done otherwise, or the same idempotency key with another body; ledger recover: the ledger lives, or
-       somebody remembers more of it
+  7    conflict: already done otherwise, the same idempotency key with another body, or a directory that another process uses;
+       ledger recover: the ledger lives, or somebody remembers more of it
   8    timed out; the outcome may not be known
   9    stopped by you
   10   a signature does not verify           (ledger verify, vigil-verify)

@@ -70,6 +70,9 @@ func runConsole(ctx context.Context, args []string) error {
 		return err
 	}
 	t.note("%d open consoles, each with its page made and its stream followed: %.0f MiB more of resident memory (%.0f before)", *open, after-before, before)
+	if err := r.interactive(ctx, t, []string{"/", "/alerts", "/look-up", "/reports", "/referrals", "/network", "/figures", "/governance"}, *times/10+1); err != nil {
+		return err
+	}
 	seen, err := r.seen(ctx, writer, streams[0])
 	if err != nil {
 		return err

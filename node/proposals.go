@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/mod/sumdb/tlog"
-
 	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/node/api"
@@ -150,51 +148,47 @@ func joinNames(names []ledger.AudienceName) string {
 	return strings.Join(out, ", ")
 }
 
-// find returns the one proposal whose id begins with prefix, and whether the ledger has it.
-func (n *Node) find(prefix string) (id tlog.Hash, outside bool, err error) {
+// find returns the one proposal whose id begins with prefix, and whether only a notice tells of it: the ledger lacks it.
+func (n *Node) find(prefix string) (p ledger.Proposal, outside bool, err error) {
 	state := n.store.State()
 	if state == nil {
-		return id, false, errNotYet
+		return p, false, errNotYet
 	}
 	inside := state.Governance.Proposals
 	all := append(slices.Clone(inside), n.notices.proposals(state.Governance)...)
 	found := 0
-	for i, p := range all {
-		if strings.HasPrefix(hex.EncodeToString(p.ID[:]), strings.ToLower(prefix)) {
+	for i, x := range all {
+		if strings.HasPrefix(hex.EncodeToString(x.ID[:]), strings.ToLower(prefix)) {
 			found++
-			id, outside = p.ID, i >= len(inside)
+			p, outside = x, i >= len(inside)
 		}
 	}
 	if found != 1 {
-		return id, false, refuse(http.StatusNotFound, "no-proposal", fmt.Sprintf("%d open proposals begin with that", found), "'vigil agency list' shows the open ones")
+		return p, false, refuse(http.StatusNotFound, "no-proposal", fmt.Sprintf("%d open proposals begin with that", found), "'vigil agency list' shows the open ones")
 	}
-	return id, outside, nil
+	return p, outside, nil
 }
 
 // Approve implements api.Node. A proposal that its author gave and the ledger does not have can be approved, too: the
 // others hear of it, and the ledger has both once nobody withholds them.
 func (n *Node) Approve(ctx context.Context, prefix string) (author.Receipt, error) {
-	id, outside, err := n.find(prefix)
-	if err == nil && !outside {
-		err = n.understood(id)
+	p, outside, err := n.find(prefix)
+	if err == nil {
+		err = understood(p)
 	}
 	if err != nil {
 		return author.Receipt{}, err
 	}
+	approval := &ledger.Approve{Proposal: p.ID}
 	if outside {
-		return n.author.GovernAfter(ctx, &ledger.Approve{Proposal: id}, noticePatience)
+		return n.author.GovernAfter(ctx, approval, noticePatience)
 	}
-	return n.author.Govern(ctx, &ledger.Approve{Proposal: id})
+	return n.author.Govern(ctx, approval)
 }
 
-// understood refuses to approve what this binary cannot follow.
-func (n *Node) understood(id tlog.Hash) error {
-	proposals := n.store.State().Governance.Proposals
-	i := slices.IndexFunc(proposals, func(p ledger.Proposal) bool { return p.ID == id })
-	if i < 0 {
-		return nil // executed or void meanwhile: the ledger refuses it
-	}
-	change, err := proposals[i].Change.Open()
+// understood refuses to approve what this binary cannot follow, however it heard of it.
+func understood(p ledger.Proposal) error {
+	change, err := p.Change.Open()
 	if err != nil {
 		return refuse(http.StatusConflict, "newer", "it proposes a change that this node's binary does not know", "upgrade vigil on this node first")
 	}
@@ -206,9 +200,9 @@ func (n *Node) understood(id tlog.Hash) error {
 
 // Withdraw implements api.Node.
 func (n *Node) Withdraw(ctx context.Context, prefix string) (author.Receipt, error) {
-	id, _, err := n.find(prefix)
+	p, _, err := n.find(prefix)
 	if err != nil {
 		return author.Receipt{}, err
 	}
-	return n.author.Govern(ctx, &ledger.Withdraw{Proposal: id})
+	return n.author.Govern(ctx, &ledger.Withdraw{Proposal: p.ID})
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -150,33 +151,42 @@ func (w *written) more(t *testing.T, n int) {
 	}
 }
 
-// check looks every acknowledged alert up at a node: there exactly once.
+// check looks every acknowledged alert up at a node: there exactly once, as soon as the node has read that far.
 func (w *written) check(t *testing.T, n *network.Node) {
 	t.Helper()
-	if err := network.Eventually(t.Context(), 20*time.Second, func() error { return n.Lab(t.Context()) }); err != nil {
-		t.Fatal(err)
-	}
 	w.mu.Lock()
-	left := maps.Clone(w.ids)
+	all := maps.Clone(w.ids)
 	w.mu.Unlock()
-	for len(left) > 0 {
-		var q api.LookUp
-		var ids []string
-		for id, s := range left {
-			if q.Signals, ids = append(q.Signals, s), append(ids, id); len(ids) == 1000 {
-				break
+	left := slices.Collect(maps.Keys(all))
+	if err := network.Eventually(t.Context(), 60*time.Second, func() error {
+		if err := n.Lab(t.Context()); err != nil {
+			return err
+		}
+		var missing []string
+		for ids := range slices.Chunk(left, 1000) {
+			var q api.LookUp
+			for _, id := range ids {
+				q.Signals = append(q.Signals, all[id])
+			}
+			answer, err := n.Work.LookUp(t.Context(), q)
+			if err != nil {
+				return err
+			}
+			for i, r := range answer.Results {
+				switch {
+				case len(r.Alerts) == 0:
+					missing = append(missing, ids[i])
+				case len(r.Alerts) > 1 || r.Alerts[0].ID != ids[i]:
+					t.Errorf("%s: %s was acknowledged once and is there as %+v", n.Agency, ids[i], r.Alerts)
+				}
 			}
 		}
-		answer, err := n.Work.LookUp(t.Context(), q)
-		if err != nil {
-			t.Fatal(err)
+		if left = missing; len(left) > 0 {
+			return fmt.Errorf("%d alerts were acknowledged and are not there, %s among them", len(left), left[0])
 		}
-		for i, r := range answer.Results {
-			if len(r.Alerts) != 1 || r.Alerts[0].ID != ids[i] {
-				t.Errorf("%s: %s was acknowledged and is there %d times", n.Agency, ids[i], len(r.Alerts))
-			}
-			delete(left, ids[i])
-		}
+		return nil
+	}); err != nil {
+		t.Fatalf("%s: %v", n.Agency, err)
 	}
 }
 

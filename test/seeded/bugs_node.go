@@ -23,6 +23,11 @@ var nodeBugs = []bug{
 		pkg: "node/cluster", test: "Minority",
 	},
 	{
+		name: "approved-blindly", takes: "that a binary approves no format that it cannot follow",
+		file: "node/proposals.go", from: "ok && raise.Format > ledger.StateFormat {", to: "ok && raise == nil {",
+		pkg: "node", test: "WhatABinaryCannotFollow",
+	},
+	{
 		name: "fast-heartbeats", takes: "that heartbeats take raft's slow path (hashicorp/raft issue 695)",
 		file: "node/cluster/transport.go", from: "\tif !t.fast {", to: "\tif t.out == nil {",
 		pkg: "node/cluster", test: "Heartbeats",

@@ -129,15 +129,22 @@ func (p *Peer) open(ctx context.Context, gateway peer.AddrInfo) (network.Stream,
 func (p *Peer) receive(ctx context.Context, s network.Stream, origin ledger.Origin, from peer.ID, others bool) error {
 	r := bufio.NewReaderSize(s, 64<<10)
 	for last := time.Now(); ; {
-		deadline, quiet := time.Now().Add(frameWait), last.Add(p.cfg.Quiet)
+		silent, quiet := time.Now().Add(p.cfg.Silent), last.Add(p.cfg.Quiet)
+		deadline := silent
 		if others && quiet.Before(deadline) {
 			deadline = quiet
 		}
 		_ = s.SetReadDeadline(deadline)
-		kind, body, err := readFrame(r, maxFrameBytes)
-		if err != nil && others && !time.Now().Before(quiet) {
+		_, err := r.Peek(1)
+		switch {
+		case err != nil && others && !time.Now().Before(quiet):
 			return errQuiet
+		case err != nil && !time.Now().Before(silent):
+			_ = s.Conn().Close() // else the next stream would be opened over it
+			return errSilent
 		}
+		_ = s.SetReadDeadline(time.Now().Add(frameWait))
+		kind, body, err := readFrame(r, maxFrameBytes)
 		if err != nil {
 			return fmt.Errorf("peer: read: %w", err)
 		}

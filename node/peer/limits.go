@@ -15,10 +15,11 @@ const (
 
 	requestWait = 10 * time.Second
 	frameWait   = 60 * time.Second
-	keepAlive   = 10 * time.Second
+	silentMost  = 6 * time.Second
+	alives      = 3 // keep-alives in what silence is borne
 	quietMost   = time.Minute
 	commitWait  = 30 * time.Second
-	openWait    = 10 * time.Second
+	openWait    = 5 * time.Second
 
 	backoffFirst = 200 * time.Millisecond
 	backoffMost  = 10 * time.Second

@@ -65,7 +65,7 @@ type Sink interface {
 	Third(from ledger.Origin, signed []byte)
 }
 
-// Config names what a Peer works with; every field but Quiet, Refused, Host, Watch and Idle is required.
+// Config names what a Peer works with; every field but Quiet, Silent, Refused, Host, Watch and Idle is required.
 type Config struct {
 	Own    ledger.Origin
 	Key    *crypto.NodeKey
@@ -77,6 +77,9 @@ type Config struct {
 	// Quiet is how long a gateway may send nothing new before the partner's next one is asked: one that was removed, or
 	// lies, keeps its stream alive and silent. Zero is a minute.
 	Quiet time.Duration
+	// Silent is how long a gateway may not even say that it is alive before its connection is given up: over QUIC nothing else
+	// tells soon that the other side is gone. A third of it is how often we say so. Zero is six seconds.
+	Silent time.Duration
 	// Refused is told of a gateway whose batch does not verify, once until it sends one that does. It must not block; nil is
 	// told nothing.
 	Refused func(partner ledger.Origin, gateway peer.ID, why error)
@@ -112,6 +115,9 @@ type Peer struct {
 func New(cfg Config) (*Peer, error) {
 	if cfg.Quiet == 0 {
 		cfg.Quiet = quietMost
+	}
+	if cfg.Silent == 0 {
+		cfg.Silent = silentMost
 	}
 	if cfg.Watch == 0 {
 		cfg.Watch = watchEvery

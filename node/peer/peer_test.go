@@ -192,7 +192,7 @@ func start(t *testing.T, s *side, listen string, key *crypto.NodeKey) {
 	t.Helper()
 	p, err := New(Config{
 		Own: s.own, Key: key, Listen: []string{listen}, Roster: s, Source: s, Sink: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Quiet: 300 * time.Millisecond, Watch: 100 * time.Millisecond, Idle: func(_ ledger.Origin, by string) { s.idle.Store(by) },
+		Quiet: 300 * time.Millisecond, Silent: 2 * time.Second, Watch: 100 * time.Millisecond, Idle: func(_ ledger.Origin, by string) { s.idle.Store(by) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -442,6 +442,35 @@ func TestASilentGatewayIsLeft(t *testing.T) {
 	b.set([]Partner{{Origin: a.own, Gateways: append(first.Gateways, second.Gateways...)}})
 	a.write(3)
 	until(t, "the other gateway is asked", func() bool { return b.has(a) })
+}
+
+// TestADeadConnectionIsGivenUp: a machine that lost its power says nothing, not even that it is gone; it is dialled anew.
+func TestADeadConnectionIsGivenUp(t *testing.T) {
+	t.Parallel()
+	for name, listen := range map[string]string{"tcp": "/ip4/127.0.0.1/tcp/0", "quic": "/ip4/127.0.0.1/udp/0/quic-v1"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b := pair(t, listen)
+			a.link(t, b)
+			b.link(t, a)
+			until(t, "both follow", func() bool { return a.has(b) && b.has(a) })
+			var mu sync.Mutex
+			connections := map[string]bool{}
+			a.peer.host.SetStreamHandler(protocolID, func(s network.Stream) { // as a dead one: it takes, and never answers
+				mu.Lock()
+				defer mu.Unlock()
+				connections[s.Conn().ID()] = true
+			})
+			for _, c := range a.peer.host.Network().Conns() {
+				_ = c.Close()
+			}
+			until(t, "it is dialled anew", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return len(connections) > 2
+			})
+		})
+	}
 }
 
 func TestFramesAreBounded(t *testing.T) {

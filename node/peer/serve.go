@@ -91,20 +91,27 @@ func (p *Peer) tellThirds(s network.Stream, told map[ledger.Origin]uint64) error
 	return nil
 }
 
-// next waits for the next batch and keeps the stream alive meanwhile.
+// next waits for the next batch and says meanwhile that we are alive, however long the batch takes to be read.
 func (p *Peer) next(ctx context.Context, s network.Stream, origin ledger.Origin, partner Partner, from uint64, told map[ledger.Origin]uint64) (*ledger.MirrorBatch, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var batch *ledger.MirrorBatch
+	var err error
+	ready := make(chan struct{})
+	go func() {
+		defer close(ready)
+		batch, err = p.cfg.Source.Next(ctx, origin, partner.Origin.Jurisdiction(), from)
+	}()
+	defer func() { cancel(); <-ready }()
+	alive := time.NewTicker(p.cfg.Silent / alives)
+	defer alive.Stop()
 	for {
-		wait, cancel := context.WithTimeout(ctx, keepAlive)
-		batch, err := p.cfg.Source.Next(wait, origin, partner.Origin.Jurisdiction(), from)
-		cancel()
-		if err == nil {
-			return batch, nil
-		}
-		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-			return nil, err
-		}
-		if err := errors.Join(send(s, frameAlive, nil), p.tellThirds(s, told)); err != nil {
-			return nil, err
+		select {
+		case <-ready:
+			return batch, err
+		case <-alive.C:
+			if err := errors.Join(send(s, frameAlive, nil), p.tellThirds(s, told)); err != nil {
+				return nil, err
+			}
 		}
 	}
 }

@@ -144,6 +144,11 @@ var nodeBugs = []bug{
 		pkg: "node/peer", test: "SilentGateway",
 	},
 	{
+		name: "dead-connection", takes: "that a connection that says nothing is given up",
+		file: "node/peer/follow.go", from: "_ = s.Conn().Close() // else", to: "// else",
+		pkg: "node/peer", test: "DeadConnection",
+	},
+	{
 		name: "acknowledged-not-confirmed", takes: "that the author's replica must show what the leader acknowledged",
 		file: "node/author/confirm.go", from: "if err != nil || !ok || index != c.receipt.Index || leaf != c.receipt.Leaf {", to: "if _ = leaf; err != nil || !ok && index == 1<<60 {",
 		pkg: "node/author", test: "Confirmed",

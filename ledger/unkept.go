@@ -18,11 +18,12 @@ const (
 	maxUnkeptPath  = 64
 )
 
-// Unkept is portable proof that a node signed a receipt and the ledger was another when its deadline had passed: CBOR array
+// Unkept is portable proof that a node signed a receipt and that another entry stands where it promised one: CBOR array
 // [magic, version, receipt, signed checkpoint, agency part, its position, size of the public tree, its path, evidence, leaf
-// hash, its path]. The members signed the checkpoint after the deadline. It is too small to hold the entry, and then leaf
-// and path are empty; or they show that another entry stands at that index. The agency part is the line of the roster that
-// names the node that signed the receipt, with its place in the state line as in a Bundle.
+// hash, its path]. Leaf and path are what the checkpoint has at the receipt's index. A checkpoint that does not reach that
+// index proves nothing, however late it was signed: members sign a backlog in stretches, and what lies above one is in the
+// ledger all the while. The agency part is the line of the roster that names the node that signed the receipt, with its place
+// in the state line as in a Bundle.
 type Unkept struct {
 	_          struct{} `cbor:",toarray"`
 	Magic      string
@@ -34,12 +35,11 @@ type Unkept struct {
 	PublicSize uint64
 	Public     []tlog.Hash
 	Evidence   Evidence
-	Leaf       []byte // 32 bytes, or none
+	Leaf       []byte // 32 bytes
 	Path       []tlog.Hash
 }
 
-// MakeUnkept puts a proof together. g is the roster at the checkpoint; leaf and path are nil where the checkpoint does not
-// reach the receipt's index.
+// MakeUnkept puts a proof together. g is the roster at the checkpoint; leaf and path are what it has at the receipt's index.
 func MakeUnkept(receipt, checkpoint []byte, g *Governance, e Evidence, leaf []byte, path []tlog.Hash) (*Unkept, error) {
 	got, key, err := OpenReceipt(receipt)
 	if err != nil {
@@ -75,7 +75,7 @@ func DecodeUnkept(raw []byte) (*Unkept, error) {
 	if u.Magic != unkeptMagic || u.Version != unkeptVersion {
 		return nil, fmt.Errorf("%w: version %d, this binary knows %d", ErrUnkept, u.Version, unkeptVersion)
 	}
-	if len(u.Public) > maxUnkeptPath || len(u.Path) > maxUnkeptPath || len(u.Leaf) != 0 && len(u.Leaf) != tlog.HashSize || len(u.Leaf) == 0 && len(u.Path) > 0 {
+	if len(u.Public) > maxUnkeptPath || len(u.Path) > maxUnkeptPath || len(u.Leaf) != tlog.HashSize {
 		return nil, fmt.Errorf("%w: a leaf hash has 32 bytes, a path at most %d hashes", ErrUnkept, maxUnkeptPath)
 	}
 	return u, nil
@@ -108,25 +108,16 @@ func VerifyUnkept(raw []byte, t *Trust) *Report {
 	}
 	r.add("node", err, codeSignature, fmt.Sprintf("signed by the node of %s", got.Agency))
 	r.add("roster", b.roster(cp), codeInclusion, "that node is in the state the checkpoint names")
-	r.add("absent", u.absent(got, cp), codeInclusion, fmt.Sprintf("entry %d is not there, or another", got.Index))
+	r.add("absent", u.absent(got, cp), codeInclusion, fmt.Sprintf("entry %d is another", got.Index))
 	r.trust(b, t)
 	if r.Code() == 0 {
-		if deadline := time.UnixMilli(got.Deadline); r.add("deadline", late(deadline, r.NoLaterThan), codeContent, "the members signed after the deadline") {
-			r.add("unkept", fmt.Errorf("%s acknowledged entry %d of %s, and it is not there", got.Agency, got.Index, got.Origin), CodeUnkept, "")
-		}
+		r.add("unkept", fmt.Errorf("%s acknowledged entry %d of %s, and it is not there", got.Agency, got.Index, got.Origin), CodeUnkept, "")
 	}
 	return r
 }
 
 func promised(r Receipt) string {
 	return fmt.Sprintf("a node of %s promised entry %d of %s by %s", r.Agency, r.Index, r.Origin, time.UnixMilli(r.Deadline).UTC().Format(time.RFC3339))
-}
-
-func late(deadline, signed time.Time) error {
-	if !signed.After(deadline) {
-		return fmt.Errorf("%w: the checkpoint is not younger than the deadline", ErrUnkept)
-	}
-	return nil
 }
 
 // bundle is the part of the proof that a Bundle has, too.
@@ -139,10 +130,8 @@ func (u *Unkept) bundle(r Receipt) *Bundle {
 
 func (u *Unkept) absent(r Receipt, cp Checkpoint) error {
 	switch {
-	case len(u.Leaf) == 0 && cp.Size <= r.Index:
-		return nil
-	case len(u.Leaf) == 0:
-		return fmt.Errorf("%w: the checkpoint reaches the index, and what stands there is not shown", ErrUnkept)
+	case cp.Size <= r.Index:
+		return fmt.Errorf("%w: the checkpoint does not reach the index, and what stands there is not shown", ErrUnkept)
 	case tlog.Hash(u.Leaf) == r.Hash:
 		return fmt.Errorf("%w: the entry is there", ErrUnkept)
 	}

@@ -10,14 +10,17 @@ import (
 	"vigil/ledger/ledgertest"
 )
 
-// TestAReceiptThatWasNotKeptIsProved: the members signed, after the deadline, a ledger without the entry. What was kept, or may
-// be kept still, proves nothing.
+// TestAReceiptThatWasNotKeptIsProved: the members signed a ledger that has another entry in its place. What was kept, or may be
+// kept still, proves nothing: not even a checkpoint that was signed long after the deadline and does not reach the entry, as
+// members sign them one after the other where a backlog is long.
 func TestAReceiptThatWasNotKeptIsProved(t *testing.T) {
 	j, other := ledgertest.Found(t, "in", 3), ledgertest.Found(t, "uk", 1)
 	j.Seal(t, 0, []ledger.AudienceName{"in/*"}, ledgertest.Event("x"))
 	trust, foreign := ledger.TrustOf(j.State), ledger.TrustOf(other.State)
 	few := ledger.TrustOf(j.State)
 	few.Ledgers[0].Quorum = 4
+	backlog, early := j.Checkpoint(t), j.State.Evidence() // the first stretch of a backlog, signed a minute too late
+	j.Seal(t, 0, []ledger.AudienceName{"in/*"}, ledgertest.Event("y"))
 	there := j.State.Size() - 1
 	g, e, signed := j.State.Governance, j.State.Evidence(), j.Checkpoint(t)
 	var hashes []tlog.Hash
@@ -31,46 +34,48 @@ func TestAReceiptThatWasNotKeptIsProved(t *testing.T) {
 			Origin: j.Origin(), Hash: hash, Index: index, At: due.Add(-10 * time.Second).UnixMilli(), Deadline: due.UnixMilli(), Agency: "in/a1",
 		}, j.Members[by].Node)
 	}
-	prove := func(receipt []byte, leaf []byte, path []tlog.Hash) *ledger.Unkept {
+	under := func(signed []byte, e ledger.Evidence, receipt []byte, leaf []byte, path []tlog.Hash) *ledger.Unkept {
 		u, err := ledger.MakeUnkept(receipt, signed, g, e, leaf, path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return u
 	}
-	beyond := receipt(there+3, tlog.Hash{1}, time.Minute, 1)
-	forged := prove(beyond, nil, nil)
-	forged.Receipt = receipt(there+3, tlog.Hash{1}, time.Minute, 2)
-	moved := prove(receipt(there, tlog.Hash{1}, time.Minute, 1), leaf[:], path)
+	broken := receipt(there, tlog.Hash{1}, time.Minute, 1)
+	prove := func() *ledger.Unkept { return under(signed, e, broken, leaf[:], path) }
+	forged, moved, elsewhere, garbled := prove(), prove(), prove(), prove()
+	forged.Receipt = receipt(there, tlog.Hash{1}, time.Minute, 2)
 	moved.Path = append([]tlog.Hash{{1}}, moved.Path[1:]...)
-	elsewhere := prove(beyond, nil, nil)
 	elsewhere.Checkpoint = other.Checkpoint(t)
+	garbled.Receipt = []byte("x")
+	before, short := hashes[:there], ledger.PathOf(hashes[:there], int(there-1))
 	for name, c := range map[string]struct {
 		proof *ledger.Unkept
 		trust *ledger.Trust
 		code  int
 	}{
-		"the ledger does not reach it":        {prove(beyond, nil, nil), &trust, 19},
-		"another entry stands there":          {prove(receipt(there, tlog.Hash{1}, time.Minute, 1), leaf[:], path), &trust, 19},
-		"the entry is there":                  {prove(receipt(there, leaf, time.Minute, 1), leaf[:], path), &trust, 11},
-		"what stands there is not shown":      {prove(receipt(there, tlog.Hash{1}, time.Minute, 1), nil, nil), &trust, 11},
-		"what is shown stands elsewhere":      {moved, &trust, 11},
-		"the deadline is not over":            {prove(receipt(there+3, tlog.Hash{1}, -time.Minute, 1), nil, nil), &trust, 16},
-		"another agency's node signed it":     {forged, &trust, 10},
-		"a checkpoint of another ledger":      {elsewhere, &trust, 15},
-		"too few members signed":              {prove(beyond, nil, nil), &few, 14},
-		"nobody is trusted":                   {prove(beyond, nil, nil), nil, 13},
-		"the trust file of another ledger":    {prove(beyond, nil, nil), &foreign, 18},
-		"a receipt that somebody else forged": {func() *ledger.Unkept { u := prove(beyond, nil, nil); u.Receipt = []byte("x"); return u }(), &trust, 10},
+		"another entry stands there":       {prove(), &trust, 19},
+		"whether or not its time is up":    {under(signed, e, receipt(there, tlog.Hash{1}, -time.Minute, 1), leaf[:], path), &trust, 19},
+		"the entry is there":               {under(signed, e, receipt(there, leaf, time.Minute, 1), leaf[:], path), &trust, 11},
+		"it is there, above a backlog":     {under(backlog, early, receipt(there, leaf, time.Minute, 1), before[there-1][:], short), &trust, 11},
+		"what stands there is not shown":   {under(signed, e, broken, nil, nil), &trust, 15},
+		"the ledger does not reach it":     {under(signed, e, receipt(there+3, tlog.Hash{1}, time.Minute, 1), leaf[:], path), &trust, 11},
+		"what is shown stands elsewhere":   {moved, &trust, 11},
+		"another agency's node signed it":  {forged, &trust, 10},
+		"a checkpoint of another ledger":   {elsewhere, &trust, 15},
+		"too few members signed":           {prove(), &few, 14},
+		"nobody is trusted":                {prove(), nil, 13},
+		"the trust file of another ledger": {prove(), &foreign, 18},
+		"no receipt":                       {garbled, &trust, 10},
 	} {
 		if r := ledger.VerifyUnkept(c.proof.Encode(), c.trust); r.Code() != c.code || r.Verified {
 			t.Errorf("%s: code %d, want %d: %+v", name, r.Code(), c.code, r.Checks)
 		}
 	}
-	if _, err := ledger.MakeUnkept(receipt(there+3, tlog.Hash{1}, time.Minute, 2), signed, g, e, nil, nil); err == nil {
+	if _, err := ledger.MakeUnkept(forged.Receipt, signed, g, e, leaf[:], path); err == nil {
 		t.Error("a proof was made of what another's node signed")
 	}
-	raw := prove(beyond, nil, nil).Encode()
+	raw := prove().Encode()
 	for i := range raw {
 		bad := append([]byte{}, raw...)
 		bad[i] ^= 1
@@ -78,7 +83,7 @@ func TestAReceiptThatWasNotKeptIsProved(t *testing.T) {
 			t.Errorf("byte %d flipped, and it is proved still", i)
 		}
 	}
-	if r := ledger.ReportReceipt(beyond); r.Code() != 13 || r.Verified || r.Index != there+3 {
+	if r := ledger.ReportReceipt(broken); r.Code() != 13 || r.Verified || r.Index != there {
 		t.Errorf("a receipt alone: %+v", r)
 	}
 	if r := ledger.ReportReceipt([]byte("x")); r.Code() != 10 {
@@ -96,7 +101,7 @@ func insideUnused(a, b []byte) bool {
 func FuzzDecodeUnkept(f *testing.F) {
 	j := ledgertest.Found(f, "in", 1)
 	receipt := ledger.SignReceipt(ledger.Receipt{Origin: j.Origin(), Index: 9, Agency: "in/a0"}, j.Members[0].Node)
-	u, err := ledger.MakeUnkept(receipt, j.Checkpoint(f), j.State.Governance, j.State.Evidence(), nil, nil)
+	u, err := ledger.MakeUnkept(receipt, j.Checkpoint(f), j.State.Governance, j.State.Evidence(), make([]byte, 32), nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -126,7 +126,7 @@ func (n *Node) noteSealed(c ledger.Checkpoint, noLaterThan time.Time) {
 	if c.Origin == n.id.Origin {
 		n.forks.ahead(c)
 		n.metrics.seals.sealed(c.Size)
-		n.receipts.sealed(c, noLaterThan)
+		n.receipts.sealed(c)
 	}
 	signed, err := n.store.Checkpoint(c.Origin, c.Size)
 	var who []string

@@ -61,6 +61,7 @@ type Node struct {
 	notices  *notices
 	forks    *forks
 	receipts *receipts
+	promises *promises
 	idle     idleGateways
 	peer     *peer.Peer // nil where this node is no gateway
 	api      *api.Server
@@ -179,12 +180,15 @@ func (n *Node) open() (err error) {
 	if n.finder, err = newFinder(n.cfg, n.current().Derive("vigil match index v1"), n.board, n.log); err != nil {
 		return err
 	}
+	if n.promises, err = openPromises(filepath.Join(n.cfg.Dir, "promises"), n.keys.Node.Derive("vigil promises v1"), n.keys.Node.Public().ID(), n.log); err != nil {
+		return err
+	}
 	n.author = author.New(author.Config{
 		Agency: n.id.Agency, Key: n.signer, Writer: n.keys.Node.Public().ID(), Ledger: authorLedger{n}, Log: n.log,
 		Alarm: func(reason string, sequence uint64) {
 			n.alarm("leader", fmt.Sprintf("%s (sequence %d)", reason, sequence))
 		},
-		Late: n.receipts.late, Within: n.cfg.receiptWithin(), Governed: n.notices.tell,
+		Late: n.receipts.late, Promises: n.promises, Within: n.cfg.receiptWithin(), Governed: n.notices.tell,
 	})
 	n.cosign = cosign.New(cosign.Config{
 		Agency: n.id.Agency, Node: n.keys.Node.Public().ID(), Key: n.keys.Checkpoint, Store: n.store, Members: cosignMembers{n}, Log: n.log,
@@ -397,6 +401,9 @@ func (n *Node) close() error {
 	}
 	if n.board != nil {
 		err = errors.Join(err, n.board.Close())
+	}
+	if n.promises != nil {
+		err = errors.Join(err, n.promises.close())
 	}
 	if n.store != nil {
 		err = errors.Join(err, n.store.Close())

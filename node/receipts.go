@@ -26,8 +26,8 @@ const (
 )
 
 // receipts keeps what was acknowledged by the leader, and so promised by this node, and did not come: the signed receipt at
-// once, and the proof that it was not kept as soon as the members have signed a checkpoint without the entry after its
-// deadline. One file each, for vigil-verify, in the data directory.
+// once, and the proof that it was not kept as soon as the members have signed a checkpoint with another entry in its place.
+// One file each, for vigil-verify, in the data directory.
 type receipts struct {
 	n   *Node
 	dir string
@@ -82,6 +82,7 @@ func (x *receipts) late(reason string, r author.Receipt) {
 	got, _, err := ledger.OpenReceipt(raw)
 	name := strconv.FormatUint(r.Index, 10) + "-" + hex.EncodeToString(r.Leaf[:4]) + receiptSuffix
 	u := unkept{file: filepath.Join(x.dir, name), receipt: got, raw: raw}
+	latest := x.latest()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if err == nil && len(x.open) < maxUnkept {
@@ -94,12 +95,26 @@ func (x *receipts) late(reason string, r author.Receipt) {
 		x.n.log.Error("a receipt that was not kept could not be written", "error", err)
 	}
 	x.n.alarm("leader", fmt.Sprintf("%s (sequence %d)", reason, r.Sequence))
+	x.settle(latest)
+}
+
+// latest is the newest checkpoint that counts; none of size 0.
+func (x *receipts) latest() (cp ledger.Checkpoint) {
+	if signed, err := x.n.store.Latest(x.n.id.Origin); err == nil && signed != nil {
+		cp, _, _ = ledger.ParseSigned(signed) // it was verified when it was kept
+	}
+	return cp
 }
 
 // sealed completes what a checkpoint proves. Who kept its receipt late, did: it is no problem any more.
-func (x *receipts) sealed(cp ledger.Checkpoint, at time.Time) {
+func (x *receipts) sealed(cp ledger.Checkpoint) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.settle(cp)
+}
+
+// settle proves what a checkpoint proves, and forgets what it shows to be kept. x.mu is held.
+func (x *receipts) settle(cp ledger.Checkpoint) {
 	x.open = slices.DeleteFunc(x.open, func(u unkept) bool {
 		hash, err := x.n.store.Hash(cp.Origin, u.receipt.Index)
 		kept := u.raw != nil && err == nil && hash == u.receipt.Hash
@@ -110,8 +125,8 @@ func (x *receipts) sealed(cp ledger.Checkpoint, at time.Time) {
 		return kept
 	})
 	for i := range x.open {
-		if x.open[i].raw == nil || !at.After(time.UnixMilli(x.open[i].receipt.Deadline)) {
-			continue
+		if x.open[i].raw == nil || cp.Size <= x.open[i].receipt.Index {
+			continue // a checkpoint below the entry says nothing of it: a backlog is signed in stretches
 		}
 		if err := x.prove(&x.open[i], cp); err != nil {
 			x.n.log.Warn("a receipt that was not kept could not be proved yet", "entry", x.open[i].receipt.Index, "error", err)
@@ -147,12 +162,8 @@ func (x *receipts) prove(u *unkept, cp ledger.Checkpoint) error {
 	return nil
 }
 
-// unkept shows that a checkpoint does not reach a receipt's index, or what stands there.
+// unkept shows what stands at a receipt's index under a checkpoint that reaches it.
 func (n *Node) unkept(u *unkept, signed []byte, cp ledger.Checkpoint, e ledger.Evidence) (*ledger.Unkept, error) {
-	g := n.store.State().Governance
-	if cp.Size <= u.receipt.Index {
-		return ledger.MakeUnkept(u.raw, signed, g, e, nil, nil)
-	}
 	hash, err := n.store.Hash(cp.Origin, u.receipt.Index)
 	if err != nil {
 		return nil, err
@@ -161,7 +172,7 @@ func (n *Node) unkept(u *unkept, signed []byte, cp ledger.Checkpoint, e ledger.E
 	if err != nil {
 		return nil, err
 	}
-	return ledger.MakeUnkept(u.raw, signed, g, e, hash[:], path)
+	return ledger.MakeUnkept(u.raw, signed, n.store.State().Governance, e, hash[:], path)
 }
 
 // problems are the receipts that were not kept.

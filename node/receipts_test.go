@@ -83,6 +83,46 @@ func TestAReceiptThatWasNotKeptIsAnAlarmWithItsProof(t *testing.T) {
 	}
 }
 
+// TestAPretenceIsMissedAfterARestart: the node to which an alert was pretended to be committed ends before it could miss it. Its
+// next process does, and accuses nobody over what was kept.
+func TestAPretenceIsMissedAfterARestart(t *testing.T) {
+	var lies atomic.Bool
+	nodes, configs := jurisdiction(t, 3, func(i int, c *node.Config) {
+		c.Promise(2 * time.Second)
+		c.Pretend(func(e ledger.Entry) bool {
+			rec, err := e.Open()
+			return i == 0 && lies.Load() && err == nil && rec.Kind == ledger.KindSealed && rec.Author == "in/a1"
+		})
+	})
+	lab := nodes[1].As(t, api.RoleLab)
+	if _, err := lab.Raise(t.Context(), "kept", api.RaiseAlert{Signals: md5(1)}); err != nil {
+		t.Fatal(err)
+	}
+	lies.Store(true)
+	if _, err := lab.Raise(t.Context(), "pretended", api.RaiseAlert{Signals: md5(2)}); err != nil {
+		t.Fatal(err)
+	}
+	nodes[1].Stop()
+	lies.Store(false)
+	victim := nodetest.Run(t, configs[1])
+	missed := func() (n int) {
+		s, err := victim.Operator.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range s.Problems {
+			if strings.Contains(p.What, "was acknowledged") {
+				n++
+			}
+		}
+		return n
+	}
+	nodetest.Until(t, "it misses what was pretended", func() bool { return missed() > 0 })
+	if n := missed(); n != 1 {
+		t.Errorf("%d receipts are said not to be kept, one was not", n)
+	}
+}
+
 // TestHowLongASealTakesIsMeasured: every entry this node wrote, once.
 func TestHowLongASealTakesIsMeasured(t *testing.T) {
 	c := nodetest.Found(t)

@@ -59,7 +59,20 @@ type Ledger interface {
 	Changed() <-chan struct{}
 }
 
-// Config names what an Author works with; every field but Within and Governed is required.
+// Promises keeps what was acknowledged until the own replica shows it. It is safe for concurrent use, and bounded: what is
+// beyond the bound is forgotten.
+type Promises interface {
+	// Made is called before a caller is answered; it does not wait for a disk.
+	Made(r Receipt)
+	// Settled is called once the replica has shown it, or it was missed.
+	Settled(r Receipt)
+	// Open returns what was made and not settled, by earlier processes, too.
+	Open() []Receipt
+	// Sync is called where something is long in coming: what was made is on disk when it returns.
+	Sync()
+}
+
+// Config names what an Author works with; every field but Promises, Within and Governed is required.
 type Config struct {
 	Agency ledger.AgencyID
 	// Key returns this agency's key as a state names it, nil where it is not here.
@@ -71,6 +84,8 @@ type Config struct {
 	Alarm func(reason string, sequence uint64)
 	// Late is told of what was acknowledged and is not in the own replica by the deadline of its receipt; it must not block.
 	Late func(reason string, r Receipt)
+	// Promises keeps what awaits confirmation across restarts; nil keeps nothing.
+	Promises Promises
 	// Within is how long after the leader's answer that may take; zero is ten seconds.
 	Within time.Duration
 	// Governed is told of every act of governance once it is signed and before it is proposed; it must not block.
@@ -103,6 +118,7 @@ type Author struct {
 	held  []*batchGroup // wait for the own replica to move on; Run's goroutine only
 
 	confirms chan confirmation
+	earlier  []Receipt // what an earlier process was told; confirmAll's goroutine only
 }
 
 type request struct {
@@ -127,7 +143,10 @@ func New(cfg Config) *Author {
 	if cfg.Within == 0 {
 		cfg.Within = confirmWait
 	}
-	return &Author{cfg: cfg, queue: make(chan *request, maxWaiting), confirms: make(chan confirmation, maxConfirms)}
+	if cfg.Promises == nil {
+		cfg.Promises = noPromises{}
+	}
+	return &Author{cfg: cfg, queue: make(chan *request, maxWaiting), confirms: make(chan confirmation, maxConfirms), earlier: cfg.Promises.Open()}
 }
 
 // Submit seals events to the audience and returns when they are committed. The events stay together in one entry,

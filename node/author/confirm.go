@@ -14,22 +14,38 @@ func (a *Author) committed(s signedGroup, result ledger.Result) {
 		Index: result.Index, Leaf: ledger.LeafHash(s.entry.Leaf), Writer: a.cfg.Writer, Sequence: s.sequence,
 		AuthoredAt: s.at.UnixMilli(), Acknowledged: time.Now(),
 	}
+	a.cfg.Promises.Made(receipt)
 	for _, r := range s.group.requests {
 		r.done <- outcome{receipt: receipt}
 		receipt.First += uint32(r.rows)
 	}
 	select {
-	case a.confirms <- confirmation{receipt}:
-	default: // a backlog of confirmations is bounded; the periodic root comparison still covers what is passed over
+	case a.confirms <- confirmation{receipt, receipt.Acknowledged}:
+	default:
+		a.cfg.Promises.Settled(receipt) // a backlog of confirmations is bounded; the periodic root comparison still covers what is passed over
 	}
 }
 
 type confirmation struct {
 	receipt Receipt
+	since   time.Time // when this process learned of it
 }
 
-// confirmAll watches until ctx ends that what was acknowledged appears in the own replica.
+type noPromises struct{}
+
+func (noPromises) Made(Receipt)    {}
+func (noPromises) Settled(Receipt) {}
+func (noPromises) Open() []Receipt { return nil }
+func (noPromises) Sync()           {}
+
+// confirmAll watches until ctx ends that what was acknowledged appears in the own replica: first what an earlier process was
+// told, and had not seen when it ended.
 func (a *Author) confirmAll(ctx context.Context) error {
+	began := time.Now()
+	for _, r := range a.earlier {
+		a.confirm(ctx, confirmation{r, began})
+	}
+	a.earlier = nil
 	for {
 		var c confirmation
 		select {
@@ -44,8 +60,11 @@ func (a *Author) confirmAll(ctx context.Context) error {
 // arrives waits until the own replica has the entry. It is false where the deadline of the receipt is over and the replica
 // has stood still for as long as a receipt gives, while it heard of the leader all the time: one that is cut off, or whose
 // disk is slow, is behind without anybody's lie.
-func (a *Author) arrives(ctx context.Context, r Receipt) bool {
-	size, since := a.cfg.Ledger.State().Size(), r.Acknowledged
+func (a *Author) arrives(ctx context.Context, c confirmation) bool {
+	size, since, r := uint64(0), c.since, c.receipt
+	if state := a.cfg.Ledger.State(); state != nil {
+		size = state.Size()
+	}
 	for ctx.Err() == nil && time.Since(since) < a.cfg.Within {
 		look, cancel := context.WithTimeout(ctx, min(confirmLook, a.cfg.Within-time.Since(since)))
 		err := a.cfg.Ledger.Wait(look, r.Index+1)
@@ -53,7 +72,12 @@ func (a *Author) arrives(ctx context.Context, r Receipt) bool {
 		if err == nil {
 			return true
 		}
-		if now := a.cfg.Ledger.State().Size(); now != size || !a.cfg.Ledger.Heard() {
+		a.cfg.Promises.Sync()
+		now := size
+		if state := a.cfg.Ledger.State(); state != nil {
+			now = state.Size()
+		}
+		if now != size || !a.cfg.Ledger.Heard() {
 			size, since = now, time.Now()
 		}
 	}
@@ -61,9 +85,10 @@ func (a *Author) arrives(ctx context.Context, r Receipt) bool {
 }
 
 func (a *Author) confirm(ctx context.Context, c confirmation) {
-	if !a.arrives(ctx, c.receipt) {
+	if !a.arrives(ctx, c) {
 		if ctx.Err() == nil {
 			a.cfg.Late("an acknowledged entry did not reach this replica in time", c.receipt)
+			a.cfg.Promises.Settled(c.receipt)
 		}
 		return
 	}
@@ -71,4 +96,5 @@ func (a *Author) confirm(ctx context.Context, c confirmation) {
 	if err != nil || !ok || index != c.receipt.Index || leaf != c.receipt.Leaf {
 		a.cfg.Late("this replica holds another entry than the one acknowledged", c.receipt)
 	}
+	a.cfg.Promises.Settled(c.receipt)
 }

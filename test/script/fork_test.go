@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"vigil/ledger"
 	"vigil/ledger/ledgertest"
 )
@@ -35,8 +37,13 @@ func TestTheVerifierNamesTheLiar(t *testing.T) {
 	trust, err := ledger.TrustOf(j.State).Encode()
 	foreign, err2 := ledger.TrustOf(ledgertest.Found(t, "in", 1).State).Encode()
 	due := j.Now.Add(-time.Minute)
-	receipt := ledger.SignReceipt(ledger.Receipt{Origin: j.Origin(), Index: 99, Deadline: due.UnixMilli(), Agency: m.ID}, m.Node)
-	unkept, err3 := ledger.MakeUnkept(receipt, j.Checkpoint(t), j.State.Governance, j.State.Evidence(), nil, nil)
+	var hashes []tlog.Hash
+	for _, e := range j.Entries {
+		hashes = append(hashes, ledger.LeafHash(e.Leaf))
+	}
+	leaf := hashes[0]
+	receipt := ledger.SignReceipt(ledger.Receipt{Origin: j.Origin(), Index: 0, Hash: [32]byte{1}, Deadline: due.UnixMilli(), Agency: m.ID}, m.Node)
+	unkept, err3 := ledger.MakeUnkept(receipt, j.Checkpoint(t), j.State.Governance, j.State.Evidence(), leaf[:], ledger.PathOf(hashes, 0))
 	if err := errors.Join(err, err2, err3); err != nil {
 		t.Fatal(err)
 	}
@@ -57,9 +64,9 @@ func TestTheVerifierNamesTheLiar(t *testing.T) {
 		{[]string{proof, "--trust", pins}, 12, "RESULT: FORK PROVED (in/a1 signed two histories of " + string(j.Origin())},
 		{[]string{proof}, 13, "who that is, is not established"},
 		{[]string{proof, "--trust", others}, 18, "the trust file is of another ledger"},
-		{[]string{promise}, 13, "promised entry 99"},
+		{[]string{promise}, 13, "promised entry 0"},
 		{[]string{promise, "--trust", pins}, 13, "with --receipt and the bundle"},
-		{[]string{broken, "--trust", pins}, 19, "RESULT: RECEIPT NOT KEPT (in/a1 acknowledged entry 99 of " + string(j.Origin())},
+		{[]string{broken, "--trust", pins}, 19, "RESULT: RECEIPT NOT KEPT (in/a1 acknowledged entry 0 of " + string(j.Origin())},
 		{[]string{broken, "--trust", others}, 18, "the trust file is of another ledger"},
 		{[]string{broken}, 13, "trust not established"},
 	} {

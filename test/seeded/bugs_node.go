@@ -154,6 +154,11 @@ var nodeBugs = []bug{
 		pkg: "node/author", test: "Confirmed",
 	},
 	{
+		name: "pretence-forgotten", takes: "that what awaits confirmation outlives its process",
+		file: "node/author/author.go", from: "earlier: cfg.Promises.Open()}", to: "earlier: cfg.Promises.Open()[:0]}",
+		pkg: "node", test: "Pretence",
+	},
+	{
 		name: "read-before-it-is-recorded", takes: "that a record of a read is durable before the read is answered",
 		file: "node/accesslog/append.go", from: "\tif err := l.disk.add(name, offset, frames); err != nil {\n\t\treturn 0, l.fail(err)\n\t}\n", to: "\tl.now.Store(&v)\n\tgo func() { _ = l.disk.add(name, offset, frames) }()\n",
 		pkg: "node/accesslog", test: ".",

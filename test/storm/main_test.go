@@ -4,6 +4,7 @@
 //
 //	go test ./test/storm                                                  # the slice of every run
 //	go test ./test/storm -count 1 -v -timeout 0 -faults 1000 -seed 7      # more, by hand
+//	go test ./test/storm -count 1 -v -timeout 0 -faults 100 -only killed  # fail-over: the leader is killed, again and again
 //
 // It needs to be root, or sudo without a password, for the namespaces; the test runs itself again in one of its own, so that
 // nothing of it touches the machine's network.
@@ -23,6 +24,7 @@ import (
 
 var (
 	faults = flag.Int("faults", 4, "how many faults")
+	only   = flag.String("only", "", "one kind of fault, on the leader: killed, paused, ...; empty draws them")
 	seed   = flag.Uint64("seed", 0, "of the faults; 0 draws one")
 )
 

@@ -82,13 +82,23 @@ func all(ctx context.Context, o options) error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	var total int64
 	var failed []string
+	work, err := os.MkdirTemp("", "vigil-fuzz-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	cache, err := exec.CommandContext(ctx, "go", "env", "GOCACHE").Output()
+	if err != nil {
+		return fmt.Errorf("go env: %w", err)
+	}
+	b := builder{work: work, cache: filepath.Join(strings.TrimSpace(string(cache)), "fuzz", "vigil")}
 	ran := 0
 	for _, t := range found {
 		if !o.run.MatchString(t.pkg + " " + t.name) {
 			continue
 		}
 		began := time.Now()
-		n, err := t.fuzz(ctx, o.each)
+		n, err := b.fuzz(ctx, t, o.each)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -97,7 +107,7 @@ func all(ctx context.Context, o options) error {
 			word = "FAILED"
 			failed = append(failed, t.pkg+" "+t.name)
 		} else if o.save > 0 {
-			if err := t.keep(o.save); err != nil {
+			if err := b.keep(t, o.save); err != nil {
 				return err
 			}
 		}
@@ -120,9 +130,40 @@ func all(ctx context.Context, o options) error {
 
 var executed = regexp.MustCompile(`execs: (\d+)`)
 
+// builder keeps the binary of one package, so that its targets, which stand one after the other, are linked once.
+type builder struct {
+	work, cache string // the inputs that fuzzing found lie below cache
+	pkg, binary string
+	err         error // why there is none
+}
+
+func (b *builder) build(ctx context.Context, pkg string) (string, error) {
+	if b.pkg == pkg {
+		return b.binary, b.err
+	}
+	b.pkg, b.binary = pkg, filepath.Join(b.work, "fuzz.test")
+	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-fuzz", ".", "-o", b.binary, pkg).CombinedOutput()
+	if b.err = err; err != nil {
+		b.err = fmt.Errorf("build: %w: %s", err, out)
+	}
+	return b.binary, b.err
+}
+
+// found is where go test keeps what it found for a target, too.
+func (b *builder) found(t target) string {
+	return filepath.Join(b.cache, filepath.FromSlash(strings.TrimPrefix(t.pkg, "./")))
+}
+
 // fuzz runs one target and returns how many inputs it was given.
-func (t target) fuzz(ctx context.Context, each string) (n int64, err error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", each, "-fuzzminimizetime", "1x", t.pkg)
+func (b *builder) fuzz(ctx context.Context, t target, each string) (n int64, err error) {
+	binary, err := b.build(ctx, t.pkg)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", t.pkg, err)
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, binary, "-test.run", "^$", "-test.fuzz", "^"+t.name+"$", "-test.fuzztime", each,
+		"-test.fuzzminimizetime", "1x", "-test.fuzzcachedir", b.found(t))
+	cmd.Dir = filepath.FromSlash(t.pkg)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	out, err := cmd.CombinedOutput()
 	if m := executed.FindAllSubmatch(out, -1); len(m) > 0 {
@@ -138,12 +179,8 @@ func (t target) fuzz(ctx context.Context, each string) (n int64, err error) {
 const mostKept = 4 << 10
 
 // keep copies the shortest inputs that fuzzing found from the cache to where every test runs them.
-func (t target) keep(most int) error {
-	cache, err := exec.Command("go", "env", "GOCACHE").Output()
-	if err != nil {
-		return err
-	}
-	from := filepath.Join(strings.TrimSpace(string(cache)), "fuzz", "vigil", filepath.FromSlash(strings.TrimPrefix(t.pkg, "./")), t.name)
+func (b *builder) keep(t target, most int) error {
+	from := filepath.Join(b.found(t), t.name)
 	files, err := os.ReadDir(from)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // nothing new was found
@@ -169,11 +206,11 @@ func (t target) keep(most int) error {
 		if in.size > mostKept {
 			break
 		}
-		b, err := os.ReadFile(filepath.Join(from, in.name))
+		input, err := os.ReadFile(filepath.Join(from, in.name))
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(os.MkdirAll(to, 0o755), os.WriteFile(filepath.Join(to, in.name), b, 0o644)); err != nil {
+		if err := errors.Join(os.MkdirAll(to, 0o755), os.WriteFile(filepath.Join(to, in.name), input, 0o644)); err != nil {
 			return err
 		}
 	}

@@ -104,7 +104,7 @@ func (b *Board) Plan(q Query) (string, error) {
 		return "", err
 	}
 	if c.match != "" {
-		query, args := q.causesQuery(c, 7, 50)
+		query, args := q.causesQuery(c, &causePlace{2, 7}, 50)
 		return b.ExplainQuery(query, args...)
 	}
 	return b.ExplainQuery(alertColumns+c.from+eventOfCause+c.text()+order+" LIMIT 50", c.args...)

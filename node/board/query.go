@@ -90,8 +90,8 @@ func (b *Board) List(ctx context.Context, q Query) (Page, error) {
 	}
 	limit := pageLimit(q.Limit)
 	var found []scanned
-	if c.match != "" {
-		found, err = b.worded(ctx, q, c, limit+1)
+	if c.match != "" || q.sortsCauses(c) {
+		found, err = b.byCauses(ctx, q, c, limit+1)
 	} else {
 		found, err = b.query(ctx, alertColumns+c.from+eventOfCause+c.text()+order+" LIMIT ?", append(c.args, limit+1)...)
 	}
@@ -119,7 +119,7 @@ func (b *Board) Count(ctx context.Context, q Query) (int, error) {
 	}
 	query := "SELECT count(*) " + c.from + c.text()
 	if c.from == byCause && q.Standing == "" && q.Actionable == "" {
-		query = "SELECT coalesce(sum(c.count), 0) FROM causes c " + c.text()
+		query = "SELECT coalesce(sum(" + present + "), 0) FROM causes c " + c.text()
 	}
 	var n int
 	err = b.read.QueryRowContext(ctx, query, c.args...).Scan(&n)
@@ -190,7 +190,7 @@ func (q Query) worded(c *conditions) error {
 	if err != nil {
 		return err
 	}
-	if q.Sort != "urgency" && c.from == byCause {
+	if c.from == byCause {
 		c.match = match
 		return nil
 	}
@@ -216,6 +216,11 @@ func (q Query) shared(c *conditions) error {
 		c.addOfCause("c.author = ?", q.Author)
 	}
 	return nil
+}
+
+// sortsCauses says whether the database would have to sort what a filter leaves: then it sorts causes, not their alerts.
+func (q Query) sortsCauses(c *conditions) bool {
+	return q.Sort == "urgency" && c.from == byCause && (q.Author != "" || q.Series != "")
 }
 
 // belonging is the filter by series: those of a name, or what belongs with an alert by links.

@@ -115,14 +115,14 @@ func (v *visit) bulk() error {
 			return err
 		}
 	}
-	status := http.StatusConflict
+	status, page := http.StatusConflict, "bulk"
 	switch {
 	case len(failed) == 0 && asked == 0:
 		return v.done(act, v.next())
 	case len(failed) == 0:
-		status = http.StatusAccepted
+		status, page = http.StatusAccepted, "asked"
 	}
-	v.render(status, "bulk", map[string]any{"Failed": failed, "Asked": asked, "Done": len(ids) - len(failed) - asked, "Next": v.next()})
+	v.render(status, page, map[string]any{"Failed": failed, "Asked": asked, "Done": len(ids) - len(failed) - asked, "Next": v.next()})
 	return nil
 }
 

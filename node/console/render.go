@@ -59,10 +59,7 @@ func newRenderings(a *assets) (map[string]*rendering, error) {
 func functions(w *words, a *assets) template.FuncMap {
 	return template.FuncMap{
 		"t": w.t, "n": w.n, "word": w.word, "num": w.num, "asset": a.of,
-		"icon": func(name string) (template.HTML, error) {
-			p, err := a.of("icons.svg")
-			return template.HTML(fmt.Sprintf(`<svg class="icon" aria-hidden="true" focusable="false"><use href="%s#%s"/></svg>`, p, template.HTMLEscapeString(name))), err
-		},
+		"icon": icon,
 		"when": when, "dict": dict, "short": short, "join": strings.Join,
 		"list":    func(s ...string) []string { return s },
 		"utc":     func(t time.Time) string { return t.UTC().Format("02-01-2006 15:04:05 UTC") },

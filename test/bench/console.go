@@ -18,6 +18,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"vigil/cmd/network"
 	"vigil/node/api"
 )
@@ -29,6 +31,7 @@ const benchPassword = "a password of the bench"
 func runConsole(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("console", flag.ContinueOnError)
 	rows := f.Int("rows", 50_000, "alerts")
+	list := f.Int("list", 100, "alerts that are raised, and titled, together")
 	open := f.Int("open", 200, "consoles that are open at once")
 	times := f.Int("times", 60, "how often each page is asked for")
 	nodes := nodesFlag(f, "in/a,in/b,in/c")
@@ -41,7 +44,7 @@ func runConsole(ctx context.Context, args []string) error {
 	}
 	defer n.close()
 	x, writer := n.Node(n.Order()[0]), n.Node(n.Order()[len(n.Order())-1])
-	if err := raiseMany(ctx, x, *rows); err != nil {
+	if err := raiseMany(ctx, x, *rows, *list); err != nil {
 		return err
 	}
 	if err := n.Settled(ctx, "in"); err != nil {
@@ -82,19 +85,24 @@ func runConsole(ctx context.Context, args []string) error {
 	return nil
 }
 
-// raiseMany raises lists of the most that one request takes.
-func raiseMany(ctx context.Context, x *network.Node, rows int) error {
-	const most = 5_000
-	for done := 0; done < rows; done += most {
-		l := api.RaiseList{AlertFacts: api.AlertFacts{Title: fmt.Sprintf("List %d", done/most)}}
-		for range min(most, rows-done) {
+// mostAtOnce is the most that one request takes.
+const mostAtOnce = 5_000
+
+// raiseMany raises lists of so many rows. One title in a thousand has the same last word.
+func raiseMany(ctx context.Context, x *network.Node, rows, list int) error {
+	var work errgroup.Group
+	work.SetLimit(16)
+	for done := 0; done < rows; done += list {
+		l := api.RaiseList{AlertFacts: api.AlertFacts{Title: fmt.Sprintf("List %d of batch b%03d", done/list, done/list%1000)}}
+		for range min(list, rows-done) {
 			l.Rows = append(l.Rows, network.RandomSignals())
 		}
-		if _, err := x.Work.RaiseList(ctx, fmt.Sprintf("bench-%d", done), l); err != nil {
+		work.Go(func() error {
+			_, err := x.Work.RaiseList(ctx, fmt.Sprintf("bench-%d", done), l)
 			return err
-		}
+		})
 	}
-	return nil
+	return work.Wait()
 }
 
 // reader is somebody signed in.
@@ -216,7 +224,10 @@ func (r *reader) pages(ctx context.Context, t *table, x *network.Node, times int
 	if err != nil {
 		return err
 	}
-	for _, path := range []string{"/", "/alerts", "/alerts?q=List&standing=asserted&sort=oldest", "/alerts/" + some.Alerts[0].ID, "/look-up", "/network", "/governance", "/settings"} {
+	for _, path := range []string{
+		"/", "/alerts", "/alerts?q=List", "/alerts?q=b007", "/alerts?q=nowhere", "/alerts?q=Li", "/alerts?q=List+of+b0", "/alerts?q=List&sort=urgency", "/alerts?q=List&standing=asserted&sort=oldest",
+		"/alerts?author=in%2Fa&sort=urgency", "/alerts?standing=disputed", "/alerts/" + some.Alerts[0].ID, "/look-up", "/reports", "/referrals", "/watch", "/network", "/figures", "/governance", "/settings",
+	} {
 		all, err := r.timed(ctx, path, times)
 		if err != nil {
 			return err

@@ -27,7 +27,7 @@ func runStart(ctx context.Context, args []string) error {
 	}
 	defer n.close()
 	x := n.Node(n.Order()[0])
-	if err := raiseMany(ctx, x, *rows); err != nil {
+	if err := raiseMany(ctx, x, *rows, mostAtOnce); err != nil {
 		return err
 	}
 	all, err := raise(ctx, x, 64, *entries)

@@ -226,8 +226,9 @@ if (code && location.hash.length > 1) {
 document.addEventListener('submit', e => { e.submitter?.setAttribute('aria-busy', 'true'); });
 
 times(document);
+// Where the navigation is a strip, the page's own name is in sight; later, since asking where it stands lays out the page.
 const current = $('nav.side a[aria-current]');
-if (current) current.closest('nav').scrollLeft = current.offsetLeft - 24;
+if (current && matchMedia('(max-width: 52rem)').matches) requestAnimationFrame(() => { current.closest('nav').scrollLeft = current.offsetLeft - 24; });
 ticked();
 const on = $('#keys-on');
 if (on) on.checked = !keysOff();

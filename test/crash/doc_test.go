@@ -5,6 +5,7 @@
 //	go test ./test/crash -count 1 -timeout 0 -run Kill -kills 20000
 //	go test ./test/crash -count 1 -timeout 0 -run Power -cuts 5000   # as root, where a loop device can be mounted
 //	go test ./test/crash -count 1 -timeout 0 -run Call -calls        # every call of the write path, failed by strace
+//	go test ./test/crash -count 1 -timeout 0 -run Pair -pairs 1000   # a call fails, and then one that is made over it
 //
 // What is killed is a process of its own (worker_test.go) with what a node writes: raft's log, the ledger with its payload
 // segments, what was signed last, the access log. Expungements are among what it writes, so that raft's log and segments are
@@ -32,6 +33,7 @@ var (
 	cuts  = flag.Int("cuts", 25, "how often the disk loses its power")
 	seed  = flag.Uint64("seed", 0, "of the moments; 0 draws one")
 	lanes = flag.Int("lanes", 2, "how many nodes at once")
+	pairs = flag.Int("pairs", 6, "how often a call fails, and then one of those that are made over it")
 	calls = flag.Bool("calls", false, "let every call of the write path fail, one at a time, instead of some")
 )
 

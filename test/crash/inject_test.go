@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -28,29 +29,38 @@ func (i injection) String() string { return fmt.Sprintf("%s:%s:when=%d", i.sysca
 // injected runs the worker under strace with one fault, then without any: all that the first was told is durable is there.
 // hit says that the fault came; beyond the last call of a kind none does.
 func injected(t *testing.T, script string, i injection) (hit bool, err error) {
-	l := &lane{script: script, root: t.TempDir(), random: rand.New(rand.NewPCG(*seed, uint64(i.n))), patient: true}
+	said, err := under(t, script, []string{i.syscall}, i.String())
+	hit = bytes.Contains(said, []byte("(INJECTED)")) || bytes.Contains(said, []byte("killed by SIGKILL"))
+	return hit, err
+}
+
+// under runs the worker under strace with faults, then without any, and returns what strace said of the first.
+func under(t *testing.T, script string, trace []string, faults ...string) (said []byte, err error) {
+	l := &lane{script: script, root: t.TempDir(), random: rand.New(rand.NewPCG(*seed, 2)), patient: true}
+	defer os.RemoveAll(l.root)
 	log := filepath.Join(l.root, "strace")
-	l.before = []string{"strace", "-f", "-q", "-o", log, "-e", "trace=" + i.syscall, "-e", "inject=" + i.String()}
+	l.before = []string{"strace", "-f", "-q", "-o", log, "-e", "trace=" + strings.Join(trace, ",")}
+	for _, f := range faults {
+		l.before = append(l.before, "-e", "inject="+f)
+	}
 	first := l.live(t) // a node may end over it, start or no start; what it may not is lose anything
 	if first != nil && !errors.Is(first, errEnded) {
-		return false, first
+		return nil, first
 	}
-	said, err := os.ReadFile(log)
-	if err != nil {
-		return false, err
+	if said, err = os.ReadFile(log); err != nil {
+		return nil, err
 	}
-	hit = bytes.Contains(said, []byte("(INJECTED)")) || bytes.Contains(said, []byte("killed by SIGKILL"))
 	if l.count.Whole > 0 {
-		return hit, nil // it went on to the end, and verified everything itself
+		return said, nil // it went on to the end, and verified everything itself
 	}
 	l.before = nil
 	if err := l.live(t); err != nil {
-		return hit, fmt.Errorf("started again without a fault: %w", err)
+		return said, fmt.Errorf("started again without a fault: %w", err)
 	}
 	if l.count.Whole != 1 {
-		return hit, errors.New("it does not come to its end again")
+		return said, errors.New("it does not come to its end again")
 	}
-	return hit, nil
+	return said, nil
 }
 
 // TestEveryCallMayFail lets calls of the write path fail, or the process end at them, and counts what is lost: some drawn from the

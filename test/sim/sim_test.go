@@ -102,7 +102,7 @@ func alone(t *testing.T, f func(*testing.T) error) {
 	defer os.RemoveAll(dir)
 	var args []string
 	flag.Visit(func(f *flag.Flag) {
-		if f.Name == "seed" || f.Name == "length" {
+		if f.Name == "seed" || f.Name == "length" || f.Name == "cases" {
 			args = append(args, "-"+f.Name+"="+f.Value.String())
 		}
 	})

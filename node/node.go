@@ -193,6 +193,7 @@ func (n *Node) open() (err error) {
 	n.cosign = cosign.New(cosign.Config{
 		Agency: n.id.Agency, Node: n.keys.Node.Public().ID(), Key: n.keys.Checkpoint, Store: n.store, Members: cosignMembers{n}, Log: n.log,
 		Alarm: func(reason, who string) { n.alarm(who, reason) }, Sealed: n.noteSealed, May: n.cluster.Unheard, Contradicted: func(signed []byte) { n.forks.prove(signed) },
+		Ahead: func(signed []byte) { n.forks.defers(n.id.Origin, signed) },
 	})
 	if err := n.openAccess(); err != nil {
 		return err

@@ -209,6 +209,9 @@ func (c *Cosigner) Take(ctx context.Context, signed []byte, share bool) error {
 		return err
 	}
 	if !ok {
+		if c.cfg.Ahead != nil && cp.Size > state.Size() {
+			c.cfg.Ahead(signed)
+		}
 		return fmt.Errorf("%w: size %d", ErrQuorum, cp.Size)
 	}
 	if err := c.cfg.Store.PutCheckpoint(cp.Origin, signed); err != nil {

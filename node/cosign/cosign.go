@@ -63,7 +63,7 @@ type Members interface {
 	Leads() bool
 }
 
-// Config names what a Cosigner works with; every field but May, Contradicted and Sealed is required.
+// Config names what a Cosigner works with; every field but May, Contradicted, Ahead and Sealed is required.
 type Config struct {
 	Agency  ledger.AgencyID
 	Node    crypto.NodeID
@@ -77,6 +77,8 @@ type Config struct {
 	May func() error
 	// Contradicted gets a checkpoint that somebody signed and that is not of the history this node has verified.
 	Contradicted func(signed []byte)
+	// Ahead gets a checkpoint that too few signed, of a size that is not here yet: it is compared once it is.
+	Ahead func(signed []byte)
 	// Sealed is told when a checkpoint begins to count.
 	Sealed func(c ledger.Checkpoint, noLaterThan time.Time)
 }

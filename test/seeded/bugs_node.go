@@ -159,6 +159,16 @@ var nodeBugs = []bug{
 		pkg: "node", test: "Pretence",
 	},
 	{
+		name: "fork-ahead-forgotten", takes: "that a checkpoint of too few signers is compared once its size is here",
+		file: "node/cosign/collect.go", from: "if c.cfg.Ahead != nil && cp.Size > state.Size() {", to: "if c.cfg.Ahead != nil && cp.Size > 1<<60 {",
+		pkg: "node", test: "LiarsWhoFork",
+	},
+	{
+		name: "fork-grown-not-proved", takes: "that a fork is proved by what its signer signed later, too",
+		file: "node/forks.go", from: "\t\tif size == cp.Size {\n", to: "\t\tif size != cp.Size {\n\t\t\tcontinue\n\t\t}\n\t\tif size == cp.Size {\n",
+		pkg: "node", test: "LiarsWhoFork",
+	},
+	{
 		name: "read-before-it-is-recorded", takes: "that a record of a read is durable before the read is answered",
 		file: "node/accesslog/append.go", from: "\tif err := l.disk.add(name, offset, frames); err != nil {\n\t\treturn 0, l.fail(err)\n\t}\n", to: "\tl.now.Store(&v)\n\tgo func() { _ = l.disk.add(name, offset, frames) }()\n",
 		pkg: "node/accesslog", test: ".",

@@ -350,26 +350,40 @@ func TestPagesAndChangesAreComplete(t *testing.T) {
 	b := open(t, t.TempDir(), f, in.Ring(0), 1)
 	defer b.Close()
 	catchUp(t, b, f)
-	for _, sort := range []string{"newest", "oldest", "urgency"} {
-		seen := map[string]bool{}
-		q := board.Query{Sort: sort, Limit: 4}
+	for _, c := range []struct {
+		of   board.Query
+		most int // 0: not known here
+	}{
+		{board.Query{Sort: "newest"}, 34},
+		{board.Query{Sort: "oldest"}, 34},
+		{board.Query{Sort: "urgency"}, 34},
+		{board.Query{Sort: "urgency", Text: "page"}, 25},
+		{board.Query{Sort: "urgency", Author: "in/a0"}, 0},
+	} {
+		whole, err := b.List(t.Context(), c.of)
+		if err != nil || len(whole.Alerts) < 25 || whole.Next != "" || c.most > 0 && len(whole.Alerts) != c.most {
+			t.Fatalf("%+v: %d: %v", c.of, len(whole.Alerts), err)
+		}
+		var seen, want []string
+		for _, a := range whole.Alerts {
+			want = append(want, a.ID.String())
+		}
+		q := c.of
+		q.Limit = 4
 		for {
 			page, err := b.List(t.Context(), q)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, a := range page.Alerts {
-				if seen[a.ID.String()] {
-					t.Fatalf("%s: %s twice", sort, a.ID)
-				}
-				seen[a.ID.String()] = true
+				seen = append(seen, a.ID.String())
 			}
 			if q.Cursor = page.Next; page.Next == "" {
 				break
 			}
 		}
-		if len(seen) != 34 {
-			t.Fatalf("%s: %d of 34", sort, len(seen))
+		if !slices.Equal(seen, want) {
+			t.Fatalf("%+v: in pages %v, wanted %v", c.of, seen, want)
 		}
 	}
 	var last uint64

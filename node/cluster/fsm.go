@@ -108,6 +108,9 @@ func (f *fsm) applyEntries(l *raft.Log, entries []ledger.Entry) any {
 		if result.Verdict == ledger.Accepted {
 			state, own = next, append(own, appended)
 		}
+		if result.Verdict == ledger.Repeat && f.expunged(result.Index) {
+			f.store.PurgeAlso(l.Index) // whoever proposed it again put the payload back into raft's log
+		}
 	}
 	if state == nil {
 		return results // no genesis yet, and none of these was one
@@ -142,6 +145,12 @@ func (f *fsm) applyOne(state *ledger.State, batch []store.Appended, e ledger.Ent
 		panic(err) // Apply has just decoded it
 	}
 	return next, store.Appended{Index: result.Index, Leaf: result.Leaf, Writer: rec.Writer, Sequence: rec.Sequence, Kind: rec.Kind, Entry: e}, result, nil
+}
+
+// expunged says whether an entry's payload is gone; where that cannot be read, the log is rather purged once too often.
+func (f *fsm) expunged(index ledger.Index) bool {
+	_, gone, err := f.store.Gone(f.store.Origin(), index)
+	return gone || err != nil
 }
 
 // earlier finds a leaf among what this raft entry has appended, or on disk.

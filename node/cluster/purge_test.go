@@ -99,6 +99,19 @@ func TestRaftForgetsWhatWasExpunged(t *testing.T) {
 		}
 	}
 
+	// Who proposes it again puts it back into raft's log, and no further.
+	if results, err := w.nodes[w.leader()].Propose(t.Context(), []ledger.Entry{target}); err != nil || results[0].Verdict != ledger.Repeat {
+		t.Fatalf("%+v %v", results, err)
+	}
+	w.propose(0, w.seal(0))
+	w.until("it is everywhere", w.equal)
+	w.until("they have purged their logs again", purged(0, 1, 2, 3))
+	for i := range w.nodes {
+		if path := w.holds(i, target.Payload); path != "" {
+			t.Errorf("node %d has it again, proposed again, in %s", i, path)
+		}
+	}
+
 	// A third party's expungement is refused by every replica.
 	w.propose(0, w.seal(0))
 	last := w.j.State.Size() - 1

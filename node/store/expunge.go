@@ -43,6 +43,14 @@ func (s *Store) PurgeIndex() uint64 {
 	return s.purge
 }
 
+// PurgeAlso says that a raft entry carries again what was expunged: raft's log is to be purged up to it, too. It lasts with the
+// next Commit.
+func (s *Store) PurgeAlso(raft uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.purge, s.pending.purge = raft, raft
+}
+
 // stageNaming notes that an entry names an earlier one and, where it expunges that, what it takes; mu is held.
 func (s *Store) stageNaming(origin ledger.Origin, index ledger.Index, rec *ledger.Record, raft uint64) error {
 	l := s.pending.ledger(origin)

@@ -122,6 +122,7 @@ func (n *Node) Status(context.Context) api.Status {
 	if state := n.store.State(); state != nil {
 		s.Nodes = n.nodes(state.Governance)
 	}
+	s.Backup = n.lastBackup()
 	s.Problems = n.problems(s)
 	return s
 }
@@ -222,6 +223,7 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 		out = append(out, swapProblems(state.Governance, s.Nodes)...)
 	}
 	out = append(out, clockProblems(s.Nodes)...)
+	out = append(out, n.cfg.backupProblems(s.Backup, time.Now())...)
 	for _, p := range s.Partners {
 		if p.Error != "" {
 			add("warning", fmt.Sprintf("the link to %s is interrupted: %s", p.Origin, p.Error), "it is tried again by itself; 'vigil partner list' on another gateway says whether it is this one's way")

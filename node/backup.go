@@ -2,7 +2,6 @@ package node
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -10,13 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"net/http"
 	"path/filepath"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"vigil/crypto"
 	"vigil/ledger"
-	"vigil/node/durable"
 	"vigil/node/store"
 )
 
@@ -37,7 +37,7 @@ var (
 )
 
 const (
-	backupVersion     = 1
+	backupVersion     = 2 // 1 could not be gone on from
 	backupChunkBytes  = 512 << 10
 	maxBackupChunk    = 1 << 20
 	maxBackupHead     = 16 << 10
@@ -54,7 +54,13 @@ type BackupHeader struct {
 	Key     string          `json:"key"` // fingerprint of the agency's key that opens it
 	Entries uint64          `json:"entries"`
 	Root    string          `json:"root"`
-	Made    time.Time       `json:"made"`
+	// Batches are the mirrors' batches up to here, Checkpoint is the size of our ledger's newest checkpoint here.
+	Batches    uint64 `json:"mirror_batches,omitempty"`
+	Checkpoint uint64 `json:"checkpoint,omitempty"`
+	// Base is the SHA-256 of the header of the backup that this one goes on from, which has the entries before From.
+	Base string    `json:"base,omitempty"`
+	From uint64    `json:"from,omitempty"`
+	Made time.Time `json:"made"`
 }
 
 func (h BackupHeader) encode() []byte {
@@ -70,28 +76,68 @@ type backupChunk struct {
 	Body   []byte
 }
 
-// writeBackup streams a backup of what is in the ledger now, while it goes on.
-func writeBackup(w io.Writer, s *store.Store, id Identity, to *crypto.Certificate) error {
-	j, err := s.Backup()
-	if err != nil {
-		return err
+// mark is where a backup that goes on from this one begins.
+func (h BackupHeader) mark() (store.Mark, error) {
+	root, err := tlog.ParseHash(h.Root)
+	if err != nil || h.Version < 2 || h.Entries == 0 {
+		return store.Mark{}, fmt.Errorf("%w: nothing can go on from that one; make a whole one", ErrBackup)
 	}
-	size, root := j.End()
+	return store.Mark{Size: h.Entries, Root: root, Mirrors: h.Batches, Sealed: h.Checkpoint}, nil
+}
+
+// backupOf is a backup to be written.
+type backupOf struct {
+	head    []byte
+	journal *store.Journal
+	to      *crypto.Certificate
+}
+
+// newBackup prepares a backup of what is in the ledger now; of what came after another backup, where that one's header is given.
+func newBackup(s *store.Store, id Identity, to *crypto.Certificate, base []byte) (*backupOf, error) {
 	nonce := make([]byte, 16)
 	_, _ = rand.Read(nonce) // it never fails
 	h := BackupHeader{
 		Version: backupVersion, ID: fmt.Sprintf("%x", nonce), Agency: id.Agency, Origin: id.Origin, Genesis: id.Genesis, Key: to.Fingerprint().String(),
-		Entries: size, Root: root.String(), Made: time.Now().UTC().Truncate(time.Second),
+		Made: time.Now().UTC().Truncate(time.Second),
 	}
-	head := h.encode()
-	if _, err := w.Write(head); err != nil {
-		return err
+	var after store.Mark
+	if len(base) > 0 {
+		base = append(bytes.TrimSpace(base), '\n')
+		b, _, err := readBackupHeader(bytes.NewReader(base))
+		switch {
+		case err != nil:
+			return nil, err
+		case b.Agency != id.Agency || b.Origin != id.Origin || b.Genesis != id.Genesis:
+			return nil, fmt.Errorf("%w: it is of %s in %s", ErrBackupOther, b.Agency, b.Origin)
+		}
+		if after, err = b.mark(); err != nil {
+			return nil, err
+		}
+		h.Base, h.From = fmt.Sprintf("%x", sha256.Sum256(base)), b.Entries
 	}
-	c := &chunkWriter{w: w, to: to, header: sha256.Sum256(head)}
-	if _, err := j.WriteTo(c); err != nil {
-		return err
+	j, err := s.Backup(after)
+	if errors.Is(err, store.ErrOther) {
+		return nil, fmt.Errorf("%w: this ledger does not go on from that one: %w", ErrBackup, err)
 	}
-	return c.flush(true)
+	if err != nil {
+		return nil, err
+	}
+	end, err := j.End()
+	h.Entries, h.Root, h.Batches, h.Checkpoint = end.Size, end.Root.String(), end.Mirrors, end.Sealed
+	return &backupOf{h.encode(), j, to}, err
+}
+
+// WriteTo implements io.WriterTo. While it writes, the ledger goes on.
+func (b *backupOf) WriteTo(w io.Writer) (int64, error) {
+	c := &chunkWriter{w: w, to: b.to, header: sha256.Sum256(b.head)}
+	n, err := w.Write(b.head)
+	if err == nil {
+		_, err = b.journal.WriteTo(c)
+	}
+	if err == nil {
+		err = c.flush(true)
+	}
+	return int64(n) + c.written, err
 }
 
 // chunkWriter seals what is written to it, chunk by chunk.
@@ -101,6 +147,8 @@ type chunkWriter struct {
 	header [32]byte
 	number uint64
 	body   []byte
+
+	written int64
 }
 
 // Write implements io.Writer.
@@ -124,10 +172,8 @@ func (c *chunkWriter) flush(last bool) error {
 		return err
 	}
 	c.number, c.body = c.number+1, c.body[:0]
-	if _, err := c.w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(sealed)))); err != nil {
-		return err
-	}
-	_, err = c.w.Write(sealed)
+	n, err := c.w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(sealed))), sealed...))
+	c.written += int64(n)
 	return err
 }
 
@@ -155,8 +201,8 @@ func readBackupHeader(r io.Reader) (h BackupHeader, raw []byte, err error) {
 	if err := json.Unmarshal(raw, &h); err != nil || h.Version == 0 {
 		return h, nil, fmt.Errorf("%w: it is not one", ErrBackup)
 	}
-	if h.Version != backupVersion {
-		return h, nil, fmt.Errorf("%w: version %d, this binary knows %d", ErrBackup, h.Version, backupVersion)
+	if h.Version > backupVersion {
+		return h, nil, fmt.Errorf("%w: version %d, this binary knows up to %d", ErrBackup, h.Version, backupVersion)
 	}
 	if !bytes.Equal(h.encode(), raw) {
 		return h, nil, fmt.Errorf("%w: its header was changed", ErrBackup)
@@ -210,85 +256,17 @@ func (c *chunkReader) next() error {
 	return nil
 }
 
-// BackupReport is what a drill found that a backup would bring.
-type BackupReport struct {
-	BackupHeader
-	// Sealed is how many of the entries a checkpoint covers that enough agencies of the roster have signed; what came after rests on
-	// the word of the node that made the backup.
-	Sealed  uint64                   `json:"sealed"`
-	Mirrors map[ledger.Origin]uint64 `json:"mirrors"` // entries of partners' ledgers
-	Members []ledger.AgencyID        `json:"members"`
-}
-
-// CheckBackup reads a backup to its end, folds the ledger anew in a directory that must not exist, and compares root and checkpoints.
-// The directory is then a store of the identity given.
-func CheckBackup(path, dir, node string, keys []*crypto.AgencyKey) (r BackupReport, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return r, fmt.Errorf("%w: %w", ErrBackup, err)
+// Backup implements api.Node: it prepares a backup, sealed to this agency's key in force.
+func (n *Node) Backup(base []byte) (io.WriterTo, error) {
+	b, err := newBackup(n.store, n.id, n.current().Certificate(), base)
+	if errors.Is(err, ErrBackup) {
+		return nil, refuse(http.StatusConflict, "backup-base", err.Error(), "vigil backup --full begins anew")
 	}
-	defer f.Close()
-	var raw []byte
-	if r.BackupHeader, raw, err = readBackupHeader(f); err != nil {
-		return r, err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return r, err
-	}
-	id := store.Identity{Origin: r.Origin, Node: node}
-	in := &chunkReader{r: f, ring: crypto.NewKeyring(keys...), header: sha256.Sum256(raw)}
-	if err := store.Rebuild(dir, id, r.Genesis, in); err != nil {
-		return r, fmt.Errorf("%w: %w", ErrBackup, err)
-	}
-	if n, err := in.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
-		return r, errors.Join(fmt.Errorf("%w: it goes on behind its ledger", ErrBackup), err)
-	}
-	s, err := store.Open(dir, id)
-	if err != nil {
-		return r, err
-	}
-	return r, errors.Join(r.examine(s), s.Close())
-}
-
-// examine compares the folded ledger with what the header says.
-func (r *BackupReport) examine(s *store.Store) error {
-	state := s.State()
-	if state.Size() != r.Entries || state.Root().String() != r.Root {
-		return fmt.Errorf("%w: it folds to %d entries with another root than its header says", ErrBackup, state.Size())
-	}
-	if _, known := state.Governance.Agency(r.Agency); !known {
-		return fmt.Errorf("%w: %s is no member of that ledger", ErrBackupOther, r.Agency)
-	}
-	r.Mirrors = map[ledger.Origin]uint64{}
-	for _, origin := range s.Origins() {
-		if origin != r.Origin {
-			r.Mirrors[origin] = s.Size(origin)
-		}
-	}
-	for i := range state.Governance.Agencies {
-		r.Members = append(r.Members, state.Governance.Agencies[i].ID)
-	}
-	signed, err := s.Latest(r.Origin)
-	if err != nil || signed == nil {
-		return err
-	}
-	cp, valid, err := ledger.VerifyCosignatures(signed, state.Governance.CheckpointKeys())
-	if err != nil {
-		return err
-	}
-	if counts, _ := ledger.Counts(valid, state.Governance.QuorumSize()); counts && cp.Size <= r.Entries {
-		r.Sealed = cp.Size
-	}
-	return nil
-}
-
-// Backup implements api.Node: it streams a backup, sealed to this agency's key in force.
-func (n *Node) Backup(w io.Writer) error {
-	return writeBackup(w, n.store, n.id, n.current().Certificate())
+	return b, err
 }
 
 // BackupStopped writes a backup of the directory of a node that does not run.
-func BackupStopped(c Config, w io.Writer) error {
+func BackupStopped(c Config, base []byte, w io.Writer) error {
 	keys, id, err := OpenKeys(c)
 	if err != nil {
 		return err
@@ -298,131 +276,9 @@ func BackupStopped(c Config, w io.Writer) error {
 		return err
 	}
 	to := (&Node{id: id, ring: &keyRing{list: keys.Agency}, store: s}).current().Certificate()
-	return errors.Join(writeBackup(w, s, id, to), s.Close())
-}
-
-// Restored is what became of a restore.
-type Restored struct {
-	BackupReport
-	Identity Identity `json:"identity"`
-	// From is the member whose ledger the new node begins with. It is empty where nobody lent theirs: then the node has it from them
-	// once it is started, or is alone with the backup's.
-	From string `json:"from,omitempty"`
-	// Alone says that no member took the new node: it reads what the backup has, and writes nothing.
-	Alone bool `json:"alone,omitempty"`
-}
-
-// Restore makes a new node of an agency from a backup and the agency's keys. The backup is read to its end before anything else
-// happens. The node's keys are made here, and it stands in the old one's place as after Replace. Where a member takes it, its ledger
-// comes from the members, so that nothing that they have expunged since the backup is ever on its disk; one that does not go on from
-// the backup is refused. alone lets the node come up without them, on what the backup has, in which it has no part any more.
-func Restore(ctx context.Context, c Config, path string, r Replacing, alone bool) (out Restored, err error) {
-	staged := c.Dir + ".restoring"
-	if err := os.RemoveAll(staged); err != nil {
-		return out, err
+	b, err := newBackup(s, id, to, base)
+	if err == nil {
+		_, err = b.WriteTo(w)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(staged)) }()
-	if out.BackupReport, err = CheckBackup(path, filepath.Join(staged, "drill"), "drill", r.Keys); err != nil {
-		return out, err
-	}
-	if out.Agency != r.Agency || out.Origin != r.Origin || out.Genesis != r.Genesis {
-		return out, fmt.Errorf("%w: it is of %s in %s", ErrBackupOther, out.Agency, out.Origin)
-	}
-	out.Identity, err = Replace(ctx, c, r)
-	if err != nil && (!alone || ctx.Err() != nil) {
-		return out, fmt.Errorf("%w; start another member's node, or restore with --alone what can then only be read", err)
-	}
-	passphrase, passErr := c.Passphrase()
-	if passErr != nil {
-		return out, passErr
-	}
-	keys, keyErr := readKeys(c.Dir, passphrase)
-	if keyErr != nil {
-		return out, errors.Join(err, keyErr)
-	}
-	if err != nil {
-		out.Alone = true
-		out.Identity = Identity{Format: identityFormat, Agency: r.Agency, Origin: r.Origin, Genesis: r.Genesis, Node: keys.Node.Public().ID().String(), Members: r.Members}
-	} else if out.From, err = newerThan(ctx, &out, keys, r, staged); err != nil {
-		return out, err
-	}
-	from := ""
-	if out.Alone {
-		from = filepath.Join(staged, "drill")
-	} else if out.From != "" {
-		from = filepath.Join(staged, "theirs")
-	}
-	if from != "" {
-		if err := settle(from, filepath.Join(c.Dir, "ledger"), store.Identity{Origin: r.Origin, Node: out.Identity.Node}); err != nil {
-			return out, err
-		}
-	}
-	return out, writeIdentity(c.Dir, out.Identity) // last: a directory without it is no node
-}
-
-// newerThan takes the ledger of the first member who has all that the backup has, the same.
-func newerThan(ctx context.Context, out *Restored, keys Keys, r Replacing, staged string) (from string, err error) {
-	dir := filepath.Join(staged, "theirs")
-	lend := lenders{keys.Node, lendersOf(out.Identity, keys.Node, nil).members}
-	askErr := lend.each(ctx, "/ledger/journal", nil, func(p Pin, journal io.Reader) error {
-		if err := os.RemoveAll(dir); err != nil {
-			return err
-		}
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-		id := store.Identity{Origin: r.Origin, Node: "drill"}
-		if err := store.Rebuild(dir, id, r.Genesis, journal); err != nil {
-			return err
-		}
-		s, err := store.Open(dir, id)
-		if err != nil {
-			return err
-		}
-		err = goesOn(s, out.BackupReport)
-		if err = errors.Join(err, s.Close()); err == nil {
-			from = string(p.Agency)
-		}
-		return err
-	})
-	if errors.Is(askErr, errForked) || errors.Is(askErr, errLess) {
-		return "", askErr
-	}
-	return from, ctx.Err()
-}
-
-// errForked says that the others' ledger is not the one that was backed up.
-var errForked = fmt.Errorf("%w: the ledger of another member does not go on from it: one of the two is forked; keep the backup as proof and ask the others", ErrBackup)
-
-// errLess says that another member has lost what the backup has.
-var errLess = fmt.Errorf("%w: another member has less than it, although enough members have signed for it: keep the backup, and ask the others for theirs", ErrBackup)
-
-// goesOn says whether a ledger begins with what a backup has.
-func goesOn(s *store.Store, b BackupReport) error {
-	switch size := s.Size(b.Origin); {
-	case size < b.Sealed:
-		return errLess
-	case size < b.Entries:
-		return store.ErrAbsent
-	}
-	root, err := ledger.RootAt(b.Entries, s.HashReader(b.Origin))
-	if err == nil && root.String() != b.Root {
-		err = errForked
-	}
-	return err
-}
-
-// settle moves a folded ledger to where a node keeps it, as that node's.
-func settle(from, to string, id store.Identity) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return err
-	}
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	b, err := json.Marshal(id)
-	if err != nil {
-		return err
-	}
-	return durable.WriteFile(filepath.Join(to, "store.json"), b, 0o600)
+	return errors.Join(err, s.Close())
 }

@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"vigil/node"
 	"vigil/node/api"
@@ -41,7 +46,7 @@ func TestARestoredNodeHasNothingThatWasExpungedSince(t *testing.T) {
 		}
 		written <- err
 	}()
-	if err := errors.Join(nodes[2].Operator.Backup(t.Context(), f), f.Close(), <-written); err != nil {
+	if err := errors.Join(nodes[2].Operator.Backup(t.Context(), nil, f), f.Close(), <-written); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(path)
@@ -58,7 +63,7 @@ func TestARestoredNodeHasNothingThatWasExpungedSince(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "b"), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return node.CheckBackup(filepath.Join(dir, "b"), filepath.Join(dir, "ledger"), "drill", replacing.Keys)
+		return node.CheckBackup([]string{filepath.Join(dir, "b")}, filepath.Join(dir, "ledger"), "drill", replacing.Keys)
 	}
 	r, err := check(whole)
 	if err != nil || r.Entries == 0 || r.Sealed == 0 || len(r.Members) != 3 || r.Agency != "in/a2" {
@@ -72,7 +77,7 @@ func TestARestoredNodeHasNothingThatWasExpungedSince(t *testing.T) {
 		"a bit":         append(append(bytes.Clone(whole[:head+4000]), whole[head+4000]^1), whole[head+4001:]...),
 		"more":          append(bytes.Clone(whole), 0),
 		"header":        append(bytes.Replace(whole[:head], []byte(`"entries":`), []byte(`"entries":1`), 1), whole[head:]...),
-		"newer":         append(bytes.Replace(whole[:head], []byte(`"vigil_backup":1`), []byte(`"vigil_backup":2`), 1), whole[head:]...),
+		"newer":         append(bytes.Replace(whole[:head], []byte(`"vigil_backup":2`), []byte(`"vigil_backup":3`), 1), whole[head:]...),
 	} {
 		if _, err := check(b); !errors.Is(err, node.ErrBackup) {
 			t.Errorf("%s: %v", name, err)
@@ -83,7 +88,7 @@ func TestARestoredNodeHasNothingThatWasExpungedSince(t *testing.T) {
 		t.Fatal(err)
 	}
 	fresh := func() node.Config { return nodetest.Config(t, filepath.Join(t.TempDir(), "n")) }
-	if _, err := node.Restore(t.Context(), fresh(), path, other, false); !errors.Is(err, node.ErrBackupOther) {
+	if _, err := node.Restore(t.Context(), fresh(), []string{path}, other, false); !errors.Is(err, node.ErrBackupOther) {
 		t.Errorf("another agency's keys: %v", err)
 	}
 
@@ -95,7 +100,7 @@ func TestARestoredNodeHasNothingThatWasExpungedSince(t *testing.T) {
 	nodes[2].Stop()
 
 	again := fresh()
-	out, err := node.Restore(t.Context(), again, path, replacing, false)
+	out, err := node.Restore(t.Context(), again, []string{path}, replacing, false)
 	if err != nil || out.Alone || out.From == "" || out.Identity.Node == replacing.Members[2].Node {
 		t.Fatalf("%+v %v", out, err)
 	}
@@ -120,7 +125,7 @@ func TestARestoredNodeHasNothingThatWasExpungedSince(t *testing.T) {
 func payloadOfBackup(t *testing.T, path string, r node.Replacing, index uint64) []byte {
 	t.Helper()
 	dir := t.TempDir()
-	if _, err := node.CheckBackup(path, filepath.Join(dir, "ledger"), r.Members[2].Node, r.Keys); err != nil {
+	if _, err := node.CheckBackup([]string{path}, filepath.Join(dir, "ledger"), r.Members[2].Node, r.Keys); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "identity.json"), fmt.Appendf(nil, `{"format":1,"agency":%q,"origin":%q,"genesis":%q,"node":%q,"founder":false}`, r.Agency, r.Origin, r.Genesis, r.Members[2].Node), 0o600); err != nil {
@@ -147,14 +152,14 @@ func TestARestoreWithoutTheOthersIsReadOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(node.BackupStopped(c, f), f.Close()); err != nil {
+	if err := errors.Join(node.BackupStopped(c, nil, f), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	again := nodetest.Config(t, filepath.Join(t.TempDir(), "n"))
-	if _, err := node.Restore(t.Context(), again, path, replacing, false); !errors.Is(err, node.ErrReplaceRefused) {
+	if _, err := node.Restore(t.Context(), again, []string{path}, replacing, false); !errors.Is(err, node.ErrReplaceRefused) {
 		t.Fatalf("without the others: %v", err)
 	}
-	out, err := node.Restore(t.Context(), again, path, replacing, true)
+	out, err := node.Restore(t.Context(), again, []string{path}, replacing, true)
 	if err != nil || !out.Alone {
 		t.Fatalf("%+v %v", out, err)
 	}
@@ -170,5 +175,172 @@ func TestARestoreWithoutTheOthersIsReadOnly(t *testing.T) {
 	s, err := x.Operator.Status(t.Context())
 	if err != nil || s.Ready {
 		t.Errorf("it says that it is ready: %+v %v", s, err)
+	}
+}
+
+// TestABackupGoesOnFromAnother: each part of a chain has what came after the one before it; together they are one backup, in which
+// nothing is that was expunged. A part alone, a part that is missing, in another's place or of another ledger is refused.
+func TestABackupGoesOnFromAnother(t *testing.T) {
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	replacing, err := node.ReplacingFrom(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab, dir := r.As(t, api.RoleLab), t.TempDir()
+	raise := func(b byte) api.Written {
+		t.Helper()
+		a, err := lab.Raise(t.Context(), fmt.Sprint(b), api.RaiseAlert{Signals: md5(b)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	var chain []string
+	part := func() int64 {
+		t.Helper()
+		path, base, err := node.NextPart(dir, "in/ncrb", chain, time.Unix(1_800_000_000, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(r.Operator.Backup(t.Context(), base, f), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		chain, err = node.BackupChain(dir, "in/ncrb")
+		if err != nil || chain[len(chain)-1] != path {
+			t.Fatalf("%v after %s: %v", chain, path, err)
+		}
+		info, err := f.Stat()
+		if err == nil {
+			return info.Size()
+		}
+		info, err = os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	for b := range byte(40) {
+		raise(b)
+	}
+	first := raise(100)
+	whole := part()
+	second := raise(101)
+	if _, err := r.Operator.Expunge(t.Context(), api.Expunge{Alert: first.ID, Order: order, Authority: "a court", Reason: "unlawful"}); err != nil {
+		t.Fatal(err)
+	}
+	next := part()
+	empty := part() // nothing came in between
+	third := raise(102)
+	part()
+	if next > whole/2 || empty > whole/2 {
+		t.Errorf("the parts have %d, %d and %d bytes", whole, next, empty)
+	}
+	check := func(chain ...string) (node.BackupReport, error) {
+		return node.CheckBackup(chain, filepath.Join(t.TempDir(), "ledger"), "drill", replacing.Keys)
+	}
+	report, err := check(chain...)
+	if err != nil || report.Parts != 4 || report.Entries <= third.Index || report.Sealed == 0 {
+		t.Fatalf("%+v %v", report, err)
+	}
+	foreign := filepath.Join(t.TempDir(), "foreign")
+	f, err := os.Create(foreign)
+	if err == nil {
+		err = errors.Join(nodetest.Run(t, nodetest.Found(t)).Operator.Backup(t.Context(), nil, f), f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, parts := range map[string][]string{
+		"none": nil, "a part alone": chain[1:2], "the last alone": chain[3:], "the middle is missing": {chain[0], chain[2], chain[3]}, "another order": {chain[0], chain[2], chain[1]},
+		"twice": {chain[0], chain[1], chain[1]}, "two whole ones": {chain[0], chain[0]}, "another ledger's": {chain[0], foreign}, "behind another ledger's": {foreign, chain[1]},
+	} {
+		if _, err := check(parts...); !errors.Is(err, node.ErrBackup) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	header := func(path string) []byte {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b[:bytes.IndexByte(b, '\n')]
+	}
+	last := header(chain[3])
+	for name, base := range map[string][]byte{
+		"another ledger": header(foreign), "no header": []byte(`{"vigil_backup":2}`), "earlier version": bytes.Replace(last, []byte(`_backup":2`), []byte(`_backup":1`), 1),
+		"another root":       bytes.Replace(last, []byte(report.Root), []byte(tlog.RecordHash(nil).String()), 1),
+		"more than there is": bytes.Replace(last, fmt.Appendf(nil, `"entries":%d`, report.Entries), []byte(`"entries":1000000`), 1),
+	} {
+		if err := r.Operator.Backup(t.Context(), base, io.Discard); status(err) != 409 {
+			t.Errorf("a backup that goes on from %s: %v", name, err)
+		}
+	}
+	if err := os.Rename(chain[1], filepath.Join(dir, "elsewhere")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.BackupChain(dir, "in/ncrb"); !errors.Is(err, node.ErrBackup) {
+		t.Errorf("a part is missing in the directory: %v", err)
+	}
+	if err := os.Rename(filepath.Join(dir, "elsewhere"), chain[1]); err != nil {
+		t.Fatal(err)
+	}
+	if none, err := node.BackupChain(dir, "in/else"); err != nil || len(none) != 0 {
+		t.Errorf("of another agency: %v %v", none, err)
+	}
+
+	r.Stop()
+	again := nodetest.Config(t, filepath.Join(t.TempDir(), "n"))
+	out, err := node.Restore(t.Context(), again, chain, replacing, true)
+	if err != nil || !out.Alone || out.Entries != report.Entries {
+		t.Fatalf("%+v %v", out, err)
+	}
+	n, err := node.Open(again, nodetest.Quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := nodetest.Serve(t, again, n)
+	for _, a := range []api.Written{second, third} {
+		nodetest.Until(t, "what the later parts have is there", func() bool {
+			e, err := x.Operator.Entry(t.Context(), "", a.Index)
+			return err == nil && e.Author == "in/ncrb" && !strings.Contains(e.Note, "expunged")
+		})
+	}
+	if e, err := x.Operator.Entry(t.Context(), "", first.Index); err != nil || !strings.Contains(e.Note, "expunged") {
+		t.Errorf("what a later part expunged: %+v %v", e, err)
+	}
+}
+
+// TestABackupThatIsNotMadeAnyMoreIsMissed: a node that was backed up once says when that is too long ago.
+func TestABackupThatIsNotMadeAnyMoreIsMissed(t *testing.T) {
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	complaint := func() string {
+		s, err := r.Operator.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range s.Problems {
+			if strings.Contains(p.What, "backup") {
+				return p.What
+			}
+		}
+		return ""
+	}
+	if got := complaint(); got != "" {
+		t.Errorf("never made: %s", got)
+	}
+	for days, want := range map[int]bool{1: false, 30: false, 32: true} {
+		report := node.BackupReport{BackupHeader: node.BackupHeader{Made: time.Now().AddDate(0, 0, -days), Entries: 7}}
+		if err := node.NoteBackup(c, report); err != nil {
+			t.Fatal(err)
+		}
+		if got := complaint(); (got != "") != want {
+			t.Errorf("%d days ago: %q", days, got)
+		}
 	}
 }

@@ -89,6 +89,11 @@ type Config struct {
 		PasswordFile string `toml:"password_file" comment:"file with the password at the relay"`
 	} `toml:"mail"`
 
+	Backup struct {
+		// RemindDays is after how many days without a backup a node that had one complains; 0: never.
+		RemindDays int `toml:"remind_days" comment:"after how many days without a backup a node that had one says so in its status; 0: never"`
+	} `toml:"backup"`
+
 	Log struct {
 		Level  string `toml:"level" comment:"debug, info, warn or error"`
 		Format string `toml:"format" comment:"json or text"`
@@ -113,6 +118,7 @@ func DefaultConfig(dir string) Config {
 	c.Peer.Listen = []string{"/ip4/0.0.0.0/tcp/7442", "/ip4/0.0.0.0/udp/7442/quic-v1"}
 	c.Match.Radius, c.Match.WatchRadius = match.DefaultRadius, match.DefaultRadius
 	c.Notify.Allow, c.Mail.Port = []string{}, 587
+	c.Backup.RemindDays = 31
 	c.Log.Level = "info"
 	c.Log.Format = "json"
 	return c
@@ -174,6 +180,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: openid.issuer needs api.url, openid.client_id and openid.secret_file", ErrConfig)
 	case c.Mail.Host != "" && (c.Mail.From == "" || c.Mail.Port <= 0 || c.Mail.Port > 65535):
 		return fmt.Errorf("%w: mail.host needs mail.from and a port", ErrConfig)
+	case c.Backup.RemindDays < 0:
+		return fmt.Errorf("%w: backup.remind_days is %d; 0 for never", ErrConfig, c.Backup.RemindDays)
 	case c.API.URL != "" && !strings.HasPrefix(c.API.URL, "https://"):
 		return fmt.Errorf("%w: api.url is https:// and a name", ErrConfig)
 	case (c.API.Certificate == "") != (c.API.Key == ""):

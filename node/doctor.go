@@ -53,6 +53,7 @@ func Examine(ctx context.Context, c Config) []Finding {
 	d.directory()
 	d.disk()
 	d.certificate()
+	d.backup()
 	status, running := d.running(ctx)
 	if running {
 		d.ok("ports", fmt.Sprintf("the node runs and answers on %s", c.SocketPath()))
@@ -165,6 +166,19 @@ func (d *doctor) certificate() {
 		d.warn("certificate", "it ends on "+pair.Leaf.NotAfter.Format(time.DateOnly), "renew "+d.cfg.API.Certificate+" and restart the node")
 	default:
 		d.ok("certificate", "it is good until "+pair.Leaf.NotAfter.Format(time.DateOnly))
+	}
+}
+
+// backup says how old the last one is that was read back.
+func (d *doctor) backup() {
+	last, err := readLastBackup(d.cfg.Dir)
+	switch {
+	case err != nil:
+		d.warn("backup", err.Error(), "vigil backup writes it anew")
+	case last == nil:
+		d.warn("backup", "no backup of this node was ever made here: what all members lose at once is gone", "vigil backup -o DIR, daily, and keep vigil agency kit elsewhere")
+	default:
+		d.ok("backup", fmt.Sprintf("the last one that was read back is of %s, with %d entries", last.Made.UTC().Format(time.DateTime+" MST"), last.Entries))
 	}
 }
 

@@ -71,6 +71,12 @@ func newMetrics(n *Node) *metrics {
 			}
 			return 0
 		}),
+		gauge("vigil_backup_last_completed_timestamp_seconds", "When the last backup was made that was read back; 0 never.", func() float64 {
+			if last := n.lastBackup(); last != nil {
+				return float64(last.Made.Unix())
+			}
+			return 0
+		}),
 		gauge("vigil_disk_free_bytes", "What can still be written to the data directory.", func() float64 { free, _ := n.space(); return float64(free) }),
 		gauge("vigil_raft_last_contact_seconds", "Since the leader was last heard.", func() float64 { return n.StaleFor().Seconds() }),
 	)

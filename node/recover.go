@@ -9,12 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/node/cluster"
+	"vigil/node/durable"
 	"vigil/node/store"
 )
 
@@ -249,7 +249,7 @@ func (w *recovery) found() error {
 	if err := writeKeys(c.Dir, keys, passphrase); err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(filepath.Join(c.Dir, genesisFile), ledger.Marshal(genesis), 0o600); err != nil {
+	if err := durable.WriteFile(filepath.Join(c.Dir, genesisFile), ledger.Marshal(genesis), 0o600); err != nil {
 		return err
 	}
 	if err := writeSuccessor(filepath.Join(c.Dir, successorFile), file); err != nil {

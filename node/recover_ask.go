@@ -12,11 +12,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/node/cluster"
+	"vigil/node/durable"
 	"vigil/node/peer"
 )
 
@@ -155,7 +154,7 @@ func writeSuccessor(path string, f SuccessorFile) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, append(b, '\n'), 0o600)
+	return durable.WriteFile(path, append(b, '\n'), 0o600)
 }
 
 func absolute(dir string) string {

@@ -243,9 +243,13 @@ func (c *Client) Scrub(ctx context.Context, resume bool, line func(ScrubLine)) e
 	return in.Err()
 }
 
-// Backup writes a backup of the node's ledger to w, sealed to its agency.
-func (c *Client) Backup(ctx context.Context, w io.Writer) error {
-	resp, err := c.do(ctx, call{method: http.MethodPost, path: "/v1/backup"})
+// Backup writes a backup of the node's ledger to w, sealed to its agency; of what came after another one, whose header is given.
+func (c *Client) Backup(ctx context.Context, base []byte, w io.Writer) error {
+	var header any
+	if len(base) > 0 {
+		header = json.RawMessage(base)
+	}
+	resp, err := c.do(ctx, call{method: http.MethodPost, path: "/v1/backup", body: header})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -123,10 +124,21 @@ func (s *Server) scrub(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// backup streams a backup; where it cannot be finished the connection breaks, and the file is seen to be cut.
-func (s *Server) backup(w http.ResponseWriter, _ *http.Request) {
+// backup streams a backup, of what came after the one whose header is the body, if any; where it cannot be finished the connection
+// breaks, and the file is seen to be cut.
+func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
+	base, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBackupBase))
+	if err != nil {
+		writeProblem(w, problem(http.StatusBadRequest, "backup-base", "the body is not the header of an earlier backup", "send its first line, or nothing"))
+		return
+	}
+	b, err := s.cfg.Node.Backup(base)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	if err := s.cfg.Node.Backup(w); err != nil {
+	if _, err := b.WriteTo(w); err != nil {
 		s.cfg.Log.Error("a backup was not finished", "error", err)
 		panic(http.ErrAbortHandler) // how net/http lets the other side see it
 	}

@@ -16,6 +16,7 @@ const (
 const (
 	maxBodyBytes   = 1 << 20
 	maxBatchBytes  = 16 << 20
+	maxBackupBase  = 16 << 10
 	maxHeaderBytes = 32 << 10
 	maxKeyBytes    = 128
 	maxTokens      = 1024

@@ -90,8 +90,8 @@ type Node interface {
 	// Sealable says whether entries can be sealed to audiences now, and if not why.
 	Sealable(names []ledger.AudienceName) error
 	Verify(ctx context.Context, line func(VerifyLine)) error
-	// Backup streams a backup of the ledger, sealed to the agency.
-	Backup(w io.Writer) error
+	// Backup prepares a backup of the ledger, sealed to the agency; of what came after another one, whose header is given.
+	Backup(base []byte) (io.WriterTo, error)
 	// Scrub reads everything on this node's disk, mends what it can and tells of it; resume goes on where an earlier one was
 	// interrupted.
 	Scrub(ctx context.Context, resume bool, line func(ScrubLine)) error

@@ -186,6 +186,13 @@ type Status struct {
 	Ledgers  []LedgerStatus  `json:"ledgers"`
 	Nodes    []NodeStatus    `json:"nodes"`
 	Partners []PartnerStatus `json:"partners"`
+	Backup   *BackupStatus   `json:"backup,omitempty" doc:"The last backup of this node that was read back"`
+}
+
+// BackupStatus is a backup that was made.
+type BackupStatus struct {
+	Made    time.Time `json:"made"`
+	Entries uint64    `json:"entries" doc:"Of our ledger, from the first on"`
 }
 
 // NodeProblem is something wrong and the command that mends it.

@@ -24,6 +24,8 @@ import (
 //	C  signed checkpoint of our ledger
 //	Z  size (8 bytes) and state line (32 bytes) at the end, raft index and term again
 //
+// A backup may begin where an earlier one ended: a journal of its own with what came after, which folds only behind that one.
+//
 // State never comes over the wire: the receiver applies every frame and compares the state line.
 const journalMagic = "vigil journal 1"
 
@@ -37,8 +39,17 @@ type Journal struct {
 	mirrors uint64
 	state   *ledger.State // as it is on disk
 	latest  []byte
-	all     bool // every checkpoint of our ledger, not the latest only
+	all     bool // every checkpoint of our ledger from after.Sealed on, not the latest only
+	after   Mark
 	bytes   int64
+}
+
+// Mark is how far a backup goes. The zero Mark is before everything.
+type Mark struct {
+	Size    uint64 // entries of our ledger
+	Root    tlog.Hash
+	Mirrors uint64 // mirror batches that were applied
+	Sealed  uint64 // size of the newest checkpoint of our ledger
 }
 
 // Journal flushes and returns what the ledger is now. Size is exact.
@@ -58,20 +69,39 @@ func (s *Store) Journal() (*Journal, error) {
 	return j, nil
 }
 
-// Backup is Journal with every checkpoint that is kept of our ledger, which say when its entries were there. Its size is not counted.
-func (s *Store) Backup() (*Journal, error) {
+// Backup returns what came after an earlier backup's end, with every checkpoint that is kept of our ledger, which say when its
+// entries were there. Its size is not counted. A mark that this ledger does not go on from is ErrOther.
+func (s *Store) Backup(after Mark) (*Journal, error) {
 	if err := s.Flush(); err != nil && !errors.Is(err, ErrFailed) { // a store that failed is still read
 		return nil, err
 	}
 	j, err := s.onDisk()
-	if err == nil {
-		j.all = true
+	if err != nil {
+		return nil, err
+	}
+	j.all, j.after = true, after
+	if after == (Mark{}) {
+		return j, nil
+	}
+	if after.Size > j.size || after.Mirrors > j.mirrors {
+		return nil, fmt.Errorf("%w: it ends at %d entries and %d batches of mirrors, and here are %d and %d", ErrOther, after.Size, after.Mirrors, j.size, j.mirrors)
+	}
+	root, err := ledger.RootAt(after.Size, s.HashReader(s.id.Origin))
+	if err == nil && root != after.Root {
+		err = fmt.Errorf("%w: its %d entries have another root than those here", ErrOther, after.Size)
 	}
 	return j, err
 }
 
-// End returns the size of our ledger at the journal's end, and its root.
-func (j *Journal) End() (size uint64, root tlog.Hash) { return j.size, j.state.Root() }
+// End returns how far the journal goes.
+func (j *Journal) End() (Mark, error) {
+	m := Mark{Size: j.size, Root: j.state.Root(), Mirrors: j.mirrors}
+	err := j.kept(func(size uint64) error {
+		m.Sealed = size
+		return nil
+	})
+	return m, err
+}
 
 // onDisk returns a journal of what is on disk now, before its bytes are counted.
 func (s *Store) onDisk() (*Journal, error) {
@@ -161,8 +191,8 @@ func (j *Journal) frames(to sink) error {
 	if err := to.frame('V', n, body); err != nil {
 		return err
 	}
-	next := uint64(1)
-	for i := uint64(0); i <= j.size; i++ {
+	next := j.after.Mirrors + 1
+	for i := j.after.Size; i <= j.size; i++ {
 		var err error
 		if next, err = j.mirrorsAt(to, next, i); err != nil {
 			return err
@@ -183,28 +213,35 @@ func (j *Journal) frames(to sink) error {
 	return to.frame('Z', n, body)
 }
 
-// checkpoints writes those kept of our ledger that go no further than the journal.
-func (j *Journal) checkpoints(to sink) error {
-	for after := uint64(0); j.all; {
-		sizes, err := j.s.Checkpoints(j.s.id.Origin, after)
-		if err != nil {
+// kept calls f with the size of each checkpoint of our ledger that the journal has, in order: once more the one with which an
+// earlier backup ended, which may have more signatures now.
+func (j *Journal) kept(f func(size uint64) error) error {
+	for last := max(j.after.Sealed, 1) - 1; ; {
+		sizes, err := j.s.Checkpoints(j.s.id.Origin, last)
+		if err != nil || len(sizes) == 0 {
 			return err
 		}
-		for _, size := range sizes {
+		for _, last = range sizes {
+			if last > j.size {
+				return nil
+			}
+			if err := f(last); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (j *Journal) checkpoints(to sink) error {
+	if j.all {
+		return j.kept(func(size uint64) error {
 			signed, err := j.s.Checkpoint(j.s.id.Origin, size)
 			if err != nil {
 				return err
 			}
-			after = size
-			if n, body := fixed(signed); size <= j.size {
-				if err := to.frame('C', n, body); err != nil {
-					return err
-				}
-			}
-		}
-		if len(sizes) == 0 {
-			return nil
-		}
+			n, body := fixed(signed)
+			return to.frame('C', n, body)
+		})
 	}
 	if j.latest == nil {
 		return nil

@@ -32,17 +32,18 @@ func (s *Store) Receive(r io.Reader) error {
 
 // Rebuild makes the ledger of a directory anew from another member's journal, in place of one that is damaged. Nobody may have the
 // directory open. Whose it is and what this node has signed stay; a journal of a ledger that ends before that, or begins with another
-// genesis, is refused. Until a checkpoint covers its end, that is the other member's word, as with a raft snapshot.
-func Rebuild(dir string, id Identity, genesis string, r io.Reader) error {
+// genesis, is refused. Until a checkpoint covers its end, that is the other member's word, as with a raft snapshot. Backups that
+// begin where another ended come as further journals, in order.
+func Rebuild(dir string, id Identity, genesis string, journals ...io.Reader) error {
 	lock := flock.New(filepath.Join(dir, "lock"))
 	if ok, err := lock.TryLock(); err != nil || !ok {
 		return errors.Join(fmt.Errorf("%w: %s", ErrInUse, dir), err)
 	}
 	s := &Store{dir: dir, id: id, lock: lock}
-	return errors.Join(s.rebuild(genesis, r), lock.Unlock())
+	return errors.Join(s.rebuild(genesis, journals), lock.Unlock())
 }
 
-func (s *Store) rebuild(genesis string, r io.Reader) error {
+func (s *Store) rebuild(genesis string, journals []io.Reader) error {
 	if err := checkIdentity(s.dir, s.id); err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (s *Store) rebuild(genesis string, r io.Reader) error {
 	if err := os.RemoveAll(incoming); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
-	state, err := s.buildState(incoming, r)
+	state, err := s.buildState(incoming, journals)
 	switch {
 	case err != nil:
 	case genesis != "" && state.Governance.Genesis.String() != genesis:
@@ -72,11 +73,11 @@ func (s *Store) rebuild(genesis string, r io.Reader) error {
 
 // build folds a journal in a directory of its own.
 func (s *Store) build(dir string, r io.Reader) error {
-	_, err := s.buildState(dir, r)
+	_, err := s.buildState(dir, []io.Reader{r})
 	return err
 }
 
-func (s *Store) buildState(dir string, r io.Reader) (*ledger.State, error) {
+func (s *Store) buildState(dir string, journals []io.Reader) (*ledger.State, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
@@ -89,7 +90,10 @@ func (s *Store) buildState(dir string, r io.Reader) (*ledger.State, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	scratch := &Store{dir: dir, id: s.id, db: db, segments: segs, pending: newOverlay(), counts: counts{}, changed: make(chan struct{})}
-	err = (&builder{s: scratch}).run(bufio.NewReaderSize(r, 256<<10))
+	b := &builder{s: scratch}
+	for i := 0; i < len(journals) && err == nil; i++ {
+		err = b.run(bufio.NewReaderSize(journals[i], 256<<10))
+	}
 	if err == nil {
 		err = scratch.Flush()
 	}
@@ -130,7 +134,9 @@ type builder struct {
 	without pledges
 }
 
+// run applies one journal, whose first frame is its header.
 func (b *builder) run(r io.Reader) error {
+	b.applied, b.checked = position{}, false
 	for !b.checked {
 		kind, body, err := readFrame(r)
 		if err != nil {

@@ -46,7 +46,19 @@ func TestBackupUnderLoadAndRestore(t *testing.T) {
 			t.Fatalf("%d\n%s", code, out)
 		}
 	}
-	out, code := vigil("backup", "verify", backup, "--kit", kit, "--kit-passphrase-file", pass, "--json", "--quiet")
+	chain := filepath.Join(dir, "chain")
+	if err := os.Mkdir(chain, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 { // each with what came since the last one
+		out, code := vigil("backup", "--config", config, "-o", chain, "--json", "--quiet")
+		var report node.BackupReport
+		if err := json.Unmarshal(out, &report); code != 0 || err != nil || report.Parts != i+1 {
+			t.Fatalf("%d %v\n%s", code, err, out)
+		}
+		w.more(t, 10)
+	}
+	out, code := vigil("backup", "verify", chain, "--kit", kit, "--kit-passphrase-file", pass, "--json", "--quiet")
 	var report node.BackupReport
 	if err := json.Unmarshal(out, &report); code != 0 || err != nil || report.Entries < 30 || report.Sealed == 0 {
 		t.Fatalf("%d %v\n%s", code, err, out)
@@ -80,7 +92,7 @@ func TestBackupUnderLoadAndRestore(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(c.Dir, "keys.pgp")); !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("of a damaged backup something was made: %w", err)
 		}
-		if out, code := vigil("restore", backup, "--config", fresh, "--kit", kit, "--kit-passphrase-file", pass); code != 0 {
+		if out, code := vigil("restore", chain, "--config", fresh, "--kit", kit, "--kit-passphrase-file", pass); code != 0 {
 			return fmt.Errorf("%d\n%s", code, out)
 		}
 		return nil

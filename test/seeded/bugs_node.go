@@ -23,6 +23,16 @@ var nodeBugs = []bug{
 		pkg: "node/cluster", test: "Minority",
 	},
 	{
+		name: "backup-chain", takes: "that a backup which goes on from another is read behind that one only",
+		file: "node/backup_check.go", from: "case p.Base != fmt.Sprintf(\"%x\", sha256.Sum256(before.head)) || p.From != before.Entries:", to: "case p.From > before.Entries:",
+		pkg: "node", test: "BackupGoesOn",
+	},
+	{
+		name: "backup-of-another-history", takes: "that a backup goes on only from one of the same history",
+		file: "node/store/journal.go", from: "if err == nil && root != after.Root {", to: "if err == nil && root == (tlog.Hash{}) {",
+		pkg: "node", test: "BackupGoesOn",
+	},
+	{
 		name: "approved-blindly", takes: "that a binary approves no format that it cannot follow",
 		file: "node/proposals.go", from: "ok && raise.Format > ledger.StateFormat {", to: "ok && raise == nil {",
 		pkg: "node", test: "WhatABinaryCannotFollow",

@@ -164,11 +164,6 @@ var nodeBugs = []bug{
 		pkg: "node/author", test: "Confirmed",
 	},
 	{
-		name: "pretence-forgotten", takes: "that what awaits confirmation outlives its process",
-		file: "node/author/author.go", from: "earlier: cfg.Promises.Open()}", to: "earlier: cfg.Promises.Open()[:0]}",
-		pkg: "node", test: "Pretence",
-	},
-	{
 		name: "fork-ahead-forgotten", takes: "that a checkpoint of too few signers is compared once its size is here",
 		file: "node/cosign/collect.go", from: "if c.cfg.Ahead != nil && cp.Size > state.Size() {", to: "if c.cfg.Ahead != nil && cp.Size > 1<<60 {",
 		pkg: "node", test: "LiarsWhoFork",

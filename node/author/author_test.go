@@ -35,7 +35,13 @@ type fakeLedger struct {
 	deaf    atomic.Bool                      // whoever leads is not heard
 	shows   *[32]byte                        // the leaf that this replica has wherever it is asked; nil where it has none yet
 	alarms  chan string
+	kept    []author.Receipt // what an earlier process was told, and had not seen when it ended
 }
+
+func (f *fakeLedger) Made(author.Receipt)    {}
+func (f *fakeLedger) Settled(author.Receipt) {}
+func (f *fakeLedger) Sync()                  {}
+func (f *fakeLedger) Open() []author.Receipt { return f.kept }
 
 func (f *fakeLedger) keyOf(s *ledger.State, first *crypto.AgencyKey) *crypto.AgencyKey {
 	if c, _ := s.Governance.Certificate("in/a0"); f.renewed != nil && c.Fingerprint() == f.renewed.Certificate().Fingerprint() {
@@ -135,7 +141,7 @@ func start(t *testing.T, f *fakeLedger, j *ledgertest.Jurisdiction) *author.Auth
 	m := j.Members[0]
 	a := author.New(author.Config{
 		Agency: m.ID, Key: func(s *ledger.State) *crypto.AgencyKey { return f.keyOf(s, m.Key) }, Writer: m.Node.Public().ID(), Ledger: f, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Alarm: func(string, uint64) {},
+		Alarm: func(string, uint64) {}, Promises: f,
 		Late: func(reason string, _ author.Receipt) {
 			select {
 			case f.alarms <- reason:
@@ -239,6 +245,33 @@ func TestWhatWasAcknowledgedIsConfirmed(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Error("the leader acknowledged what this replica does not have, and nobody was told")
+	}
+}
+
+// TestWhatAnEarlierProcessWasToldIsConfirmed: an acknowledgement that the process did not live to see kept is looked after by
+// the next one.
+func TestWhatAnEarlierProcessWasToldIsConfirmed(t *testing.T) {
+	j := ledgertest.Found(t, "in", 2)
+	for name, leaf := range map[string][32]byte{"kept": {1}, "pretended": {2}} {
+		f := &fakeLedger{shows: &[32]byte{1}, alarms: make(chan string, 2)}
+		f.kept = []author.Receipt{
+			{Index: j.State.Size() - 1, Leaf: leaf, Sequence: 1},
+			{Index: j.State.Size() - 1, Leaf: [32]byte{3}, Sequence: 2}, // the alarm of which says that the first was looked at
+		}
+		start(t, f, j)
+		for range map[string]int{"kept": 1, "pretended": 2}[name] {
+			select {
+			case reason := <-f.alarms:
+				if !strings.Contains(reason, "another entry") {
+					t.Error(reason)
+				}
+			case <-time.After(20 * time.Second):
+				t.Errorf("%s: what an earlier process was told is not here, and nobody heard of it", name)
+			}
+		}
+		if name == "kept" && len(f.alarms) > 0 {
+			t.Errorf("what was kept: %s", <-f.alarms)
+		}
 	}
 }
 

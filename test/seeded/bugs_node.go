@@ -159,6 +159,11 @@ var nodeBugs = []bug{
 		pkg: "node/peer", test: "DeadConnection",
 	},
 	{
+		name: "pretence-forgotten", takes: "that what an earlier process was told is looked after by the next",
+		file: "node/author/confirm.go", from: "for _, r := range a.earlier {", to: "for _, r := range a.earlier[:0] {",
+		pkg: "node/author", test: "EarlierProcess",
+	},
+	{
 		name: "acknowledged-not-confirmed", takes: "that the author's replica must show what the leader acknowledged",
 		file: "node/author/confirm.go", from: "if err != nil || !ok || index != c.receipt.Index || leaf != c.receipt.Leaf {", to: "if _ = leaf; err != nil || !ok && index == 1<<60 {",
 		pkg: "node/author", test: "Confirmed",

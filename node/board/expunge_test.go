@@ -106,13 +106,17 @@ func TestWhatIsExpungedIsOffTheBoard(t *testing.T) {
 	if err != nil || len(hits.Hits) != 1 || hits.Hits[0].Alert.ID.Row != 3 {
 		t.Errorf("%+v %v", hits, err)
 	}
-	counted, total := uint64(0), 0
 	rows, err := b.Tally(t.Context(), board.FigureQuery{Of: "alerts", By: []string{"standing"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := uint64(0)
 	for _, r := range rows {
 		counted += r.Count
 	}
 	page, listErr := b.List(t.Context(), board.Query{})
-	if total, err = b.Count(t.Context(), board.Query{}); err != nil || listErr != nil || int(counted) != len(page.Alerts) || total != len(page.Alerts) {
+	total, err := b.Count(t.Context(), board.Query{})
+	if err != nil || listErr != nil || int(counted) != len(page.Alerts) || total != len(page.Alerts) {
 		t.Errorf("%d are listed, %d counted, and %d in the figures: %v %v", len(page.Alerts), total, counted, err, listErr)
 	}
 	clear := pages(b)

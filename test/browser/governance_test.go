@@ -63,7 +63,7 @@ func (b *tab) access(t *testing.T, text string) {
 	t.Helper()
 	b.to(t, "/governance")
 	b.fill(t, "#policy-access form", map[string]string{"text": text})
-	b.until(t, "proposed", `document.querySelector('.note.good')`)
+	b.until(t, "proposed", `document.querySelector('main > .note.good')`)
 }
 
 const openAccess = `{"purpose":[],"case":[],"four_eyes":[],"session_hours":12,"idle_minutes":60}`

@@ -373,7 +373,10 @@ func TestLiarsWhoPretendAreProved(t *testing.T) {
 		}
 		n := l.observer(l.in, l.own[stage])
 		long := time.Now().Add(-time.Hour)
-		n.receipts.late("case", author.Receipt{Index: index, Leaf: leaf, Writer: n.keys.Node.Public().ID(), Sequence: 1, AuthoredAt: long.UnixMilli(), Acknowledged: long})
+		told := author.Receipt{Index: index, Leaf: leaf, Writer: n.keys.Node.Public().ID(), Sequence: 1, AuthoredAt: long.UnixMilli(), Acknowledged: long}
+		for range 2 { // a process that ends soon after tells the next one of it again
+			n.receipts.late("case", told)
+		}
 		for _, s := range l.own[stage:] {
 			n.store = s
 			cp := n.receipts.latest()

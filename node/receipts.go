@@ -85,6 +85,9 @@ func (x *receipts) late(reason string, r author.Receipt) {
 	latest := x.latest()
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if slices.ContainsFunc(x.open, func(o unkept) bool { return o.receipt.Index == got.Index && o.receipt.Hash == got.Hash }) {
+		return // an earlier process missed it and said so, and the next one was told of it again
+	}
 	if err == nil && len(x.open) < maxUnkept {
 		if err = durable.WriteFile(u.file, raw, 0o600); err == nil {
 			x.open = append(x.open, u)

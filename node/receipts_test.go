@@ -14,18 +14,23 @@ import (
 	"vigil/test/nodetest"
 )
 
-// TestAReceiptThatWasNotKeptIsAnAlarmWithItsProof: the leader says yes to an alert and writes nothing. The node that handed out
-// the receipt raises the alarm with that receipt; the next checkpoint after the deadline makes it a proof for anybody; and
-// the alert is there once it is asked for again.
-func TestAReceiptThatWasNotKeptIsAnAlarmWithItsProof(t *testing.T) {
-	var lies atomic.Bool
-	nodes, configs := jurisdiction(t, 3, func(i int, c *node.Config) {
+// pretends lets the founder's node, where it leads, say yes to what in/a1 writes, and write nothing, while it lies.
+func pretends(lies *atomic.Bool) func(i int, c *node.Config) {
+	return func(i int, c *node.Config) {
 		c.Promise(2 * time.Second)
 		c.Pretend(func(e ledger.Entry) bool {
 			rec, err := e.Open()
 			return i == 0 && lies.Load() && err == nil && rec.Kind == ledger.KindSealed && rec.Author == "in/a1"
 		})
-	})
+	}
+}
+
+// TestAReceiptThatWasNotKeptIsAnAlarmWithItsProof: the leader says yes to an alert and writes nothing. The node that handed out
+// the receipt raises the alarm with that receipt; a checkpoint with another entry in its place makes it a proof for anybody; and
+// the alert is there once it is asked for again.
+func TestAReceiptThatWasNotKeptIsAnAlarmWithItsProof(t *testing.T) {
+	var lies atomic.Bool
+	nodes, configs := jurisdiction(t, 3, pretends(&lies))
 	if r := role(t, nodes[0]); r != "leader" {
 		t.Fatalf("the founder is %s", r)
 	}
@@ -87,13 +92,7 @@ func TestAReceiptThatWasNotKeptIsAnAlarmWithItsProof(t *testing.T) {
 // next process does, and accuses nobody over what was kept.
 func TestAPretenceIsMissedAfterARestart(t *testing.T) {
 	var lies atomic.Bool
-	nodes, configs := jurisdiction(t, 3, func(i int, c *node.Config) {
-		c.Promise(2 * time.Second)
-		c.Pretend(func(e ledger.Entry) bool {
-			rec, err := e.Open()
-			return i == 0 && lies.Load() && err == nil && rec.Kind == ledger.KindSealed && rec.Author == "in/a1"
-		})
-	})
+	nodes, configs := jurisdiction(t, 3, pretends(&lies))
 	lab := nodes[1].As(t, api.RoleLab)
 	if _, err := lab.Raise(t.Context(), "kept", api.RaiseAlert{Signals: md5(1)}); err != nil {
 		t.Fatal(err)

@@ -58,8 +58,10 @@ func backupCommand(o *options) *cobra.Command {
 		w := writing{config: config, keys: keys.Agency, path: out}
 		if intoDir {
 			lock := flock.New(filepath.Join(out, ".lock"))
-			if ok, err := lock.TryLock(); err != nil || !ok {
-				return errors.Join(&resultError{text: "another backup is being written to " + out, code: exitConflict}, err)
+			if ok, err := lock.TryLock(); err != nil {
+				return fmt.Errorf("%s cannot be written to: %w", out, err)
+			} else if !ok {
+				return &resultError{text: "another backup is being written to " + out + "; wait until it has ended", code: exitConflict}
 			}
 			defer func() { _ = lock.Unlock() }()
 			if err := w.next(out, id.Agency, full); err != nil {

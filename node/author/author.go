@@ -116,6 +116,8 @@ type Author struct {
 	queue chan *request
 	next  uint64        // the sequence the next entry gets; Run's goroutine only
 	held  []*batchGroup // wait for the own replica to move on; Run's goroutine only
+	// parsed are certificates that were sealed to, by their bytes; Run's goroutine only.
+	parsed map[string]*crypto.Certificate
 
 	confirms chan confirmation
 	earlier  []Receipt // what an earlier process was told; confirmAll's goroutine only
@@ -146,7 +148,7 @@ func New(cfg Config) *Author {
 	if cfg.Promises == nil {
 		cfg.Promises = noPromises{}
 	}
-	return &Author{cfg: cfg, queue: make(chan *request, maxWaiting), confirms: make(chan confirmation, maxConfirms), earlier: cfg.Promises.Open()}
+	return &Author{cfg: cfg, queue: make(chan *request, maxWaiting), parsed: map[string]*crypto.Certificate{}, confirms: make(chan confirmation, maxConfirms), earlier: cfg.Promises.Open()}
 }
 
 // Submit seals events to the audience and returns when they are committed. The events stay together in one entry,

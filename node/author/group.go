@@ -118,7 +118,7 @@ func (a *Author) signOne(state *ledger.State, g *batchGroup, sequence uint64) (s
 
 // seal encrypts a group's events to the current epoch of each audience and notes audience and events root in rec.
 func (a *Author) seal(state *ledger.State, g *batchGroup, rec *ledger.Record) ([]byte, error) {
-	refs, certificates, err := recipients(state, g.audience)
+	refs, certificates, err := a.recipients(state, g.audience)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (a *Author) seal(state *ledger.State, g *batchGroup, rec *ledger.Record) ([
 
 // recipients resolves audience names to their current epochs and certificates, ours from the roster, a partner's
 // from its mirrored one.
-func recipients(state *ledger.State, names []ledger.AudienceName) ([]ledger.AudienceRef, []*crypto.Certificate, error) {
+func (a *Author) recipients(state *ledger.State, names []ledger.AudienceName) ([]ledger.AudienceRef, []*crypto.Certificate, error) {
 	refs := make([]ledger.AudienceRef, 0, len(names))
 	certificates := make([]*crypto.Certificate, 0, len(names))
 	for _, name := range names {
@@ -142,11 +142,27 @@ func recipients(state *ledger.State, names []ledger.AudienceName) ([]ledger.Audi
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: %w", ErrRefused, err)
 		}
-		c, err := crypto.ParseCertificate(raw)
+		c, err := a.certificate(raw)
 		if err != nil {
 			return nil, nil, fmt.Errorf("author: certificate of %s: %w", name, err)
 		}
 		refs, certificates = append(refs, ref), append(certificates, c)
 	}
 	return refs, certificates, nil
+}
+
+// certificate parses a recipient's certificate once: its self-signatures cost as much as everything else in writing an entry.
+func (a *Author) certificate(raw []byte) (*crypto.Certificate, error) {
+	if c := a.parsed[string(raw)]; c != nil {
+		return c, nil
+	}
+	c, err := crypto.ParseCertificate(raw)
+	if err != nil {
+		return nil, err
+	}
+	if len(a.parsed) >= maxParsed {
+		clear(a.parsed)
+	}
+	a.parsed[string(raw)] = c
+	return c, nil
 }

@@ -8,7 +8,8 @@ const (
 	maxRound          = 2048 // requests gathered into one round
 	maxInFlight       = 64   // entries proposed in one round
 	maxEntryPlaintext = 1 << 20
-	eventOverhead     = 64 // CBOR framing, id and type of one event, generously
+	eventOverhead     = 64  // CBOR framing, id and type of one event, generously
+	maxParsed         = 256 // certificates kept parsed
 
 	retryFirst  = 10 * time.Millisecond
 	retryMost   = time.Second

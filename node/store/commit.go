@@ -225,10 +225,26 @@ func (s *Store) flushLoop() {
 		case <-s.stop:
 			return
 		case <-tick.C:
+			if !s.due() {
+				continue
+			}
 		case <-s.kick:
 		}
 		_ = s.Flush() // latched in failed, where every writer sees it
 	}
+}
+
+// due says whether what waits is to be written now: nothing more has come for a while, or it has waited long enough.
+func (s *Store) due() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.pending
+	if o.bytes == o.looked || o.looks >= flushLooks {
+		return true
+	}
+	o.looked = o.bytes
+	o.looks++
+	return false
 }
 
 // Flush writes what waits, synced. The order is: payloads, sync, then one bbolt transaction that names them together

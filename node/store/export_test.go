@@ -15,3 +15,12 @@ func (s *Store) MayExpunge(g *ledger.Governance, origin ledger.Origin, rec *ledg
 	defer s.mu.RUnlock()
 	return s.mayExpunge(g, origin, rec)
 }
+
+// Looks returns how often flushLoop looks before it writes what has just come, where each time as many bytes more come.
+func Looks(bytes int) (looks int) {
+	s := &Store{pending: newOverlay()}
+	for s.pending.bytes = 1; !s.due(); s.pending.bytes += bytes {
+		looks++
+	}
+	return looks
+}

@@ -3,8 +3,11 @@ package store
 import "time"
 
 const (
-	// flushEvery and flushBytes say how long and how much may wait in memory.
+	// flushEvery is how long nothing must have come before what waits in memory is written; flushLooks is how many times that
+	// it may wait where something always comes, and flushBytes how much. One flush writes some twenty pages however little is in
+	// it, and until then raft's log has it all.
 	flushEvery = 50 * time.Millisecond
+	flushLooks = 20
 	flushBytes = 4 << 20
 	// waitBytes is how much may wait before Commit itself waits for the disk.
 	waitBytes = 64 << 20

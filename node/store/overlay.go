@@ -25,6 +25,8 @@ type overlay struct {
 	purge      uint64 // raft index of the last expungement in it; 0 where there is none
 	total      uint64 // bytes of our ledger from genesis on; 0 until the first own entry
 	bytes      int
+	looked     int // bytes when flushLoop looked last
+	looks      int // how often it found more
 }
 
 type sequence struct {

@@ -105,6 +105,11 @@ var (
 // a forged batch is harmless. It checks hashes, signatures of what is in full, and the quorum, not meaning: an entry we
 // cannot open never stops the mirror.
 func (s *State) ApplyMirror(b *MirrorBatch) (*State, MirrorResult) {
+	return s.ApplyMirrorPrepared(b, nil)
+}
+
+// ApplyMirrorPrepared is ApplyMirror where items were prepared, each at its place in the batch; nil is one that was not.
+func (s *State) ApplyMirrorPrepared(b *MirrorBatch, prepared []*Prepared) (*State, MirrorResult) {
 	card, err := s.mirrored(b.Origin)
 	p := s.Partners[b.Origin]
 	if err != nil || p == nil {
@@ -117,7 +122,7 @@ func (s *State) ApplyMirror(b *MirrorBatch) (*State, MirrorResult) {
 	case b.From > size:
 		return s, MirrorResult{Verdict: MirrorAhead, Next: size}
 	}
-	mirror, err := p.Mirror.extend(b, card, s.Governance)
+	mirror, err := p.Mirror.extend(b, prepared, card, s.Governance)
 	if err != nil {
 		verdict := MirrorRefused
 		if errors.Is(err, errMirrorUpgrade) {
@@ -152,26 +157,39 @@ func (s *State) mirrored(o Origin) (PartnerCard, error) {
 }
 
 // extend folds a batch into a copy of the mirror and accepts it if the checkpoint holds afterwards.
-func (m Mirror) extend(b *MirrorBatch, card PartnerCard, own *Governance) (Mirror, error) {
+func (m Mirror) extend(b *MirrorBatch, prepared []*Prepared, card PartnerCard, own *Governance) (Mirror, error) {
 	if err := b.check(); err != nil {
 		return m, err
 	}
 	next := Mirror{Tree: m.Tree.Clone(), Governance: m.Governance, Released: m.Released, Checkpoint: b.Checkpoint}
-	for _, item := range b.Items {
-		if err := next.take(item, card, own); err != nil {
+	for i, item := range b.Items {
+		var p *Prepared
+		if i < len(prepared) && prepared[i].is(item) {
+			p = prepared[i]
+		} else {
+			p = PrepareItem(item, nil)
+		}
+		if err := next.take(item, p, card, own); err != nil {
 			return m, err
 		}
 	}
 	return next, next.verify(b, own)
 }
 
-func (m *Mirror) take(item MirrorItem, card PartnerCard, own *Governance) error {
-	index, leaf := m.Tree.Size(), item.LeafHash()
+// take takes an item; p is the same prepared, nil where it is only a hash.
+func (m *Mirror) take(item MirrorItem, p *Prepared, card PartnerCard, own *Governance) error {
+	index := m.Tree.Size()
+	var leaf tlog.Hash
+	if p == nil {
+		leaf = item.LeafHash()
+	} else {
+		leaf = p.hash
+	}
 	if index == 0 && (item.IsBare() || leaf != card.Genesis) {
 		return fmt.Errorf("%w: another genesis than the one linked", ErrMirrorEntry)
 	}
 	if !item.IsBare() {
-		if err := m.takeFull(item, card.Origin, own, index, leaf); err != nil {
+		if err := m.takeFull(p, card.Origin, own, index); err != nil {
 			return err
 		}
 		m.Released = m.Released.add(index, leaf)
@@ -182,10 +200,9 @@ func (m *Mirror) take(item MirrorItem, card PartnerCard, own *Governance) error 
 
 // takeFull checks an entry that is released to us and folds it where it is governance. A format newer than our ledger's own
 // waits until that is raised, whatever this binary knows: our replicas must agree.
-func (m *Mirror) takeFull(item MirrorItem, origin Origin, own *Governance, index Index, leaf tlog.Hash) error {
-	entry := Entry{Leaf: item.Leaf, Payload: item.Payload}
+func (m *Mirror) takeFull(p *Prepared, origin Origin, own *Governance, index Index) error {
 	if index == 0 {
-		_, g, err := openGenesis(entry)
+		_, g, err := openGenesis(p.entry)
 		if errors.Is(err, ErrNewerFormat) || err == nil && g.Format > own.Format {
 			return errMirrorUpgrade
 		}
@@ -198,26 +215,24 @@ func (m *Mirror) takeFull(item MirrorItem, origin Origin, own *Governance, index
 		m.Governance = g
 		return nil
 	}
-	rec, l, err := OpenLeaf(item.Leaf)
-	if err != nil || rec.Origin != origin || !ReleasedTo(rec, own.Origin.Jurisdiction()) {
+	rec := p.record
+	if rec == nil || rec.Origin != origin || !ReleasedTo(rec, own.Origin.Jurisdiction()) {
 		return fmt.Errorf("%w: entry %d is malformed, of another ledger or not released to us", ErrMirrorEntry, index)
 	}
 	if m.Governance.Format > own.Format {
 		return errMirrorUpgrade
 	}
 	certificate, member := m.Governance.Certificate(rec.Author)
-	if !member || certificate.Verify(l.Record, l.Signature, rec.SignedAt()) != nil {
+	if !member || !p.signedBy(certificate) {
 		return fmt.Errorf("%w: entry %d is not signed by a member", ErrMirrorEntry, index)
 	}
-	if rec.Kind == KindGovernance || len(item.Payload) > 0 {
-		if rec.CheckPayload(item.Payload) != nil {
-			return fmt.Errorf("%w: payload of entry %d", ErrMirrorEntry, index)
-		}
+	if (rec.Kind == KindGovernance || len(p.entry.Payload) > 0) && !p.paid {
+		return fmt.Errorf("%w: payload of entry %d", ErrMirrorEntry, index)
 	}
 	if rec.Kind != KindGovernance {
 		return nil
 	}
-	g, err := m.Governance.Fold(rec, item.Payload, index, leaf)
+	g, err := m.Governance.Fold(rec, p.entry.Payload, index, p.hash)
 	if err != nil {
 		if errors.Is(err, ErrAct) {
 			return errMirrorUpgrade

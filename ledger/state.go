@@ -176,35 +176,48 @@ func openGenesis(e Entry) (*Record, *Governance, error) {
 
 // Apply checks one entry and folds it. On anything but Accepted the state returned is s itself. earlier finds what an entry
 // names that names an earlier one; without it such entries are refused.
-func (s *State) Apply(e Entry, earlier Earlier) (*State, Result) { return s.apply(e, earlier, false) }
+func (s *State) Apply(e Entry, earlier Earlier) (*State, Result) {
+	return s.ApplyPrepared(Prepare(e, nil), earlier)
+}
+
+// ApplyPrepared is Apply for an entry that was prepared.
+func (s *State) ApplyPrepared(p *Prepared, earlier Earlier) (*State, Result) {
+	return s.apply(p, earlier, false)
+}
 
 // ApplyGone is Apply for an entry whose payload is not here any more: everything is checked but that. Whoever hands it over
 // must show the expungement that took it.
 func (s *State) ApplyGone(leaf []byte, earlier Earlier) (*State, Result) {
-	return s.apply(Entry{Leaf: leaf}, earlier, true)
+	return s.ApplyGonePrepared(Prepare(Entry{Leaf: leaf}, nil), earlier)
 }
 
-func (s *State) apply(e Entry, earlier Earlier, gone bool) (*State, Result) {
-	rec, l, err := OpenLeaf(e.Leaf)
-	if err != nil {
+// ApplyGonePrepared is ApplyGone for an entry that was prepared, without its payload.
+func (s *State) ApplyGonePrepared(p *Prepared, earlier Earlier) (*State, Result) {
+	return s.apply(p, earlier, true)
+}
+
+func (s *State) apply(p *Prepared, earlier Earlier, gone bool) (*State, Result) {
+	rec := p.record
+	if rec == nil {
 		return s, refused(ErrMalformedEntry)
 	}
-	if r, ok := s.checkWriter(rec, e.Payload); !ok {
+	if r, ok := s.checkWriter(rec, p.entry.Payload); !ok {
 		return s, r
 	}
 	certificate, _ := s.Governance.Certificate(rec.Author)
-	if certificate.Verify(l.Record, l.Signature, rec.SignedAt()) != nil {
+	if !p.signedBy(certificate) {
 		return s, refused(ErrSignature)
 	}
-	if gone = gone && rec.Kind != KindGovernance; !gone && rec.CheckPayload(e.Payload) != nil {
+	if gone = gone && rec.Kind != KindGovernance; !gone && !p.paid {
 		return s, refused(ErrPayloadHash)
 	}
 
-	index, leaf := s.Size(), LeafHash(e.Leaf)
+	index, leaf := s.Size(), p.hash
 	governance := s.Governance
+	var err error
 	switch rec.Kind {
 	case KindGovernance:
-		governance, err = governance.Fold(rec, e.Payload, index, leaf)
+		governance, err = governance.Fold(rec, p.entry.Payload, index, leaf)
 	default:
 		if err = s.checkAudience(rec); err == nil && rec.Kind != KindSealed {
 			err = s.checkNaming(rec, earlier)

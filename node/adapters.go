@@ -15,6 +15,7 @@ import (
 	"vigil/ledger"
 	"vigil/node/cluster"
 	"vigil/node/peer"
+	"vigil/node/store"
 )
 
 // authorLedger is what the author sees of cluster and store.
@@ -374,7 +375,8 @@ func (n *Node) refusedGateway(partner ledger.Origin, gateway libp2p.ID, why erro
 
 // Commit implements peer.Sink: through our own raft, so that it survives the loss of any node.
 func (s peerSink) Commit(ctx context.Context, b *ledger.MirrorBatch) (uint64, error) {
-	if next, result := s.n.store.State().ApplyMirror(b); next == s.n.store.State() && result.Verdict == ledger.MirrorRefused {
+	state := s.n.store.State()
+	if next, result := state.ApplyMirrorPrepared(b, store.PrepareMirror(state, b)); next == state && result.Verdict == ledger.MirrorRefused {
 		s.n.metrics.refused()
 		err := fmt.Errorf("%w: %w", errMirror, result.Reason) // refused here is refused everywhere: raft is not troubled
 		if accuses(result.Reason) {

@@ -60,6 +60,7 @@ func (f *fsm) Apply(l *raft.Log) any { return f.ApplyBatch([]*raft.Log{l})[0] }
 func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	f.restored = 0
 	out := make([]any, len(logs))
+	ready := f.prepare(logs)
 	for i, l := range logs {
 		if l.Type != raft.LogCommand {
 			continue
@@ -71,27 +72,71 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 			out[i] = err
 			continue
 		}
-		out[i] = f.apply(l)
+		out[i] = f.apply(l, ready[i])
 		f.applied.Store(l.Index)
 	}
 	return out
 }
 
-func (f *fsm) apply(l *raft.Log) any {
-	var c command
-	if err := ledger.Unmarshal(l.Data, &c, maxLogBytes); err != nil {
-		return f.commit(l, f.store.State(), nil, nil, fmt.Errorf("%w: %w", errCommand, err))
+// prepared is a command with its entries, or the items of its mirror batch, prepared.
+type prepared struct {
+	command
+	batch   *ledger.MirrorBatch
+	entries []*ledger.Prepared
+	err     error
+}
+
+// prepare decodes the commands that are still to be applied and checks their signatures, on all processors. It decides nothing.
+func (f *fsm) prepare(logs []*raft.Log) []prepared {
+	out := make([]prepared, len(logs))
+	state := f.store.State()
+	have, _ := f.store.Applied()
+	var all []ledger.Entry
+	for i, l := range logs {
+		if l.Type != raft.LogCommand || l.Index <= have {
+			continue
+		}
+		p := &out[i]
+		if p.err = ledger.Unmarshal(l.Data, &p.command, maxLogBytes); p.err != nil {
+			p.command = command{}
+			continue
+		}
+		all = append(all, p.Entries...)
+		if p.Kind == commandMirror {
+			if p.batch, p.err = ledger.DecodeMirrorBatch(p.Mirror); p.err == nil {
+				p.entries = store.PrepareMirror(state, p.batch)
+			}
+		}
 	}
-	switch c.Kind {
-	case commandEntries:
-		return f.applyEntries(l, c.Entries)
-	case commandMirror:
-		return f.applyMirror(l, c.Mirror)
+	var g *ledger.Governance
+	if state != nil {
+		g = state.Governance
+	}
+	ready := store.PrepareAll(g, all)
+	for i := range out {
+		if n := len(out[i].Entries); n > 0 {
+			if out[i].Kind == commandEntries {
+				out[i].entries = ready[:n]
+			}
+			ready = ready[n:]
+		}
+	}
+	return out
+}
+
+func (f *fsm) apply(l *raft.Log, c prepared) any {
+	switch {
+	case c.Kind == commandMirror:
+		return f.applyMirror(l, c)
+	case c.err != nil:
+		return f.commit(l, f.store.State(), nil, nil, fmt.Errorf("%w: %w", errCommand, c.err))
+	case c.Kind == commandEntries:
+		return f.applyEntries(l, c.entries)
 	}
 	return f.commit(l, f.store.State(), nil, nil, fmt.Errorf("%w: kind %d", errCommand, c.Kind))
 }
 
-func (f *fsm) applyEntries(l *raft.Log, entries []ledger.Entry) any {
+func (f *fsm) applyEntries(l *raft.Log, entries []*ledger.Prepared) any {
 	state := f.store.State()
 	results := make([]ledger.Result, len(entries))
 	var own []store.Appended
@@ -118,15 +163,15 @@ func (f *fsm) applyEntries(l *raft.Log, entries []ledger.Entry) any {
 	return f.commit(l, state, own, nil, results)
 }
 
-func (f *fsm) applyOne(state *ledger.State, batch []store.Appended, e ledger.Entry) (_ *ledger.State, _ store.Appended, _ ledger.Result, damaged error) {
+func (f *fsm) applyOne(state *ledger.State, batch []store.Appended, p *ledger.Prepared) (_ *ledger.State, _ store.Appended, _ ledger.Result, damaged error) {
 	if state == nil {
-		next, a, err := store.ApplyOwn(nil, e, nil)
+		next, a, err := store.ApplyOwn(nil, p.Entry(), nil)
 		if err != nil {
 			return nil, a, ledger.Result{Verdict: ledger.Refused, Reason: ledger.AsReason(err)}, nil
 		}
 		return next, a, ledger.Result{Verdict: ledger.Accepted, Leaf: a.Leaf}, nil
 	}
-	next, result := state.Apply(e, func(i ledger.Index) ([]byte, error) {
+	next, result := state.ApplyPrepared(p, func(i ledger.Index) ([]byte, error) {
 		leaf, err := f.earlier(batch, i)
 		damaged = err
 		return leaf, err
@@ -135,16 +180,12 @@ func (f *fsm) applyOne(state *ledger.State, batch []store.Appended, e ledger.Ent
 		return state, store.Appended{}, result, damaged
 	}
 	if result.Verdict == ledger.Repeat {
-		return state, store.Appended{}, f.repeat(batch, e), nil
+		return state, store.Appended{}, f.repeat(batch, p), nil
 	}
 	if result.Verdict != ledger.Accepted {
 		return state, store.Appended{}, result, nil
 	}
-	rec, _, err := ledger.OpenLeaf(e.Leaf)
-	if err != nil {
-		panic(err) // Apply has just decoded it
-	}
-	return next, store.Appended{Index: result.Index, Leaf: result.Leaf, Writer: rec.Writer, Sequence: rec.Sequence, Kind: rec.Kind, Entry: e}, result, nil
+	return next, store.AppendedOf(p, result.Index), result, nil
 }
 
 // expunged says whether an entry's payload is gone; where that cannot be read, the log is rather purged once too often.
@@ -164,12 +205,8 @@ func (f *fsm) earlier(batch []store.Appended, index ledger.Index) ([]byte, error
 }
 
 // repeat answers a sequence that is taken: the same entry gets its first answer again, another is a conflict.
-func (f *fsm) repeat(batch []store.Appended, e ledger.Entry) ledger.Result {
-	rec, _, err := ledger.OpenLeaf(e.Leaf)
-	if err != nil {
-		return ledger.Result{Verdict: ledger.Refused, Reason: ledger.ErrMalformedEntry}
-	}
-	leaf := ledger.LeafHash(e.Leaf)
+func (f *fsm) repeat(batch []store.Appended, p *ledger.Prepared) ledger.Result {
+	rec, leaf := p.Record(), p.LeafHash()
 	for _, a := range batch {
 		if a.Writer == rec.Writer && a.Sequence == rec.Sequence && a.Leaf == leaf {
 			return ledger.Result{Verdict: ledger.Repeat, Index: a.Index, Leaf: leaf}
@@ -182,17 +219,16 @@ func (f *fsm) repeat(batch []store.Appended, e ledger.Entry) ledger.Result {
 	return ledger.Result{Verdict: ledger.Repeat, Index: index, Leaf: leaf}
 }
 
-func (f *fsm) applyMirror(l *raft.Log, raw []byte) any {
+func (f *fsm) applyMirror(l *raft.Log, c prepared) any {
 	state := f.store.State()
-	batch, err := ledger.DecodeMirrorBatch(raw)
-	if err != nil || state == nil {
+	if c.err != nil || state == nil {
 		return f.commit(l, state, nil, nil, ledger.MirrorResult{Verdict: ledger.MirrorRefused, Reason: errCommand})
 	}
-	next, result := state.ApplyMirror(batch)
+	next, result := state.ApplyMirrorPrepared(c.batch, c.entries)
 	if result.Verdict != ledger.MirrorApplied {
 		return f.commit(l, state, nil, nil, result)
 	}
-	return f.commit(l, next, nil, []store.Mirrored{{Batch: batch, At: state.Size()}}, result)
+	return f.commit(l, next, nil, []store.Mirrored{{Batch: c.batch, Items: c.entries, At: state.Size()}}, result)
 }
 
 // commit hands one raft entry's effect to the store and returns the answer for its proposer. A store that cannot take

@@ -70,7 +70,7 @@ func (r *Rest) Fold(seen func(size uint64, root tlog.Hash)) (*ledger.State, erro
 			if state.Newer() {
 				return nil, fmt.Errorf("%w: format %d", ErrUpgrade, state.Governance.Format)
 			}
-			next, a, result, err := f.applyOne(state, own, e)
+			next, a, result, err := f.applyOne(state, own, ledger.Prepare(e, nil))
 			if err != nil {
 				return nil, err
 			}

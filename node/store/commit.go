@@ -32,6 +32,7 @@ type Appended struct {
 // Mirrored is an applied mirror batch and the size our own ledger had when it was applied.
 type Mirrored struct {
 	Batch *ledger.MirrorBatch
+	Items []*ledger.Prepared // of the batch; may be empty
 	At    uint64
 }
 
@@ -103,7 +104,8 @@ func (s *Store) stage(b Batch) error {
 		if _, again := s.pending.boundaries[size]; !again {
 			s.counts.of("").Boundaries++
 		}
-		s.pending.boundaries[size] = boundary{Line: b.State.Line(), Evidence: b.State.Evidence(), Bytes: s.pending.total}
+		evidence := b.State.Evidence()
+		s.pending.boundaries[size] = boundary{Line: ledger.StateLine(b.State.Governance.PublicRoot(), evidence), Evidence: evidence, Bytes: s.pending.total}
 	}
 	return nil
 }
@@ -147,7 +149,18 @@ func (s *Store) stageMirror(state *ledger.State, m Mirrored, raft uint64) error 
 	l := s.pending.ledger(b.Origin)
 	for i, item := range b.Items {
 		index := b.From + uint64(i)
-		if err := s.stageHash(l, b.Origin, index, item.LeafHash()); err != nil {
+		var p *ledger.Prepared
+		if i < len(m.Items) {
+			p = m.Items[i]
+		}
+		if p == nil {
+			p = ledger.PrepareItem(item, nil)
+		}
+		hash := item.LeafHash
+		if p != nil {
+			hash = p.LeafHash
+		}
+		if err := s.stageHash(l, b.Origin, index, hash()); err != nil {
 			return err
 		}
 		if item.IsBare() {
@@ -157,7 +170,7 @@ func (s *Store) stageMirror(state *ledger.State, m Mirrored, raft uint64) error 
 		if len(item.Payload) > 0 {
 			l.payloads[index] = item.Payload
 		}
-		if err := s.stageMirrored(state, b.Origin, index, item.Leaf, raft); err != nil {
+		if err := s.stageMirrored(state, b.Origin, index, p.Record(), raft); err != nil {
 			return err
 		}
 		s.pending.bytes += len(item.Leaf) + len(item.Payload)
@@ -182,9 +195,8 @@ func (s *Store) stageMirror(state *ledger.State, m Mirrored, raft uint64) error 
 }
 
 // stageMirrored indexes a partner's entry by what it is.
-func (s *Store) stageMirrored(state *ledger.State, origin ledger.Origin, index ledger.Index, leaf []byte, raft uint64) error {
-	r, _, err := ledger.OpenLeaf(leaf)
-	if err != nil {
+func (s *Store) stageMirrored(state *ledger.State, origin ledger.Origin, index ledger.Index, r *ledger.Record, raft uint64) error {
+	if r == nil {
 		return nil // ApplyMirror has decoded what is in full
 	}
 	switch r.Kind {

@@ -269,11 +269,10 @@ func (j *Journal) entry(to sink, index uint64) error {
 		}
 		return j.boundary(to, index)
 	}
-	empty := ledger.Marshal(ledger.Entry{Leaf: leaf, Payload: []byte{}})
-	length := len(empty) - 1 + stringBytes(int(rec.PayloadLength))
+	length := 1 + stringBytes(len(leaf)) + stringBytes(int(rec.PayloadLength)) // a CBOR array of two
 	err = to.frame('E', length, func() ([]byte, error) {
-		e, _, _, err := j.s.Entry(origin, index)
-		return ledger.Marshal(e), err
+		payload, err := j.s.payload(origin, index, rec)
+		return ledger.Marshal(ledger.Entry{Leaf: leaf, Payload: payload}), err
 	})
 	if err != nil {
 		return err
@@ -282,7 +281,7 @@ func (j *Journal) entry(to sink, index uint64) error {
 }
 
 func (j *Journal) boundary(to sink, index uint64) error {
-	if _, _, ok, err := j.s.Boundary(index + 1); err != nil || !ok {
+	if ok, err := j.s.isBoundary(index + 1); err != nil || !ok {
 		return err
 	}
 	n, body := fixed(be64(index + 1))

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -24,13 +25,12 @@ func (s *Store) OutgoingUntil(partner ledger.JurisdictionID, from, most uint64) 
 	}
 	b := &ledger.MirrorBatch{Origin: s.id.Origin, From: from, Checkpoint: signed, Evidence: evidence}
 	for i := from; i < size; i++ {
-		e, _, hash, err := s.Entry(s.id.Origin, i)
+		e, rec, hash, err := s.entry(s.id.Origin, i)
 		if err != nil && !errors.Is(err, ErrExpunged) { // of what was expunged the leaf goes on
 			return nil, err
 		}
-		rec, _, err := ledger.OpenLeaf(e.Leaf)
-		if err != nil {
-			return nil, err
+		if rec == nil {
+			return nil, fmt.Errorf("%w: leaf %d of %s", ErrDamaged, i, s.id.Origin)
 		}
 		if ledger.ReleasedTo(rec, partner) {
 			b.Items = append(b.Items, ledger.Full(e))

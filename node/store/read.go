@@ -38,20 +38,26 @@ func (s *Store) Hash(origin ledger.Origin, index ledger.Index) (tlog.Hash, error
 
 // Leaf returns a leaf's bytes, checked against the tree. ErrAbsent where only its hash is here.
 func (s *Store) Leaf(origin ledger.Origin, index ledger.Index) ([]byte, error) {
+	leaf, _, err := s.leafAndHash(origin, index)
+	return leaf, err
+}
+
+// leafAndHash is Leaf with the hash in the tree, which is there with ErrAbsent, too.
+func (s *Store) leafAndHash(origin ledger.Origin, index ledger.Index) ([]byte, tlog.Hash, error) {
 	want, err := s.Hash(origin, index)
 	if err != nil {
-		return nil, err
+		return nil, want, err
 	}
 	leaf, err := s.leafBytes(origin, index)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, want, err
 	case len(leaf) == 0:
-		return nil, fmt.Errorf("%w: entry %d of %s, only its hash", ErrAbsent, index, origin)
+		return nil, want, fmt.Errorf("%w: entry %d of %s, only its hash", ErrAbsent, index, origin)
 	case ledger.LeafHash(leaf) != want:
-		return nil, fmt.Errorf("%w: leaf %d of %s does not hash to the tree", ErrDamaged, index, origin)
+		return nil, want, fmt.Errorf("%w: leaf %d of %s does not hash to the tree", ErrDamaged, index, origin)
 	}
-	return leaf, nil
+	return leaf, want, nil
 }
 
 func (s *Store) leafBytes(origin ledger.Origin, index uint64) (leaf []byte, err error) {
@@ -79,28 +85,33 @@ func (s *Store) leafLocked(origin ledger.Origin, index uint64) (leaf []byte, err
 // Entry returns an entry with its payload; ErrAbsent with the leaf where the payload is not here, ErrExpunged where it was taken. bare says that only its hash is here: it was not released to us. Whatever
 // is returned has been checked against tree and record.
 func (s *Store) Entry(origin ledger.Origin, index ledger.Index) (e ledger.Entry, bare bool, hash tlog.Hash, err error) {
-	hash, err = s.Hash(origin, index)
-	if err != nil {
-		return e, false, hash, err
-	}
-	leaf, err := s.Leaf(origin, index)
-	if errors.Is(err, ErrAbsent) {
-		return e, true, hash, nil
-	}
-	if err != nil {
-		return e, false, hash, err
-	}
-	payload, err := s.payload(origin, index, leaf)
-	return ledger.Entry{Leaf: leaf, Payload: payload}, false, hash, err
+	e, rec, hash, err := s.entry(origin, index)
+	return e, err == nil && rec == nil, hash, err
 }
 
-func (s *Store) payload(origin ledger.Origin, index uint64, leaf []byte) ([]byte, error) {
+// entry is Entry with the record, which is nil where only the hash is here.
+func (s *Store) entry(origin ledger.Origin, index ledger.Index) (e ledger.Entry, rec *ledger.Record, hash tlog.Hash, err error) {
+	e.Leaf, hash, err = s.leafAndHash(origin, index)
+	if errors.Is(err, ErrAbsent) && hash != (tlog.Hash{}) {
+		return e, nil, hash, nil
+	}
+	if err != nil {
+		return e, nil, hash, err
+	}
+	if rec, _, err = ledger.OpenLeaf(e.Leaf); err != nil {
+		return e, nil, hash, fmt.Errorf("%w: leaf %d of %s", ErrDamaged, index, origin)
+	}
+	e.Payload, err = s.payload(origin, index, rec)
+	return e, rec, hash, err
+}
+
+// payload returns the payload of an entry with this record, checked against it.
+func (s *Store) payload(origin ledger.Origin, index uint64, rec *ledger.Record) ([]byte, error) {
 	payload, err := s.payloadBytes(origin, index)
 	if err != nil {
 		return nil, err
 	}
-	rec, _, err := ledger.OpenLeaf(leaf)
-	if err != nil || rec.CheckPayload(payload) != nil {
+	if rec.CheckPayload(payload) != nil {
 		if _, gone, err := s.Gone(origin, index); err == nil && gone { // while it was being read
 			return nil, fmt.Errorf("%w: payload of entry %d of %s", ErrExpunged, index, origin)
 		}
@@ -331,6 +342,21 @@ func (s *Store) boundary(size uint64) (b boundary, ok bool, err error) {
 	}
 	err = ledger.Unmarshal(raw, &b, maxFrameBytes)
 	return b, err == nil, err
+}
+
+// isBoundary says whether something is noted about a size.
+func (s *Store) isBoundary(size uint64) (bool, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, o := range []*overlay{s.pending, s.flushing} {
+		if o != nil {
+			if _, ok := o.boundaries[size]; ok {
+				return true, nil
+			}
+		}
+	}
+	raw, err := s.ownValue(bucketBoundaries, be64(size))
+	return len(raw) > 0, err
 }
 
 // totalBytes returns the bytes of our ledger up to size, which is a boundary; mu is held.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/gofrs/flock"
 	"golang.org/x/mod/sumdb/tlog"
@@ -132,30 +133,64 @@ type builder struct {
 	bytes   int
 	checked bool
 	without pledges
+	folded  atomic.Pointer[ledger.State] // state after the last piece
+	flushed chan error                   // gets one value when the flush that was begun last is done; nil before the first
 }
 
-// run applies one journal, whose first frame is its header.
-func (b *builder) run(r io.Reader) error {
+// run folds one journal, whose first frame is its header: what comes is read and prepared, what is folded is written, while the next is folded.
+func (b *builder) run(r io.Reader) (err error) {
 	b.applied, b.checked = position{}, false
-	for !b.checked {
-		kind, body, err := readFrame(r)
-		if err != nil {
-			return err
-		}
-		if (kind == 'V') != (b.applied.Index == 0) {
-			return fmt.Errorf("%w: it begins with its header, once", errJournal)
-		}
-		if err := b.take(kind, body); err != nil {
-			return err
-		}
-		if b.bytes += len(body); b.bytes > rebuildBatch {
-			b.bytes = 0
-			if err := b.s.Flush(); err != nil {
+	stop := make(chan struct{})
+	defer close(stop)
+	defer func() { err = errors.Join(err, b.written()) }()
+	for piece := range readAhead(r, b.folded.Load, stop) {
+		for i := range piece {
+			if err := b.frame(&piece[i]); err != nil {
 				return err
 			}
 		}
+		b.folded.Store(b.state)
 	}
 	return nil
+}
+
+func (b *builder) frame(f *frame) error {
+	if f.err != nil && !errors.Is(f.err, errJournal) {
+		f.err = fmt.Errorf("%w: %w", errJournal, f.err)
+	}
+	if f.err != nil {
+		return f.err
+	}
+	if (f.kind == 'V') != (b.applied.Index == 0) {
+		return fmt.Errorf("%w: it begins with its header, once", errJournal)
+	}
+	if err := b.take(f); err != nil {
+		return err
+	}
+	if b.bytes += len(f.body); b.bytes > rebuildBatch {
+		b.bytes = 0
+		return b.write()
+	}
+	return nil
+}
+
+// write begins to write what is folded, when what was before it is written.
+func (b *builder) write() error {
+	err := b.written()
+	done := make(chan error, 1)
+	b.flushed = done
+	go func() { done <- b.s.Flush() }()
+	return err
+}
+
+// written waits for the flush that was begun last.
+func (b *builder) written() error {
+	if b.flushed == nil {
+		return nil
+	}
+	err := <-b.flushed
+	b.flushed = nil
+	return err
 }
 
 func readFrame(r io.Reader) (kind byte, body []byte, err error) {
@@ -174,26 +209,22 @@ func readFrame(r io.Reader) (kind byte, body []byte, err error) {
 	return head[0], body, nil
 }
 
-func (b *builder) take(kind byte, body []byte) error {
-	switch kind {
+func (b *builder) take(f *frame) error {
+	switch f.kind {
 	case 'V':
-		return b.header(body)
+		return b.header(f.body)
 	case 'E':
-		var e ledger.Entry
-		if err := ledger.Unmarshal(body, &e, maxFrameBytes); err != nil {
-			return fmt.Errorf("%w: %w", errJournal, err)
-		}
-		return b.entry(e, false)
+		return b.entry(f.entry, false)
 	case 'X':
-		return b.entry(ledger.Entry{Leaf: body}, true)
+		return b.entry(f.entry, true)
 	case 'M':
-		return b.mirror(body)
+		return b.mirror(f.batch, f.items)
 	case 'B':
 		return b.commit(nil)
 	case 'C':
-		return b.s.PutCheckpoint(b.s.id.Origin, body)
+		return b.s.PutCheckpoint(b.s.id.Origin, f.body)
 	case 'Z':
-		return b.end(body)
+		return b.end(f.body)
 	}
 	return fmt.Errorf("%w: unknown frame", errJournal)
 }
@@ -210,7 +241,7 @@ func (b *builder) header(body []byte) error {
 	return nil
 }
 
-func (b *builder) entry(e ledger.Entry, gone bool) error {
+func (b *builder) entry(e *ledger.Prepared, gone bool) error {
 	state, appended, err := b.without.apply(b.state, e, b.earlier, gone)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errJournal, err)
@@ -237,23 +268,19 @@ func (b *builder) earlier(index ledger.Index) ([]byte, error) {
 type pledges map[ledger.Index]ledger.Index
 
 // apply applies an entry that must be accepted, with its payload or without.
-func (p *pledges) apply(state *ledger.State, e ledger.Entry, earlier ledger.Earlier, gone bool) (*ledger.State, Appended, error) {
+func (p *pledges) apply(state *ledger.State, e *ledger.Prepared, earlier ledger.Earlier, gone bool) (*ledger.State, Appended, error) {
 	var next *ledger.State
 	var a Appended
 	var err error
 	if gone {
-		next, a, err = applyGone(state, e.Leaf, earlier)
+		next, a, err = applyGone(state, e, earlier)
 	} else {
-		next, a, err = ApplyOwn(state, e, earlier)
+		next, a, err = applyOwn(state, e, earlier)
 	}
 	if err != nil || a.Kind == ledger.KindGovernance {
 		return next, a, err
 	}
-	rec, _, err := ledger.OpenLeaf(e.Leaf)
-	if err != nil {
-		return nil, a, err
-	}
-	named := rec.Target
+	named := e.Record().Target
 	if a.Kind == ledger.KindSealed {
 		named = a.Index
 	}
@@ -276,37 +303,41 @@ func (p pledges) kept() error {
 	return nil
 }
 
-func applyGone(state *ledger.State, leaf []byte, earlier ledger.Earlier) (*ledger.State, Appended, error) {
-	rec, _, err := ledger.OpenLeaf(leaf)
-	if err != nil || state == nil {
-		return nil, Appended{}, errors.Join(errJournal, err)
+func applyGone(state *ledger.State, p *ledger.Prepared, earlier ledger.Earlier) (*ledger.State, Appended, error) {
+	if p.Record() == nil || state == nil {
+		return nil, Appended{}, errors.Join(errJournal, ledger.ErrMalformedEntry)
 	}
-	a := Appended{Leaf: ledger.LeafHash(leaf), Writer: rec.Writer, Sequence: rec.Sequence, Kind: rec.Kind, Entry: ledger.Entry{Leaf: leaf}}
-	next, result := state.ApplyGone(leaf, earlier)
+	next, result := state.ApplyGonePrepared(p, earlier)
 	if result.Verdict != ledger.Accepted {
-		return nil, a, fmt.Errorf("entry %d is %s: %w", state.Size(), result.Verdict, errors.Join(reason(result)))
+		return nil, AppendedOf(p, 0), fmt.Errorf("entry %d is %s: %w", state.Size(), result.Verdict, errors.Join(reason(result)))
 	}
-	a.Index = result.Index
-	return next, a, nil
+	return next, AppendedOf(p, result.Index), nil
 }
 
 // ApplyOwn applies an entry that must be accepted, the first one as the genesis.
 func ApplyOwn(state *ledger.State, e ledger.Entry, earlier ledger.Earlier) (*ledger.State, Appended, error) {
-	rec, _, err := ledger.OpenLeaf(e.Leaf)
-	if err != nil {
-		return nil, Appended{}, err
+	return applyOwn(state, ledger.Prepare(e, nil), earlier)
+}
+
+func applyOwn(state *ledger.State, p *ledger.Prepared, earlier ledger.Earlier) (*ledger.State, Appended, error) {
+	if p.Record() == nil {
+		return nil, Appended{}, ledger.ErrMalformedEntry
 	}
-	a := Appended{Leaf: ledger.LeafHash(e.Leaf), Writer: rec.Writer, Sequence: rec.Sequence, Kind: rec.Kind, Entry: e}
 	if state == nil {
-		next, err := ledger.Found(e)
-		return next, a, err
+		next, err := ledger.Found(p.Entry())
+		return next, AppendedOf(p, 0), err
 	}
-	next, result := state.Apply(e, earlier)
+	next, result := state.ApplyPrepared(p, earlier)
 	if result.Verdict != ledger.Accepted {
-		return nil, a, fmt.Errorf("entry %d is %s: %w", state.Size(), result.Verdict, errors.Join(reason(result)))
+		return nil, AppendedOf(p, 0), fmt.Errorf("entry %d is %s: %w", state.Size(), result.Verdict, errors.Join(reason(result)))
 	}
-	a.Index = result.Index
-	return next, a, nil
+	return next, AppendedOf(p, result.Index), nil
+}
+
+// AppendedOf returns what the store keeps of an entry that was accepted at an index.
+func AppendedOf(p *ledger.Prepared, index ledger.Index) Appended {
+	rec := p.Record()
+	return Appended{Index: index, Leaf: p.LeafHash(), Writer: rec.Writer, Sequence: rec.Sequence, Kind: rec.Kind, Entry: p.Entry()}
 }
 
 func reason(r ledger.Result) error {
@@ -316,21 +347,17 @@ func reason(r ledger.Result) error {
 	return r.Reason
 }
 
-func (b *builder) mirror(body []byte) error {
-	batch, err := ledger.DecodeMirrorBatch(body)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errJournal, err)
-	}
+func (b *builder) mirror(batch *ledger.MirrorBatch, items []*ledger.Prepared) error {
 	if b.state == nil {
 		return fmt.Errorf("%w: a mirror before the genesis", errJournal)
 	}
 	at := b.state.Size()
-	next, result := b.state.ApplyMirror(batch)
+	next, result := b.state.ApplyMirrorPrepared(batch, items)
 	if result.Verdict != ledger.MirrorApplied {
 		return fmt.Errorf("%w: a mirror batch of %s does not hold: %w", errJournal, batch.Origin, result.Reason)
 	}
 	b.state = next
-	return b.commit([]Mirrored{{Batch: batch, At: at}})
+	return b.commit([]Mirrored{{Batch: batch, Items: items, At: at}})
 }
 
 func (b *builder) commit(mirrors []Mirrored) error {

@@ -238,7 +238,7 @@ func (v *verification) frame(kind byte, _ int, body func() ([]byte, error)) erro
 }
 
 func (v *verification) own(e ledger.Entry, gone bool) error {
-	next, _, err := v.without.apply(v.state, e, func(i ledger.Index) ([]byte, error) { return v.s.Leaf(v.s.id.Origin, i) }, gone)
+	next, _, err := v.without.apply(v.state, ledger.Prepare(e, nil), func(i ledger.Index) ([]byte, error) { return v.s.Leaf(v.s.id.Origin, i) }, gone)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func runCatchup(ctx context.Context, args []string) error {
 		return err
 	}
 	t := &table{title: "Somebody new catches up with a ledger, everything verified"}
-	t.row("", "entries", "bytes", "took", "entries/s", "hashes/s", "MB/s", "processors busy with it")
+	t.row("", "entries", "bytes", "took", "entries/s", "hashes/s", "MB/s", "processors busy with it", "processor/entry")
 	if err := noteDisk(t, "before"); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func catchUp(ctx context.Context, t *table, what string, entries, rows int) erro
 		}
 		took, e := time.Since(watch).Seconds(), meter.effort()
 		t.row(who+", "+what, size, h.bytes, fmt.Sprintf("%.1f s", took), fmt.Sprintf("%.0f", float64(size)/took), fmt.Sprintf("%.0f", float64(entries*rows)/took),
-			fmt.Sprintf("%.1f", float64(h.bytes)/took/1e6), fmt.Sprintf("%.1f", e.own))
+			fmt.Sprintf("%.1f", float64(h.bytes)/took/1e6), fmt.Sprintf("%.1f", e.own), fmt.Sprintf("%.0f us", e.own*took/float64(size)*1e6))
 		return nil
 	}
 	return errors.Join(
@@ -146,12 +146,13 @@ func (h *home) commit(e ledger.Entry) error {
 // mirror takes a batch of a partner's ledger as the voters do.
 func mirror(s *store.Store, b *ledger.MirrorBatch) error {
 	state := s.State()
-	next, r := state.ApplyMirror(b)
+	items := store.PrepareMirror(state, b)
+	next, r := state.ApplyMirrorPrepared(b, items)
 	if r.Verdict != ledger.MirrorApplied {
 		return fmt.Errorf("a mirror batch is not applied: %w", r.Reason)
 	}
 	index, _ := s.Applied()
-	return s.Commit(store.Batch{Index: index + 1, Term: 1, State: next, Mirrors: []store.Mirrored{{Batch: b, At: state.Size()}}})
+	return s.Commit(store.Batch{Index: index + 1, Term: 1, State: next, Mirrors: []store.Mirrored{{Batch: b, Items: items, At: state.Size()}}})
 }
 
 // node has a fresh node of the same jurisdiction receive the journal, as one does that is too far behind for raft's log.

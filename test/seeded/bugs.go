@@ -39,8 +39,18 @@ var bugs = append([]bug{
 	},
 	{
 		name: "signature-not-checked", takes: "the agency's signature over an entry",
-		file: "ledger/state.go", from: "if certificate.Verify(l.Record, l.Signature, rec.SignedAt()) != nil {", to: "if certificate == nil || len(l.Record) == 0 {",
+		file: "ledger/state.go", from: "if !p.signedBy(certificate) {", to: "if certificate == nil {",
 		pkg: "ledger", test: "ApplyRefusals",
+	},
+	{
+		name: "prepared-by-another", takes: "that a signature checked ahead counts only for the certificate it was checked with",
+		file: "ledger/prepared.go", from: "p.by != nil && p.by.Fingerprint() == c.Fingerprint() || p.verify(c)", to: "p.by != nil || p.verify(c)",
+		pkg: "ledger", test: "Prepared",
+	},
+	{
+		name: "prepared-other-bytes", takes: "that what was checked ahead is the very item of the batch",
+		file: "ledger/prepared.go", from: "return p != nil && bytes.Equal(p.entry.Leaf, i.Leaf) && bytes.Equal(p.entry.Payload, i.Payload)", to: "return p != nil && len(i.Leaf) > 0 && bytes.Equal(nil, nil)",
+		pkg: "ledger", test: "Prepared",
 	},
 	{
 		name: "sequence-gap", takes: "that a writer's sequences have no gap",
@@ -59,7 +69,7 @@ var bugs = append([]bug{
 	},
 	{
 		name: "payload-hash", takes: "that a payload is the one that was signed",
-		file: "ledger/state.go", from: "!gone && rec.CheckPayload(e.Payload) != nil {", to: "!gone && rec == nil {",
+		file: "ledger/state.go", from: "!gone && !p.paid {", to: "!gone && rec == nil {",
 		pkg: "ledger", test: "ApplyRefusals",
 	},
 	{
@@ -119,7 +129,7 @@ var bugs = append([]bug{
 	},
 	{
 		name: "mirror-signature", takes: "the author's signature over what a partner hands on",
-		file: "ledger/mirror.go", from: "if !member || certificate.Verify(l.Record, l.Signature, rec.SignedAt()) != nil {", to: "if !member || certificate == nil || len(l.Record) == 0 {",
+		file: "ledger/mirror.go", from: "if !member || !p.signedBy(certificate) {", to: "if !member || certificate == nil {",
 		pkg: "ledger", test: "MirrorRefusals",
 	},
 	{

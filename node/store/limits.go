@@ -23,7 +23,7 @@ const (
 	maxFrameBytes = 8 << 20
 	// pieceBytes and pieceFrames are how much of a journal is prepared at once, while what is before it is folded.
 	pieceBytes  = 1 << 20
-	pieceFrames = 1024
+	pieceFrames = 256
 
 	maxCursorBytes = 4 << 10
 )

@@ -90,15 +90,15 @@ type MirrorResult struct {
 
 // Reasons why a batch is refused.
 var (
-	ErrMirrorLink     = errors.New("ledger: the batch is of a jurisdiction that is not linked, or suspended")
-	ErrMirrorEntry    = errors.New("ledger: an entry of the batch does not hold")
-	ErrMirrorRoot     = errors.New("ledger: the batch does not lead to the checkpoint's root")
-	ErrMirrorState    = errors.New("ledger: the checkpoint's state line is another: something released was withheld, or governance differs")
-	ErrMirrorQuorum   = errors.New("ledger: too few of the partner's agencies cosigned the checkpoint")
-	ErrMirrorClosed   = errors.New("ledger: the batch goes past the end of a ledger that is closed, or to another end")
-	ErrMirrorEarly    = errors.New("ledger: the ledger that this one continues has not been mirrored to its end, or had another")
-	errMirrorUpgrade  = errors.New("ledger: the partner's governance is of a newer format; upgrade")
-	errMirrorOverflow = errors.New("ledger: the batch goes past its checkpoint")
+	ErrMirrorLink    = errors.New("ledger: the batch is of a jurisdiction that is not linked, or suspended")
+	ErrMirrorEntry   = errors.New("ledger: an entry of the batch does not hold")
+	ErrMirrorRoot    = errors.New("ledger: the batch does not lead to the checkpoint's root")
+	ErrMirrorState   = errors.New("ledger: the checkpoint's state line is another: something released was withheld, or governance differs")
+	ErrMirrorQuorum  = errors.New("ledger: too few of the partner's agencies cosigned the checkpoint")
+	ErrMirrorClosed  = errors.New("ledger: the batch goes past the end of a ledger that is closed, or to another end")
+	ErrMirrorEarly   = errors.New("ledger: the ledger that this one continues has not been mirrored to its end, or had another")
+	errMirrorUpgrade = errors.New("ledger: the partner's governance is of a newer format; upgrade")
+	ErrMirrorSize    = errors.New("ledger: the batch does not end where its checkpoint does")
 )
 
 // ApplyMirror verifies a batch against what is mirrored so far and appends it, or changes nothing: a repeat, a race or
@@ -251,7 +251,7 @@ func (m *Mirror) verify(b *MirrorBatch, own *Governance) error {
 	case err != nil:
 		return err
 	case cp.Origin != b.Origin || cp.Size != m.Tree.Size():
-		return errMirrorOverflow
+		return ErrMirrorSize
 	case cp.Root != m.Tree.Root():
 		return ErrMirrorRoot
 	}

@@ -171,7 +171,7 @@ func (n *Node) openPeer() (err error) {
 		return nil
 	}
 	n.peer, err = peer.New(peer.Config{
-		Own: n.id.Origin, Key: n.keys.Node, Listen: n.cfg.Peer.Listen, Roster: peerRoster{n}, Source: peerSource{n}, Sink: peerSink{n}, Log: n.log, Refused: n.refusedGateway, Idle: n.idle.note,
+		Own: n.id.Origin, Key: n.keys.Node, Listen: n.cfg.Peer.Listen, Roster: peerRoster{n}, Source: peerSource{n}, Sink: peerSink{n}, Log: n.log, Refused: n.refusedGateway, Withheld: n.withheldGateway, Idle: n.idle.note,
 	})
 	return err
 }
@@ -357,27 +357,48 @@ var errMirror = errors.New("node: the partner's batch is not applied")
 // accuses says whether a batch that is refused is its gateway's lie or damage: no race, no link that was suspended, and no
 // upgrade that is due makes one.
 func accuses(why error) bool {
-	return slices.ContainsFunc([]error{ledger.ErrMirrorEntry, ledger.ErrMirrorRoot, ledger.ErrMirrorState, ledger.ErrMirrorQuorum}, func(e error) bool { return errors.Is(why, e) })
+	return slices.ContainsFunc([]error{ledger.ErrMirrorEntry, ledger.ErrMirrorRoot, ledger.ErrMirrorState, ledger.ErrMirrorQuorum, ledger.ErrMirrorSize, ledger.ErrCheckpoint}, func(e error) bool { return errors.Is(why, e) })
 }
 
-// refusedGateway names the agency whose gateway sent what does not verify.
-func (n *Node) refusedGateway(partner ledger.Origin, gateway libp2p.ID, why error) {
-	who := "gateway " + gateway.String()
+// agencyOf names whose gateway one is, as far as the partner's roster is known here.
+func (n *Node) agencyOf(partner ledger.Origin, gateway libp2p.ID) string {
 	if g := n.governanceOf(partner); g != nil {
 		for i := range g.Agencies {
 			if id, err := peer.IDOf(g.Agencies[i].Node.Key); err == nil && id == gateway {
-				who = string(g.Agencies[i].ID)
+				return string(g.Agencies[i].ID)
 			}
 		}
 	}
-	n.alarm(who, fmt.Sprintf("its gateway sent a batch of %s that does not verify; another is asked: %v", partner, why))
+	return "gateway " + gateway.String()
+}
+
+// refusedGateway names the agency whose gateway sent what does not verify, or what is not of the protocol.
+func (n *Node) refusedGateway(partner ledger.Origin, gateway libp2p.ID, why error) {
+	what := "its gateway sent a batch of %s that does not verify; another is asked: %v"
+	if !errors.Is(why, peer.ErrBatch) {
+		what = "its gateway of %s does not keep to the protocol; another is asked: %v"
+	}
+	n.alarm(n.agencyOf(partner, gateway), fmt.Sprintf(what, partner, why))
+}
+
+// withheldGateway notes whose gateway was left because it did not hand on what another has.
+func (n *Node) withheldGateway(partner ledger.Origin, gateway libp2p.ID) {
+	n.idle.withheld(partner, n.agencyOf(partner, gateway))
 }
 
 // Commit implements peer.Sink: through our own raft, so that it survives the loss of any node.
 func (s peerSink) Commit(ctx context.Context, b *ledger.MirrorBatch) (uint64, error) {
 	state := s.n.store.State()
-	if next, result := state.ApplyMirrorPrepared(b, store.PrepareMirror(state, b)); next == state && result.Verdict == ledger.MirrorRefused {
+	switch _, result := state.ApplyMirrorPrepared(b, store.PrepareMirror(state, b)); result.Verdict {
+	case ledger.MirrorRepeat:
+		return result.Next, nil // nothing for raft: a gateway may repeat itself without end
+	case ledger.MirrorNewer:
+		return 0, fmt.Errorf("%w: %w", errMirror, errors.Join(result.Reason))
+	case ledger.MirrorAhead:
+		return 0, fmt.Errorf("%w: it begins at %d, the mirror ends at %d", peer.ErrBatch, b.From, result.Next)
+	case ledger.MirrorRefused:
 		s.n.metrics.refused()
+		s.n.forks.take(b.Origin, b.Checkpoint)                // where members signed it, they signed two histories
 		err := fmt.Errorf("%w: %w", errMirror, result.Reason) // refused here is refused everywhere: raft is not troubled
 		if accuses(result.Reason) {
 			err = fmt.Errorf("%w: %w", peer.ErrBatch, result.Reason)

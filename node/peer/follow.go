@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -19,22 +18,26 @@ import (
 
 // follow follows one partner until ctx ends: one gateway after the other, with a pause that grows while none serves.
 func (p *Peer) follow(ctx context.Context, origin ledger.Origin) {
-	wait, claim := backoffFirst, &claim{origin: origin}
+	wait, patience, claim := backoffFirst, withheldAgain, &claim{origin: origin}
 	for turn := 0; ctx.Err() == nil; turn++ {
 		if !p.myTurn(ctx, claim) {
 			continue
 		}
 		before := p.cfg.Sink.Cursor(origin)
-		err := p.followWhileFree(ctx, origin, turn)
+		err := p.followWhileFree(ctx, origin, turn, patience)
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, errStandBy) || errors.Is(err, errQuiet) {
+		moved := p.cfg.Sink.Cursor(origin) > before
+		if moved {
+			wait, patience = backoffFirst, withheldAgain
+		}
+		if errors.Is(err, errHeld) && !moved {
+			patience = min(2*patience, quietMost) // they may all be slow
+		}
+		if errors.Is(err, errStandBy) || errors.Is(err, errQuiet) || errors.Is(err, errHeld) {
 			p.note(origin, func(s *Status) { s.Gateway, s.Error = "", "" })
 			continue
-		}
-		if p.cfg.Sink.Cursor(origin) > before {
-			wait = backoffFirst
 		}
 		p.note(origin, func(s *Status) { s.Gateway, s.Error = "", err.Error() })
 		p.cfg.Log.Info("following a partner is interrupted", "partner", origin, "error", err)
@@ -52,23 +55,46 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// followWhileFree follows until something fails or a gateway of lower rank is back.
-func (p *Peer) followWhileFree(ctx context.Context, origin ledger.Origin, turn int) error {
+// followWhileFree follows until something fails, a gateway of lower rank is back, or another of the partner's has more.
+func (p *Peer) followWhileFree(ctx context.Context, origin ledger.Origin, turn int, patience time.Duration) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	gateways, i := p.gatewaysOf(origin), 0
+	if len(gateways) == 0 {
+		return errors.New("peer: the partner names no gateway, or is none any more")
+	}
+	i = turn % len(gateways)
+	f := &following{Peer: p, origin: origin, from: gateways[i].ID, patience: patience, others: slices.Delete(slices.Clone(gateways), i, i+1)}
+	f.last.Store(time.Now().UnixNano())
 	go func() {
 		for ctx.Err() == nil {
-			pause(ctx, lookAgain)
+			pause(ctx, min(lookAgain, p.cfg.Watch))
 			if p.taken(origin) {
 				cancel(errStandBy)
 			}
+			if f.withheld(ctx) {
+				cancel(errHeld)
+			}
 		}
 	}()
-	err := p.followOne(ctx, origin, turn)
-	if cause := context.Cause(ctx); errors.Is(cause, errStandBy) {
+	err := p.followOne(ctx, f, gateways[i])
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errStandBy):
 		return errStandBy
+	case errors.Is(cause, errHeld):
+		f.left()
+		return errHeld
 	}
 	return err
+}
+
+func (p *Peer) gatewaysOf(origin ledger.Origin) []peer.AddrInfo {
+	for _, partner := range p.cfg.Roster.Partners() {
+		if partner.Origin == origin {
+			return partner.Gateways
+		}
+	}
+	return nil
 }
 
 // ErrClock says that the other side's certificate is of a time that is not now here: they are made an hour before the start
@@ -83,16 +109,7 @@ func dialError(err error) error {
 }
 
 // followOne follows one gateway until something fails.
-func (p *Peer) followOne(ctx context.Context, origin ledger.Origin, turn int) error {
-	i := slices.IndexFunc(p.cfg.Roster.Partners(), func(x Partner) bool { return x.Origin == origin })
-	if i < 0 {
-		return errStopped
-	}
-	gateways := p.cfg.Roster.Partners()[i].Gateways
-	if len(gateways) == 0 {
-		return errors.New("peer: the partner names no gateway")
-	}
-	gateway := gateways[turn%len(gateways)]
+func (p *Peer) followOne(ctx context.Context, f *following, gateway peer.AddrInfo) error {
 	s, err := p.open(ctx, gateway)
 	if err != nil {
 		return err
@@ -100,11 +117,16 @@ func (p *Peer) followOne(ctx context.Context, origin ledger.Origin, turn int) er
 	defer func() { _ = s.Reset() }()
 	stop := context.AfterFunc(ctx, func() { _ = s.Reset() })
 	defer stop()
-	ask := request{Version: 1, Origin: origin, From: p.cfg.Sink.Cursor(origin)}
+	ask := request{Version: 1, Origin: f.origin, From: p.cfg.Sink.Cursor(f.origin)}
 	if err := send(s, frameRequest, ledger.Marshal(ask)); err != nil {
 		return err
 	}
-	return p.receive(ctx, s, origin, gateway.ID, len(gateways) > 1)
+	err = f.receive(ctx, s)
+	if errors.Is(err, ErrBatch) || errors.Is(err, ErrFrame) {
+		p.note(f.origin, func(x *Status) { x.Refused++ })
+		p.refused(f.origin, f.from, err)
+	}
+	return err
 }
 
 // open opens a stream to a partner's gateway.
@@ -123,96 +145,4 @@ func (p *Peer) open(ctx context.Context, gateway peer.AddrInfo) (network.Stream,
 		return nil, fmt.Errorf("peer: open a stream: %w", err)
 	}
 	return s, nil
-}
-
-// receive takes what one gateway sends. Where the partner has others, a quiet one is left after a while.
-func (p *Peer) receive(ctx context.Context, s network.Stream, origin ledger.Origin, from peer.ID, others bool) error {
-	r := bufio.NewReaderSize(s, 64<<10)
-	for last := time.Now(); ; {
-		silent, quiet := time.Now().Add(p.cfg.Silent), last.Add(p.cfg.Quiet)
-		deadline := silent
-		if others && quiet.Before(deadline) {
-			deadline = quiet
-		}
-		_ = s.SetReadDeadline(deadline)
-		_, err := r.Peek(1)
-		switch {
-		case err != nil && others && !time.Now().Before(quiet):
-			return errQuiet
-		case err != nil && !time.Now().Before(silent):
-			_ = s.Conn().Close() // else the next stream would be opened over it
-			return errSilent
-		}
-		_ = s.SetReadDeadline(time.Now().Add(frameWait))
-		kind, body, err := readFrame(r, maxFrameBytes)
-		if err != nil {
-			return fmt.Errorf("peer: read: %w", err)
-		}
-		p.note(origin, func(x *Status) { x.Gateway, x.Error = from.String(), "" })
-		switch kind {
-		case frameAlive:
-			continue
-		case frameThird:
-			p.cfg.Sink.Third(origin, body)
-			continue
-		case frameBatch:
-		case frameRefusal:
-			return fmt.Errorf("peer: refused: %.200q", body)
-		default:
-			return ErrFrame
-		}
-		last = time.Now()
-		line, err := p.takeBatch(ctx, origin, body)
-		if err != nil {
-			p.note(origin, func(x *Status) { x.Refused++ })
-			p.refused(origin, from, err)
-			return fmt.Errorf("peer: batch from gateway %s: %w", from, err)
-		}
-		p.mu.Lock()
-		delete(p.liars, from)
-		p.mu.Unlock()
-		if err := send(s, frameCosigned, []byte(line)); err != nil {
-			return err
-		}
-	}
-}
-
-// ErrBatch marks what Sink.Commit answers where a batch does not verify: the gateway that sent it lies or is damaged.
-var ErrBatch = errors.New("peer: the batch does not verify")
-
-// refused names a gateway whose batch does not verify.
-func (p *Peer) refused(origin ledger.Origin, gateway peer.ID, why error) {
-	p.mu.Lock()
-	known := p.liars[gateway] || len(p.liars) >= maxLiars
-	if errors.Is(why, ErrBatch) && !known {
-		p.liars[gateway] = true
-	}
-	p.mu.Unlock()
-	if errors.Is(why, ErrBatch) && !known && p.cfg.Refused != nil {
-		p.cfg.Refused(origin, gateway, why)
-	}
-}
-
-// takeBatch commits a batch through our own replicas and cosigns its checkpoint.
-func (p *Peer) takeBatch(ctx context.Context, origin ledger.Origin, body []byte) (line string, err error) {
-	b, err := ledger.DecodeMirrorBatch(body)
-	if err != nil {
-		return "", err
-	}
-	if b.Origin != origin {
-		return "", fmt.Errorf("%w: a batch of another ledger", ErrFrame)
-	}
-	ctx, cancel := context.WithTimeout(ctx, commitWait)
-	defer cancel()
-	next, err := p.cfg.Sink.Commit(ctx, b)
-	if err != nil {
-		return "", err
-	}
-	p.note(origin, func(x *Status) { x.Known, x.Progress = max(x.Known, next), time.Now() })
-	line, err = p.cfg.Sink.Cosign(ctx, b.Checkpoint)
-	if err != nil {
-		p.cfg.Log.Debug("a partner's checkpoint is not cosigned", "partner", origin, "error", err)
-		return "", nil
-	}
-	return line, nil
 }

@@ -98,8 +98,8 @@ func (g *gater) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReaso
 }
 
 var (
-	errStopped = errors.New("peer: stopped")
 	errQuiet   = errors.New("peer: a gateway has sent nothing new for a while")
 	errSilent  = errors.New("peer: a gateway does not even say that it is alive")
 	errStandBy = errors.New("peer: a gateway of lower rank follows")
+	errHeld    = errors.New("peer: a gateway does not hand on what another has")
 )

@@ -65,7 +65,7 @@ type Sink interface {
 	Third(from ledger.Origin, signed []byte)
 }
 
-// Config names what a Peer works with; every field but Quiet, Silent, Refused, Host, Watch and Idle is required.
+// Config names what a Peer works with; every field but Quiet, Silent, Refused, Withheld, Host, Watch and Idle is required.
 type Config struct {
 	Own    ledger.Origin
 	Key    *crypto.NodeKey
@@ -80,9 +80,12 @@ type Config struct {
 	// Silent is how long a gateway may not even say that it is alive before its connection is given up: over QUIC nothing else
 	// tells soon that the other side is gone. A third of it is how often we say so. Zero is six seconds.
 	Silent time.Duration
-	// Refused is told of a gateway whose batch does not verify, once until it sends one that does. It must not block; nil is
-	// told nothing.
+	// Refused is told of a gateway whose batch does not verify (ErrBatch) or that does not speak the protocol (ErrFrame), once
+	// until it sends a batch that does. It must not block; nil is told nothing.
 	Refused func(partner ledger.Origin, gateway peer.ID, why error)
+	// Withheld is told of a gateway that was left because another of the partner's has more than it hands on: it lies, or is cut
+	// off from its own. It must not block; nil is told nothing.
+	Withheld func(partner ledger.Origin, gateway peer.ID)
 	// Host is added to what libp2p is set up with. It is set by simulations, for a network of theirs.
 	Host []libp2p.Option
 	// Watch is how often a gateway that stands by asks a partner how far it is. Zero is five seconds.
@@ -108,6 +111,7 @@ type Peer struct {
 	mu     sync.Mutex
 	status map[ledger.Origin]*Status // guarded by mu
 	liars  map[peer.ID]bool          // guarded by mu; gateways that were named
+	guests map[peer.ID]*guest        // guarded by mu; gateways that are served
 	doubts map[ledger.Origin]doubt   // guarded by mu
 }
 
@@ -122,7 +126,7 @@ func New(cfg Config) (*Peer, error) {
 	if cfg.Watch == 0 {
 		cfg.Watch = watchEvery
 	}
-	p := &Peer{cfg: cfg, status: map[ledger.Origin]*Status{}, liars: map[peer.ID]bool{}, doubts: map[ledger.Origin]doubt{}}
+	p := &Peer{cfg: cfg, status: map[ledger.Origin]*Status{}, liars: map[peer.ID]bool{}, guests: map[peer.ID]*guest{}, doubts: map[ledger.Origin]doubt{}}
 	h, err := newHost(cfg.Key, cfg.Listen, cfg.Host, &gater{allowed: func(id peer.ID) bool { _, ok := p.partnerOf(id); return ok }})
 	if err != nil {
 		return nil, err
@@ -226,6 +230,7 @@ func (p *Peer) supervise(ctx context.Context, group *errgroup.Group) error {
 				_ = p.host.Network().ClosePeer(id) // gone already is as good
 			}
 		}
+		p.forgetGuests()
 		select {
 		case <-ctx.Done():
 			for _, cancel := range running {

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -36,6 +37,9 @@ type side struct {
 	own      ledger.Origin
 	partner  ledger.Origin
 	peer     *Peer
+	accused  []accusation // guarded by mu
+	thirds   atomic.Int64
+	patience time.Duration // how long it bears silence; zero is two seconds
 	taken    atomic.Bool
 	idle     atomic.Value // who was named for claiming to follow
 }
@@ -127,7 +131,7 @@ func (s *side) Thirds() (out [][]byte) {
 	return out
 }
 
-func (s *side) Third(ledger.Origin, []byte) {}
+func (s *side) Third(ledger.Origin, []byte) { s.thirds.Add(1) }
 
 func (s *side) Newest() []byte {
 	s.mu.Lock()
@@ -158,7 +162,7 @@ func (s *side) Commit(_ context.Context, b *ledger.MirrorBatch) (uint64, error) 
 	defer s.mu.Unlock()
 	next, r := s.j.State.ApplyMirror(b)
 	if r.Verdict != ledger.MirrorApplied && r.Verdict != ledger.MirrorRepeat {
-		return 0, errors.Join(errors.New("refused"), r.Reason)
+		return 0, errors.Join(ErrBatch, r.Reason)
 	}
 	s.j.State = next
 	s.wake()
@@ -190,9 +194,17 @@ func (s *side) write(n int) {
 
 func start(t *testing.T, s *side, listen string, key *crypto.NodeKey) {
 	t.Helper()
+	stop := run(t, s, listen, key)
+	t.Cleanup(stop)
+}
+
+// run starts a gateway; stop ends it.
+func run(t *testing.T, s *side, listen string, key *crypto.NodeKey) (stop func()) {
+	t.Helper()
 	p, err := New(Config{
 		Own: s.own, Key: key, Listen: []string{listen}, Roster: s, Source: s, Sink: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Quiet: 300 * time.Millisecond, Silent: 2 * time.Second, Watch: 100 * time.Millisecond, Idle: func(_ ledger.Origin, by string) { s.idle.Store(by) },
+		Refused: func(_ ledger.Origin, gateway libp2p.ID, why error) { s.named(gateway, why) }, Withheld: func(_ ledger.Origin, gateway libp2p.ID) { s.named(gateway, errHeld) },
+		Quiet: 300 * time.Millisecond, Silent: cmp.Or(s.patience, 2*time.Second), Watch: 100 * time.Millisecond, Idle: func(_ ledger.Origin, by string) { s.idle.Store(by) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -201,12 +213,24 @@ func start(t *testing.T, s *side, listen string, key *crypto.NodeKey) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
-	t.Cleanup(func() {
+	return func() {
 		cancel()
 		if err := errors.Join(<-done, p.Close()); err != nil {
 			t.Error(err)
 		}
-	})
+	}
+}
+
+// accusation is whom a gateway named, and why.
+type accusation struct {
+	who libp2p.ID
+	why error
+}
+
+func (s *side) named(gateway libp2p.ID, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accused = append(s.accused, accusation{gateway, why})
 }
 
 func gatewayOf(t *testing.T, s *side, key *crypto.NodeKey) Partner {

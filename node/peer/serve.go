@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"vigil/ledger"
 )
@@ -26,12 +27,18 @@ func (p *Peer) serve(ctx context.Context, s network.Stream) {
 		_ = s.Reset()
 		return
 	}
+	leave, ok := p.admit(s.Conn().RemotePeer(), cancel)
+	if !ok {
+		_ = s.Reset()
+		return
+	}
+	defer leave()
 	err := p.push(ctx, cancel, s, partner)
 	if err == nil {
 		return // a question that was answered
 	}
 	if ctx.Err() == nil {
-		p.cfg.Log.Info("a partner's stream ended", "partner", partner.Origin, "peer", s.Conn().RemotePeer(), "error", err)
+		p.logOf(s.Conn().RemotePeer())("a partner's stream ended", "partner", partner.Origin, "peer", s.Conn().RemotePeer(), "error", err)
 		_ = s.Reset()
 	}
 }
@@ -54,7 +61,7 @@ func (p *Peer) push(ctx context.Context, cancel context.CancelFunc, s network.St
 	_ = s.SetReadDeadline(time.Time{})
 
 	pending := &sizes{}
-	go p.takeLines(ctx, cancel, r, q.Origin, partner, pending)
+	go p.takeLines(ctx, cancel, r, q.Origin, partner, s.Conn().RemotePeer(), pending)
 	told := map[ledger.Origin]uint64{}
 	for from := q.From; ; {
 		if err := p.tellThirds(s, told); err != nil {
@@ -68,7 +75,9 @@ func (p *Peer) push(ctx context.Context, cancel context.CancelFunc, s network.St
 		if err != nil {
 			return err
 		}
-		pending.push(cp.Size)
+		if !pending.push(cp.Size) {
+			return fmt.Errorf("%w: batches are not answered", ErrFrame)
+		}
 		if err := send(s, frameBatch, batch.Encode()); err != nil {
 			return err
 		}
@@ -117,7 +126,11 @@ func (p *Peer) next(ctx context.Context, s network.Stream, origin ledger.Origin,
 }
 
 func send(s network.Stream, kind byte, body []byte) error {
-	_ = s.SetWriteDeadline(time.Now().Add(frameWait))
+	return sendWithin(s, sendWait, kind, body)
+}
+
+func sendWithin(s network.Stream, d time.Duration, kind byte, body []byte) error {
+	_ = s.SetWriteDeadline(time.Now().Add(d))
 	return writeFrame(s, kind, body)
 }
 
@@ -127,10 +140,15 @@ type sizes struct {
 	list []uint64 // guarded by mu
 }
 
-func (s *sizes) push(n uint64) {
+// push says whether there is room: who takes batches and answers none is owed no memory.
+func (s *sizes) push(n uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.list) >= maxUnanswered {
+		return false
+	}
 	s.list = append(s.list, n)
+	return true
 }
 
 func (s *sizes) pop() (uint64, bool) {
@@ -145,7 +163,7 @@ func (s *sizes) pop() (uint64, bool) {
 }
 
 // takeLines reads the receiver's cosignatures; the end of the stream ends the pushing too.
-func (p *Peer) takeLines(ctx context.Context, cancel context.CancelFunc, r io.Reader, origin ledger.Origin, partner Partner, pending *sizes) {
+func (p *Peer) takeLines(ctx context.Context, cancel context.CancelFunc, r io.Reader, origin ledger.Origin, partner Partner, id peer.ID, pending *sizes) {
 	defer cancel()
 	for {
 		kind, line, err := readFrame(r, maxLineBytes)
@@ -160,7 +178,7 @@ func (p *Peer) takeLines(ctx context.Context, cancel context.CancelFunc, r io.Re
 			continue
 		}
 		if err := p.cfg.Source.TakeCosignature(ctx, partner.Origin, size, string(line)); err != nil && ctx.Err() == nil {
-			p.cfg.Log.Info("a partner's cosignature is not taken", "partner", partner.Origin, "size", size, "error", err)
+			p.logOf(id)("a partner's cosignature is not taken", "partner", partner.Origin, "size", size, "error", err)
 		}
 	}
 }

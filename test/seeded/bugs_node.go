@@ -150,13 +150,39 @@ var nodeBugs = []bug{
 	},
 	{
 		name: "silent-gateway", takes: "that a gateway that sends nothing is left",
-		file: "node/peer/follow.go", from: "if others && quiet.Before(deadline) {", to: "if others && quiet.IsZero() {",
-		pkg: "node/peer", test: "SilentGateway",
+		file: "node/peer/receive.go", from: "if len(f.others) > 0 && quiet.Before(deadline) {", to: "if len(f.others) > 0 && quiet.IsZero() {",
+		more: []change{{"node/peer/withheld.go", "if len(f.others) == 0 || ctx.Err()", "if len(f.others) >= 0 || ctx.Err()"}},
+		pkg:  "node/peer", test: "SilentGateway",
 	},
 	{
 		name: "dead-connection", takes: "that a connection that says nothing is given up",
-		file: "node/peer/follow.go", from: "_ = s.Conn().Close() // else", to: "// else",
+		file: "node/peer/receive.go", from: "_ = s.Conn().Close() // else", to: "// else",
 		pkg: "node/peer", test: "DeadConnection",
+	},
+	{
+		name: "frames-as-promised", takes: "that a kind of frame has its own bound",
+		file: "node/peer/frame.go", from: "\t\treturn ledger.MaxCheckpointBytes\n\tcase frameRefusal:\n\t\treturn maxWordsBytes\n\tcase frameAlive:\n\t\treturn 0\n\t}\n\treturn -1", to: "\t}\n\treturn maxFrameBytes",
+		pkg: "node/peer", test: "LyingPartnersFrames",
+	},
+	{
+		name: "trickled-frames", takes: "that a frame must keep coming",
+		file: "node/peer/frame.go", from: "time.Duration(p.read)*time.Second/leastSpeed", to: "time.Duration(p.read)*time.Second",
+		pkg: "node/peer", test: "LyingPartnersFrames",
+	},
+	{
+		name: "idle-without-end", takes: "that a gateway is left which sends without end what is nothing new",
+		file: "node/peer/receive.go", from: "if !fresh && !idle.AllowN(time.Now(), costs) {", to: "if !fresh && !idle.AllowN(time.Now(), 0) {",
+		pkg: "node/peer", test: "LyingPartnersFrames",
+	},
+	{
+		name: "many-guests", takes: "that only so many streams of a partner's gateway are served",
+		file: "node/peer/guests.go", from: "if len(g.streams) >= maxServed {", to: "if len(g.streams) >= 1<<20 {",
+		pkg: "node/peer", test: "FloodOfAPartner",
+	},
+	{
+		name: "withheld-unnoticed", takes: "that a gateway is left whose partner's others have more",
+		file: "node/peer/withheld.go", from: "\treturn held\n", to: "\treturn held && false\n",
+		pkg: "node/peer", test: "RoutedRound",
 	},
 	{
 		name: "pretence-forgotten", takes: "that what an earlier process was told is looked after by the next",

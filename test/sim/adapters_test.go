@@ -158,7 +158,10 @@ func (s peerSource) TakeCosignature(ctx context.Context, partner ledger.Origin, 
 func (s peerSink) Cursor(origin ledger.Origin) uint64 { return s.store.Size(origin) }
 
 func (s peerSink) Commit(ctx context.Context, b *ledger.MirrorBatch) (uint64, error) {
-	if next, r := s.store.State().ApplyMirror(b); next == s.store.State() && r.Verdict == ledger.MirrorRefused {
+	switch _, r := s.store.State().ApplyMirror(b); r.Verdict {
+	case ledger.MirrorRepeat:
+		return r.Next, nil
+	case ledger.MirrorRefused:
 		s.n.w.alarm("%s: a batch of %s does not verify: %v", s.n.member.ID, b.Origin, r.Reason)
 		return 0, fmt.Errorf("%w: %w", peer.ErrBatch, r.Reason)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"time"
 
@@ -59,12 +58,13 @@ func pause(ctx context.Context, d time.Duration) {
 func (p *Peer) followWhileFree(ctx context.Context, origin ledger.Origin, turn int, patience time.Duration) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	gateways, i := p.gatewaysOf(origin), 0
+	gateways := p.gatewaysOf(origin)
 	if len(gateways) == 0 {
 		return errors.New("peer: the partner names no gateway, or is none any more")
 	}
-	i = turn % len(gateways)
-	f := &following{Peer: p, origin: origin, from: gateways[i].ID, patience: patience, others: slices.Delete(slices.Clone(gateways), i, i+1)}
+	gateway := gateways[turn%len(gateways)]
+	f := &following{Peer: p, origin: origin, from: gateway.ID, patience: patience}
+	f.look()
 	f.last.Store(time.Now().UnixNano())
 	go func() {
 		for ctx.Err() == nil {
@@ -72,12 +72,13 @@ func (p *Peer) followWhileFree(ctx context.Context, origin ledger.Origin, turn i
 			if p.taken(origin) {
 				cancel(errStandBy)
 			}
+			f.look()
 			if f.withheld(ctx) {
 				cancel(errHeld)
 			}
 		}
 	}()
-	err := p.followOne(ctx, f, gateways[i])
+	err := p.followOne(ctx, f, gateway)
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errStandBy):
 		return errStandBy

@@ -23,13 +23,13 @@ type following struct {
 	*Peer
 	origin ledger.Origin
 	from   peer.ID
-	others []peer.AddrInfo // the partner's other gateways
-	claim  claim           // of this gateway, that it hands on what there is; of the goroutine that looks at it only
+	claim  claim // of this gateway, that it hands on what there is; of the goroutine that looks at it only
 	// patience is how long after one question, whether the others have more, the second comes.
 	patience time.Duration
 
-	last atomic.Int64 // Unix ns; when it brought something new
-	busy atomic.Bool  // a batch comes or is committed
+	others atomic.Pointer[[]peer.AddrInfo] // the partner's other gateways, as the roster names them now
+	last   atomic.Int64                    // Unix ns; when it brought something new
+	busy   atomic.Bool                     // a batch comes or is committed
 }
 
 // receive takes what the gateway sends. Where the partner has others, a quiet one is left after a while, whatever else it says.
@@ -71,8 +71,9 @@ func (f *following) receive(ctx context.Context, s network.Stream) error {
 func (f *following) await(s network.Stream, r *bufio.Reader) error {
 	f.busy.Store(false)
 	silent, quiet := time.Now().Add(f.cfg.Silent), time.Unix(0, f.last.Load()).Add(f.cfg.Quiet)
+	others := len(*f.others.Load()) > 0
 	deadline := silent
-	if len(f.others) > 0 && quiet.Before(deadline) {
+	if others && quiet.Before(deadline) {
 		deadline = quiet
 	}
 	if !time.Now().Before(deadline) {
@@ -81,7 +82,7 @@ func (f *following) await(s network.Stream, r *bufio.Reader) error {
 	_ = s.SetReadDeadline(deadline)
 	_, err := r.Peek(1)
 	switch {
-	case err != nil && len(f.others) > 0 && !time.Now().Before(quiet):
+	case err != nil && others && !time.Now().Before(quiet):
 		return errQuiet
 	case err != nil && !time.Now().Before(silent):
 		_ = s.Conn().Close() // else the next stream would be opened over it

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +21,8 @@ func (f *following) withheld(ctx context.Context) bool {
 	if c.behind {
 		again = f.patience
 	}
-	if len(f.others) == 0 || ctx.Err() != nil || time.Since(c.asked) < again {
+	others := *f.others.Load()
+	if len(others) == 0 || ctx.Err() != nil || time.Since(c.asked) < again {
 		return false
 	}
 	if f.busy.Load() {
@@ -28,10 +30,16 @@ func (f *following) withheld(ctx context.Context) bool {
 		return false
 	}
 	cursor, last := f.cfg.Sink.Cursor(f.origin), f.last.Load()
-	behind := f.anyBeyond(ctx, f.origin, f.others)
+	behind := f.anyBeyond(ctx, f.origin, others)
 	held := behind && c.behind && cursor == c.cursor && cursor == f.cfg.Sink.Cursor(f.origin) && last == f.last.Load() && !f.busy.Load()
 	c.asked, c.cursor, c.behind = time.Now(), cursor, behind
 	return held
+}
+
+// look takes the partner's other gateways from the roster: they come and go while one is followed.
+func (f *following) look() {
+	others := slices.DeleteFunc(slices.Clone(f.gatewaysOf(f.origin)), func(g peer.AddrInfo) bool { return g.ID == f.from })
+	f.others.Store(&others)
 }
 
 // left says that the gateway withheld.

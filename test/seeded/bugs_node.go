@@ -150,8 +150,8 @@ var nodeBugs = []bug{
 	},
 	{
 		name: "silent-gateway", takes: "that a gateway that sends nothing is left",
-		file: "node/peer/receive.go", from: "if len(f.others) > 0 && quiet.Before(deadline) {", to: "if len(f.others) > 0 && quiet.IsZero() {",
-		more: []change{{"node/peer/withheld.go", "if len(f.others) == 0 || ctx.Err()", "if len(f.others) >= 0 || ctx.Err()"}},
+		file: "node/peer/receive.go", from: "if others && quiet.Before(deadline) {", to: "if others && quiet.IsZero() {",
+		more: []change{{"node/peer/withheld.go", "if len(others) == 0 || ctx.Err()", "if len(others) >= 0 || ctx.Err()"}},
 		pkg:  "node/peer", test: "SilentGateway",
 	},
 	{

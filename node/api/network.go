@@ -44,7 +44,11 @@ func (s *Server) networkRoutes() {
 		return s.governed(s.cfg.Node.Grant(ctx, in.Body.Agency, in.Body.Audience, in.Body.First, in.Body.Last))
 	})
 	route(s, http.MethodPost, "/v1/removals", "remove", "Propose that an agency leaves", governors, func(ctx context.Context, in *body[Removal]) (*body[Written], error) {
-		return s.governed(s.cfg.Node.Remove(ctx, in.Body.Agency))
+		w, err := s.governed(s.cfg.Node.Remove(ctx, in.Body.Agency))
+		if err == nil {
+			s.did(ctx, "agency.remove", in.Body.Agency)
+		}
+		return w, err
 	})
 	route(s, http.MethodPost, "/v1/format", "raiseFormat", "Propose a higher format of the ledger, once every node runs a binary that knows it", governors, func(ctx context.Context, in *body[Format]) (*body[Written], error) {
 		return s.governed(s.cfg.Node.RaiseFormat(ctx, in.Body.Format))

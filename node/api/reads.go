@@ -47,6 +47,23 @@ func (s *Server) read(ctx context.Context, verb accesslog.Verb, objects []string
 	return s.record(ctx, accesslog.Record{Verb: verb, Objects: objectsOf(objects), Count: uint64(len(objects)), Outcome: accesslog.Answered})
 }
 
+// did records an act that cannot be taken back, by whom, and the reason that they gave as purpose. It has happened by then: what
+// fails here is in the node's log.
+func (s *Server) did(ctx context.Context, verb accesslog.Verb, object string) {
+	p := who(ctx)
+	r := accesslog.Record{Actor: accesslog.Actor(p.name), Role: accesslog.Role(p.role), Verb: verb, Objects: objectsOf([]string{object}), Count: 1, Outcome: accesslog.Answered}
+	if request, _ := requestOf(ctx); request != nil {
+		r.Purpose, r.Case = request.Header.Get(headerPurpose), request.Header.Get(headerCase)
+	}
+	err := r.Check()
+	if err == nil {
+		_, err = s.cfg.Access.Append(ctx, r)
+	}
+	if err != nil {
+		s.cfg.Log.Error("an act is not in the access log", "act", string(verb), "error", err)
+	}
+}
+
 // refused records that content was asked for in vain.
 func (s *Server) refused(ctx context.Context, verb, reason string) {
 	if err := s.record(ctx, accesslog.Record{Verb: accesslog.Verb(verb), Outcome: accesslog.Refused, Reason: reason}); err != nil {

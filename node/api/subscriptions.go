@@ -72,7 +72,11 @@ func (s *Server) subscriptionRoutes() {
 		return s.turn(ctx, in.ID, subscription.TypeResumed, func(k noun.Key) noun.Fact { return &subscription.Resumed{Target: k} })
 	})
 	route(s, http.MethodPost, "/v1/subscriptions/{id}/close", "closeSubscription", "End it for good", keepers, func(ctx context.Context, in *subscriptionPath) (*body[Subscription], error) {
-		return s.turn(ctx, in.ID, subscription.TypeClosed, func(k noun.Key) noun.Fact { return &subscription.Closed{Target: k} })
+		out, err := s.turn(ctx, in.ID, subscription.TypeClosed, func(k noun.Key) noun.Fact { return &subscription.Closed{Target: k} })
+		if err == nil {
+			s.did(ctx, "subscription.close", out.Body.ID)
+		}
+		return out, err
 	})
 	route(s, http.MethodPost, "/v1/subscriptions/{id}/secret", "rekeySubscription", "Sign with another secret; the one before signs, too, for a day", keepers, s.rekeySubscription)
 }

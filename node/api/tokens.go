@@ -67,6 +67,9 @@ func (s *Server) revokeToken(ctx context.Context, in *tokenPath) (*none, error) 
 	if t.Object.Revoked {
 		return &none{}, nil
 	}
-	_, err = s.accounts.write(ctx, account.TokenCodec, account.TypeRevoked, &account.Revoked{Target: t.Key})
-	return &none{}, err
+	if _, err = s.accounts.write(ctx, account.TokenCodec, account.TypeRevoked, &account.Revoked{Target: t.Key}); err != nil {
+		return nil, err
+	}
+	s.did(ctx, "token.revoke", t.Key.ID(account.TokenIDs))
+	return &none{}, nil
 }

@@ -138,6 +138,7 @@ func (s *Server) inviteUser(ctx context.Context, in *ofUser[InviteUser]) (*body[
 			}
 		}
 		s.signIn.EndAll(u.Object)
+		s.did(ctx, "user.reset", u.Key.ID(account.UserIDs))
 	}
 	text, code := newCode(hours(in.Body.Hours))
 	if _, err := s.accounts.write(ctx, account.UserCodec, account.TypeInvited, &account.Invited{Target: u.Key, Code: code}); err != nil {

@@ -6,14 +6,16 @@ import (
 	"net/url"
 	"strconv"
 
+	"vigil/ledger/alert"
 	"vigil/node/api"
 )
 
 // alertPage is one alert.
 type alertPage struct {
 	api.Alert
-	Recall *api.Recall
-	Base   string // address of its actions
+	Recall  *api.Recall
+	Base    string // address of its actions
+	Schemes []string
 }
 
 func (v *visit) alert() error {
@@ -21,7 +23,7 @@ func (v *visit) alert() error {
 	if err != nil {
 		return err
 	}
-	p := alertPage{Alert: a, Base: "/alerts/" + url.PathEscape(a.ID)}
+	p := alertPage{Alert: a, Base: "/alerts/" + url.PathEscape(a.ID), Schemes: alert.Schemes()}
 	if a.Standing == "retracted" {
 		recall, err := v.api.Recall(v.ctx(), a.ID)
 		var refused *api.Refusal

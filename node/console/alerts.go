@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"vigil/ledger/alert"
@@ -118,7 +119,7 @@ func (v *visit) bulk() error {
 	status, page := http.StatusConflict, "bulk"
 	switch {
 	case len(failed) == 0 && asked == 0:
-		return v.done(act, v.next())
+		return v.done("bulk-"+act, v.next(), strconv.Itoa(len(ids)))
 	case len(failed) == 0:
 		status, page = http.StatusAccepted, "asked"
 	}

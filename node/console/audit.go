@@ -68,24 +68,18 @@ type figuresPage struct {
 	Rows   []bar
 	Keys   []string
 	Total  uint64
-	Height int
 	CSV    string
 }
 
-// bar is a row with its place in the chart.
+// bar is a row with its length in the chart.
 type bar struct {
 	Keys       []string
 	Count      uint64
 	Suppressed bool
-	Y, Width   int
+	Width      int    // of 100
 	Answer     string // hours, in the middle; "" where none has it
 	Outcome    string
 }
-
-const (
-	chartWidth = 420
-	barSpace   = 26
-)
 
 var (
 	counted  = []string{"alerts", "referrals", "reports", "sightings"}
@@ -139,7 +133,7 @@ func (v *visit) figures() error {
 	for _, r := range f.Rows {
 		most = max(most, r.Count)
 	}
-	for i, r := range f.Rows {
+	for _, r := range f.Rows {
 		for k, key := range r.Keys {
 			group := wordsOf[f.By[k]]
 			if f.By[k] == "state" {
@@ -147,7 +141,7 @@ func (v *visit) figures() error {
 			}
 			r.Keys[k] = v.words().word(group, key)
 		}
-		b := bar{Keys: r.Keys, Count: r.Count, Suppressed: r.Suppressed, Y: i * barSpace, Width: int(r.Count * chartWidth / most)}
+		b := bar{Keys: r.Keys, Count: r.Count, Suppressed: r.Suppressed, Width: int(r.Count * 100 / most)}
 		if r.Answer != nil {
 			b.Answer = strconv.FormatFloat(r.Answer.Median, 'f', 1, 64)
 		}
@@ -156,7 +150,6 @@ func (v *visit) figures() error {
 		}
 		p.Rows = append(p.Rows, b)
 	}
-	p.Height = max(1, len(p.Rows)) * barSpace
 	csv := url.Values{"of": {q.Of}, "by": {by}, "format": {"csv"}}
 	if q.Published {
 		csv.Set("published", "true")

@@ -3,9 +3,12 @@ package console_test
 import (
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -138,7 +141,7 @@ func TestPagesShowWhatTheAPIAnswers(t *testing.T) {
 		"/watch/wl_1":                        {"from=50"},
 		"/access":                            {"alert.list", "before=9"},
 		"/figures?of=alerts":                 {"<rect", "1.5"},
-		"/governance":                        {"Admit in/ka", "f00d", "/governance/consents/co_1/doing", "/governance/consents/co_2"},
+		"/governance":                        {"Admit in/ka", "f00d", "/governance/consents/co_1/doing", "/governance/consents/co_2", ">ravi · "},
 		"/network":                           {"uk/ncb", "link cut"},
 		"/settings":                          {"ravi", "left", "tk_2"},
 		"/sign-in":                           {"passkey-in", "/v1/session/provider"},
@@ -183,7 +186,8 @@ func TestActionsAskTheAPI(t *testing.T) {
 	} {
 		given["POST "+path] = written
 	}
-	given["DELETE /v1/proposals/p"] = written
+	given["DELETE /v1/proposals/p"], given["DELETE /v1/tokens/tk_1"] = written, written
+	reasons := map[string]bool{"/governance/removals": true, "/settings/subscriptions/su_1": true, "/settings/tokens/tk_1/revocation": true}
 	c, a := serve(t, []string{api.RoleAnalyst, api.RoleCoordinator}, given)
 	md5 := strings.Repeat("0f", 16)
 	for _, x := range []struct {
@@ -204,7 +208,7 @@ func TestActionsAskTheAPI(t *testing.T) {
 		{"/watch", url.Values{"key": {"k"}, "case": {"117"}, "hashes": {md5 + "\r\n\r\n" + md5}}, "POST /v1/watch-lists", []string{`"case":"117"`, `"alg":"md5"`, `"atomic":true`}},
 		{"/watch/hits", url.Values{"key": {"k"}, "id": {"wh_1", "wh_2"}, "what": {"done"}}, "POST /v1/watch-hits/handling", []string{`["wh_1","wh_2"]`}},
 		{"/watch/wl_1/removal", url.Values{"key": {"k"}, "reason": {"over"}}, "POST /v1/watch-lists/removals", []string{`"lists":["wl_1"]`}},
-		{"/governance/removals", url.Values{"agency": {"in/mh"}}, "POST /v1/removals", []string{`"agency":"in/mh"`}},
+		{"/governance/removals", url.Values{"agency": {"in/mh"}, "reason": {"its node was seized"}}, "POST /v1/removals", []string{`"agency":"in/mh"`}},
 		{"/governance/audiences", url.Values{"name": {"in/@desk"}, "member": {"in/mh", "in/ka"}}, "POST /v1/audiences", []string{`["in/mh","in/ka"]`}},
 		{"/governance/partners", url.Values{"card": {"AAEC"}}, "POST /v1/partners", []string{`"AAEC"`}},
 		{"/governance/keys", nil, "POST /v1/keys", nil},
@@ -215,7 +219,9 @@ func TestActionsAskTheAPI(t *testing.T) {
 		{"/alerts/al_1/sighting", url.Values{"key": {"k"}, "count": {"4"}, "setting": {"hotline"}}, "POST /v1/alerts/al_1/sightings", []string{`"count":4`}},
 		{"/settings/users/us_2/roles", url.Values{"role": {"lab"}}, "POST /v1/users/us_2/change", []string{`"roles":["lab"]`}},
 		{"/settings/users/us_2/removal", url.Values{"reason": {"left"}}, "POST /v1/users/us_2/removal", []string{`"reason":"left"`}},
-		{"/settings/subscriptions/su_1", url.Values{"turn": {"close"}}, "POST /v1/subscriptions/su_1/close", nil},
+		{"/settings/subscriptions/su_1", url.Values{"turn": {"close"}, "reason": {"nobody reads it"}}, "POST /v1/subscriptions/su_1/close", nil},
+		{"/settings/tokens/tk_1/revocation", url.Values{"name": {"desk"}, "reason": {"it was lost"}}, "DELETE /v1/tokens/tk_1", nil},
+		{"/alerts", url.Values{"key": {"k"}, "id": {"al_1"}, "act": {"confirms"}, "reason": {"same series"}}, "POST /v1/alerts/al_1/assessments", []string{`"reason":"same series"`}},
 	} {
 		w := ask(c, http.MethodPost, x.path, x.form, "__Host-vigil=secret", "__Host-vigil-purpose=purpose=audit&case=117")
 		if w.Code != http.StatusSeeOther {
@@ -224,9 +230,14 @@ func TestActionsAskTheAPI(t *testing.T) {
 		}
 		body, asked := a.asked[x.asks]
 		head := a.heads[x.asks]
-		if !asked || !strings.Contains(strings.Join(head.Values("Cookie"), ";"), "__Host-vigil=secret") || head.Get("Vigil-Purpose") != "audit" || head.Get("Vigil-Case") != "117" {
+		why := "audit"
+		if reasons[x.path] { // that the act itself has no place for
+			why = x.form.Get("reason")
+		}
+		if !asked || !strings.Contains(strings.Join(head.Values("Cookie"), ";"), "__Host-vigil=secret") || head.Get("Vigil-Purpose") != why || head.Get("Vigil-Case") != "117" {
 			t.Errorf("%s: asked %v, with %v", x.path, asked, head)
 		}
+		saysSo(t, c, x.path, w)
 		if x.form.Has("key") && head.Get("Idempotency-Key") == "" {
 			t.Errorf("%s: sent twice it would be written twice", x.path)
 		}
@@ -237,11 +248,113 @@ func TestActionsAskTheAPI(t *testing.T) {
 		}
 	}
 	for path, form := range map[string]url.Values{
-		"/alerts": {"act": {"confirms"}, "reason": {"x"}}, "/alerts/al_1/retraction": {}, "/referrals/rf_1/moves": {"move": {"accept"}}, "/watch": {"hashes": {"zz"}}, "/watch/hits": {"what": {"done"}},
+		"/alerts": {"act": {"confirms"}, "reason": {"x"}}, "/alerts/al_1/retraction": {}, "/watch": {"hashes": {"zz"}}, "/watch/hits": {"what": {"done"}},
+		"/governance/removals": {"agency": {"in/mh"}}, "/settings/tokens/tk_1/revocation": {}, "/settings/users/us_2/code": {"reset": {"1"}}, "/referrals/rf_1/moves": {"move": {"decline"}, "step": {"1"}}, "/referrals/rf_1/tasks/tk_1": {"ending": {"dropped"}},
 		"/governance/partners": {"card": {"!"}}, "/governance/policy": {"section": {"a"}, "text": {"{"}}, "/settings/subscriptions/su_1": {"turn": {"explode"}}, "/look-up": {"hashes": {""}},
 	} {
 		if w := ask(c, http.MethodPost, path, form); w.Code != http.StatusBadRequest {
 			t.Errorf("%s with %v: %d", path, form, w.Code)
+		}
+	}
+}
+
+// saysSo follows an answer to a form, in both languages: the page says what was done, in words that are whole.
+func saysSo(t *testing.T, c *console.Console, path string, answer *httptest.ResponseRecorder) {
+	t.Helper()
+	said := ""
+	for _, cookie := range answer.Result().Cookies() {
+		if cookie.Name == "__Host-vigil-said" {
+			said = cookie.Name + "=" + cookie.Value
+		}
+	}
+	for _, lang := range []string{"en", "hi"} {
+		page := ask(c, http.MethodGet, "/components", nil, said, "__Host-vigil-look=lang="+lang).Body.String()
+		_, page, _ = strings.Cut(page, `<main id="main"`)
+		page, _, _ = strings.Cut(page, "<h1>")
+		_, note, ok := strings.Cut(page, `<div class="note good" role="status">`)
+		if !ok || strings.Contains(note, "no value") || strings.Contains(note, "{{") {
+			t.Errorf("%s: the next page, in %s, says %q", path, lang, note)
+		}
+	}
+}
+
+// TestWhatIsShownOnceSaysWhatWasDone adds a person, makes a token and more: each answer names what it was done to.
+func TestWhatIsShownOnceSaysWhatWasDone(t *testing.T) {
+	c, _ := serve(t, []string{api.RoleCoordinator}, map[string]any{
+		"POST /v1/users": api.User{Name: "ravi", Display: "Ravi <i>Iyer</i>", Code: "AB12"}, "POST /v1/users/us_2/invitation": api.User{Name: "meera", Code: "CD34"}, "POST /v1/tokens": api.Token{Name: "desk", Secret: "vigil_x"},
+		"POST /v1/subscriptions": api.Subscription{Name: "hook", Secret: "whsec_x"}, "POST /v1/invitations": api.Invitation{Token: "vi_x"},
+	})
+	for path, x := range map[string]struct {
+		form url.Values
+		want string
+	}{
+		"/settings/users":           {url.Values{"name": {"ravi"}}, "Ravi &lt;i&gt;Iyer&lt;/i&gt; is added"},
+		"/settings/users/us_2/code": {url.Values{"reset": {"1"}, "reason": {"lost it"}}, "All that meera signed in by is ended"},
+		"/settings/tokens":          {url.Values{"name": {"desk"}}, "The token desk is made"},
+		"/settings/subscriptions":   {url.Values{"name": {"hook"}}, "hook is told of changes"},
+		"/governance/invitations":   {url.Values{"agency": {"in/mh"}}, "an invitation for in/mh"},
+	} {
+		w := ask(c, http.MethodPost, path, x.form)
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), x.want) {
+			t.Errorf("%s: %d, without %q", path, w.Code, x.want)
+		}
+	}
+}
+
+// TestEmptyPagesTellTheNextStep has nothing anywhere: every page that is empty says where to go on, for roles that can.
+func TestEmptyPagesTellTheNextStep(t *testing.T) {
+	nothing := map[string]any{
+		"GET /v1/alerts": api.AlertPage{}, "GET /v1/queue": api.Queue{}, "GET /v1/referrals": api.ReferralPage{}, "GET /v1/watch-hits": api.WatchHitPage{}, "GET /v1/watch-lists": api.WatchListPage{}, "GET /v1/recalls": api.RecallPage{},
+		"GET /v1/consents": api.ConsentPage{}, "GET /v1/agencies": api.Agencies{}, "GET /v1/access": api.AccessPage{}, "GET /v1/figures": json.RawMessage(`{"of":"alerts","by":["time"],"rows":[]}`),
+		"GET /v1/watch-lists/wl_1": api.WatchListFiles{},
+	}
+	step := regexp.MustCompile(`(?s)<div class="empty">.*?<p>[^<]+</p><p><a class="button" href="([^"]+)">`)
+	for role, pages := range map[string]map[string]string{
+		api.RoleAnalyst: {
+			"/": "/look-up /look-up", "/alerts": "/alerts/new", "/alerts?q=x": "/alerts", "/reports": "/alerts", "/referrals": "/referrals/new", "/referrals?view=board": "/referrals/new", "/referrals?overdue=1": "/referrals",
+			"/watch": "/ #do-watch", "/watch?state=done": "/watch #do-watch", "/watch/wl_1": "/watch", "/figures": "/",
+		},
+		api.RoleAuditor:  {"/": "/access /look-up", "/alerts": "/", "/referrals": "/", "/access": "/access", "/watch": "/"},
+		api.RoleLiaison:  {"/": "/referrals", "/referrals": "/referrals/new"},
+		api.RoleSupport:  {"/": "/referrals", "/referrals": "/"},
+		api.RoleOperator: {"/": "/network"},
+	} {
+		c, _ := serve(t, []string{role}, maps.Clone(nothing))
+		for path, want := range pages {
+			for _, lang := range []string{"en", "hi"} {
+				w := ask(c, http.MethodGet, path, nil, "__Host-vigil-look=lang="+lang)
+				var got []string
+				for _, m := range step.FindAllStringSubmatch(w.Body.String(), -1) {
+					got = append(got, m[1])
+				}
+				if strings.Join(got, " ") != want || strings.Count(w.Body.String(), `class="empty"`) != len(got) {
+					t.Errorf("%s, %s in %s: leads on to %v", role, path, lang, got)
+				}
+			}
+		}
+	}
+}
+
+// TestThePageOfComponentsShowsThemAll looks for every class of the style sheet on the page that shows what pages are made of.
+func TestThePageOfComponentsShowsThemAll(t *testing.T) {
+	c, _ := serve(t, []string{api.RoleAnalyst}, map[string]any{})
+	css, err := os.ReadFile("static/app.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	page := ask(c, http.MethodGet, "/components", nil).Body.String()
+	for _, m := range regexp.MustCompile(`class="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		for _, class := range strings.Fields(m[1]) {
+			shown[class] = true
+		}
+	}
+	for _, frame := range []string{"bare", "live", "dot", "door", "exercise", "over", "fresh", "again"} { // of whole pages, and of moments
+		shown[frame] = true
+	}
+	for _, m := range regexp.MustCompile(`\.([a-z][a-z0-9-]*)[^;{}]*\{`).FindAllStringSubmatch(string(css), -1) {
+		if !shown[m[1]] {
+			t.Errorf("/components does not show %q", m[1])
 		}
 	}
 }

@@ -116,11 +116,11 @@ func (v *visit) repeat() error {
 		if err != nil {
 			return err
 		}
+		what := v.words().word("act", c.Act)
 		if secret := out.Code + out.Secret; secret != "" {
-			v.render(http.StatusOK, "once", once{Kind: "code", Text: secret, Back: "/settings"})
-			return nil
+			return v.once("done", what, once{Kind: "code", Text: secret, Back: "/settings"})
 		}
-		return v.onGovernance("done", nil)
+		return v.done("done", "/governance", what)
 	}
 	return &api.Refusal{Status: http.StatusNotFound, Code: "not-found"}
 }
@@ -131,6 +131,17 @@ type once struct {
 	Text string
 	Link string // to give with it
 	Back string
+	Said string // what was done
+}
+
+// once says what was done to what has a name, and shows what is shown a single time.
+func (v *visit) once(said, name string, o once) error {
+	var err error
+	if o.Said, err = v.said(said, name); err != nil {
+		return err
+	}
+	v.render(http.StatusOK, "once", o)
+	return nil
 }
 
 func (v *visit) invite() error {
@@ -139,12 +150,15 @@ func (v *visit) invite() error {
 	if err != nil {
 		return err
 	}
-	v.render(http.StatusOK, "once", once{Kind: "invitation", Text: i.Token, Back: "/governance"})
-	return nil
+	return v.once("invited", v.form("agency"), once{Kind: "invitation", Text: i.Token, Back: "/governance"})
 }
 
 func (v *visit) removeAgency() error {
-	_, err := v.api.Remove(v.ctx(), api.Removal{Agency: v.form("agency")})
+	client, err := v.because()
+	if err != nil {
+		return err
+	}
+	_, err = client.Remove(v.ctx(), api.Removal{Agency: v.form("agency")})
 	return v.onGovernance("proposed", err)
 }
 

@@ -17,7 +17,8 @@ type nowPage struct {
 	Recalls   []api.Recall
 	Consents  []api.Consent
 	Proposals []api.Proposal
-	Refused   *api.Refusal // of the first part that was refused for want of a purpose
+	Stale     float64
+	MoreHits  bool // than are shown
 }
 
 // Nothing says that nothing waits.
@@ -41,25 +42,14 @@ func (v *visit) now() error {
 	}{
 		{readers, func() error {
 			x, err := v.api.Alerts(ctx, api.ListQuery{Exercise: exercise, Limit: shortList})
-			p.Alerts = x.Alerts
+			p.Alerts, p.Stale = x.Alerts, x.StaleFor
 			return err
 		}},
 		{deskRoles, func() (err error) { p.Queue, err = v.api.Queue(ctx, "", exercise, shortList); return err }},
-		{referralRoles, func() error {
-			x, err := v.api.Referrals(ctx, api.ReferralQuery{Exercise: exercise, Limit: listed})
-			for _, r := range x.Referrals {
-				switch {
-				case r.Deadline != nil && r.Deadline.Overdue:
-					p.Overdue = append(p.Overdue, r)
-				case v.waitsForUs(r):
-					p.Mine = append(p.Mine, r)
-				}
-			}
-			return err
-		}},
+		{referralRoles, func() (err error) { p.Overdue, p.Mine, err = v.waiting(); return err }},
 		{writers, func() error {
 			x, err := v.api.WatchHits(ctx, api.HitQuery{State: "open", Exercise: exercise, Limit: shortList})
-			p.Hits = x.Hits
+			p.Hits, p.MoreHits = x.Hits, x.Next > 0
 			return err
 		}},
 		{readers, func() error {
@@ -105,6 +95,45 @@ func (v *visit) now() error {
 	}
 	v.render(http.StatusOK, "now", p)
 	return nil
+}
+
+// waiting are the referrals that are overdue, whoever has them, and those that wait for the reader's agency: among what it
+// holds, what was offered to it, and what moved last.
+func (v *visit) waiting() (overdue, mine []api.Referral, err error) {
+	seen := map[string]bool{}
+	for _, q := range []api.ReferralQuery{{Overdue: true}, {Holder: v.Me.Agency}, {State: "handover"}, {}} {
+		q.Exercise, q.Limit = v.Look.Exercise, listed
+		x, err := v.api.Referrals(v.ctx(), q)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range x.Referrals {
+			switch {
+			case seen[r.ID]:
+			case r.Deadline != nil && r.Deadline.Overdue:
+				overdue = append(overdue, r)
+			case v.waitsForUs(r):
+				mine = append(mine, r)
+			}
+			seen[r.ID] = true
+		}
+	}
+	return overdue, mine, nil
+}
+
+// Next is where somebody for whom nothing waits goes on: the words for it and the page.
+func (v *visit) Next() (next struct{ Word, To string }) {
+	switch {
+	case v.may(readers...) && !v.may(api.RoleAuditor):
+		next.Word, next.To = "title.lookup", "/look-up"
+	case v.may(api.RoleAuditor):
+		next.Word, next.To = "title.access", "/access"
+	case v.may(referralRoles...):
+		next.Word, next.To = "title.referrals", "/referrals"
+	default:
+		next.Word, next.To = "title.network", "/network"
+	}
+	return next
 }
 
 // waitsForUs says whether a referral waits for a move of the reader's agency.

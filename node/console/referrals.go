@@ -17,6 +17,7 @@ type referralsPage struct {
 	Referrals []api.Referral
 	Next      string
 	Stale     float64
+	Filtered  bool
 	Columns   []referralColumn // of the board; none of the list
 	// Addresses of the list and of the board, with the filters as they are.
 	AsList, AsBoard string
@@ -60,7 +61,7 @@ func (v *visit) referrals() error {
 	if err != nil {
 		return err
 	}
-	p := referralsPage{Query: q, Referrals: page.Referrals, Stale: page.StaleFor, AsList: v.viewed("list"), AsBoard: v.viewed("board")}
+	p := referralsPage{Query: q, Referrals: page.Referrals, Stale: page.StaleFor, Filtered: q.State+q.Kind+q.Holder != "" || q.Overdue, AsList: v.viewed("list"), AsBoard: v.viewed("board")}
 	if board {
 		p.Columns = columns(page.Referrals)
 	}
@@ -109,10 +110,13 @@ func (v *visit) moveReferral() error {
 		return &api.Refusal{Status: http.StatusBadRequest, Code: "form"}
 	}
 	m := api.MoveReferral{Move: v.form("move"), To: v.form("to"), Text: v.form("text"), Step: &step}
+	if m.Text == "" && slices.Contains([]string{"decline", "withdraw", "close", "revoke", "pause"}, m.Move) {
+		return &api.Refusal{Status: http.StatusBadRequest, Code: "reason"}
+	}
 	if _, err := v.api.MoveReferral(v.ctx(), v.key(), v.r.PathValue("id"), m); err != nil {
 		return err
 	}
-	return v.done("moved", "/referrals/"+url.PathEscape(v.r.PathValue("id")))
+	return v.onReferral("move-"+m.Move, nil)
 }
 
 func (v *visit) onReferral(said string, err error) error {
@@ -134,8 +138,12 @@ func (v *visit) giveTask() error {
 
 // endTask says that a task is done, or drops it.
 func (v *visit) endTask() error {
-	_, err := v.api.EndTask(v.ctx(), v.key(), v.r.PathValue("id"), v.r.PathValue("task"), api.EndTask{Ending: v.form("ending"), Text: v.form("text")})
-	return v.onReferral("task-ended", err)
+	ending := api.EndTask{Ending: v.form("ending"), Text: v.form("text")}
+	if ending.Ending == "dropped" && ending.Text == "" {
+		return &api.Refusal{Status: http.StatusBadRequest, Code: "reason"}
+	}
+	_, err := v.api.EndTask(v.ctx(), v.key(), v.r.PathValue("id"), v.r.PathValue("task"), ending)
+	return v.onReferral("task-"+ending.Ending, err)
 }
 
 // linkReferral names further alerts and reports.

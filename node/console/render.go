@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"math"
 	"net/http"
 	"path"
 	"strings"
@@ -58,13 +59,13 @@ func newRenderings(a *assets) (map[string]*rendering, error) {
 
 func functions(w *words, a *assets) template.FuncMap {
 	return template.FuncMap{
-		"t": w.t, "n": w.n, "word": w.word, "num": w.num, "asset": a.of,
+		"t": w.t, "n": w.n, "word": w.word, "num": w.num, "span": w.span, "ago": w.ago, "asset": a.of,
 		"icon": icon,
 		"when": when, "dict": dict, "short": short, "join": strings.Join,
 		"list":    func(s ...string) []string { return s },
 		"utc":     func(t time.Time) string { return t.UTC().Format("02-01-2006 15:04:05 UTC") },
 		"place":   func(ledger string, index uint64) string { return fmt.Sprintf("%s#%d", ledger, index) },
-		"secs":    func(s float64) string { return w.num(int(s)) },
+		"tenths":  func(s float64) string { return w.num(math.Round(s*10) / 10) }, // seconds, with tenths
 		"percent": func(part float64) string { return w.num(int(part*100 + 0.5)) },
 		"add":     func(a, b int) int { return a + b },
 		"id": func(s string) string { // for the id of an element

@@ -159,7 +159,7 @@ func (v *visit) triage() error {
 		t.Outcome = ""
 	}
 	_, err := v.api.TriageReport(v.ctx(), v.key(), v.r.PathValue("id"), t)
-	return v.onReport("moved", err)
+	return v.onReport("desk-"+t.Move, err)
 }
 
 // escalate raises an alert for every file that none carries, opens a referral where one is named, and concludes.

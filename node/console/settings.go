@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -45,38 +46,82 @@ func (v *visit) settings() error {
 	return nil
 }
 
-func (v *visit) onSettings(said string, err error) error {
+// onSettings goes back to the page after an act on what has a name.
+func (v *visit) onSettings(said, name string, err error) error {
 	if err != nil {
 		return err
 	}
-	return v.done(said, "/settings")
+	return v.done(said, "/settings", name)
+}
+
+// nameOf is how a person is shown.
+func nameOf(u api.User) string { return cmp.Or(u.Display, u.Name) }
+
+// Person is how somebody of this agency is called, for readers who may list people; everybody else reads the id that the
+// access log has.
+func (v *visit) Person(id string) string {
+	if v.people == nil && v.may(keepers...) {
+		v.people = map[string]string{}
+		all, err := v.api.Users(v.ctx())
+		if err != nil {
+			v.console.cfg.Log.Warn("people are shown by their ids", "error", err)
+		}
+		for _, u := range all {
+			v.people[u.ID] = nameOf(u)
+		}
+	}
+	return cmp.Or(v.people[id], short(id))
+}
+
+// because returns a client whose request says why: acts whose own words have no place for a reason have it in the access
+// log, and a second person sees it. A reason is required.
+func (v *visit) because() (*api.Client, error) {
+	reason := v.form("reason")
+	if reason == "" {
+		return nil, &api.Refusal{Status: http.StatusBadRequest, Code: "reason"}
+	}
+	if !oneLine(reason) {
+		return nil, &api.Refusal{Status: http.StatusBadRequest, Code: "form"}
+	}
+	_, caseNumber := purposeOf(v.r)
+	return v.api.About(reason, caseNumber), nil
 }
 
 // withCode shows the code by which a person enrols, once, with the address to do it at.
-func (v *visit) withCode(u api.User, err error) error {
+func (v *visit) withCode(said string, u api.User, err error) error {
 	if err != nil {
 		return err
 	}
-	v.render(http.StatusOK, "once", once{Kind: "code", Text: u.Code, Link: "https://" + v.r.Host + "/enrol#" + u.Code, Back: "/settings"})
-	return nil
+	return v.once(said, nameOf(u), once{Kind: "code", Text: u.Code, Link: "https://" + v.r.Host + "/enrol#" + u.Code, Back: "/settings"})
 }
 
 func (v *visit) addUser() error {
-	return v.withCode(v.api.AddUser(v.ctx(), api.NewUser{Name: v.form("name"), Display: v.form("display"), Roles: v.r.Form["role"], Subject: v.form("subject")}))
+	u, err := v.api.AddUser(v.ctx(), api.NewUser{Name: v.form("name"), Display: v.form("display"), Roles: v.r.Form["role"], Subject: v.form("subject")})
+	return v.withCode("user-added", u, err)
 }
 
 func (v *visit) changeUser() error {
-	_, err := v.api.ChangeUser(v.ctx(), v.r.PathValue("id"), api.ChangeUser{Roles: v.r.Form["role"]})
-	return v.onSettings("kept", err)
+	u, err := v.api.ChangeUser(v.ctx(), v.r.PathValue("id"), api.ChangeUser{Roles: v.r.Form["role"]})
+	return v.onSettings("user-changed", nameOf(u), err)
 }
 
+// inviteUser makes another code. Ending all that a person signed in by until now needs a reason.
 func (v *visit) inviteUser() error {
-	return v.withCode(v.api.InviteUser(v.ctx(), v.r.PathValue("id"), api.InviteUser{Reset: v.form("reset") != ""}))
+	client, said := v.api, "user-invited"
+	if v.form("reset") != "" {
+		var err error
+		if client, err = v.because(); err != nil {
+			return err
+		}
+		said = "user-reset"
+	}
+	u, err := client.InviteUser(v.ctx(), v.r.PathValue("id"), api.InviteUser{Reset: v.form("reset") != ""})
+	return v.withCode(said, u, err)
 }
 
 func (v *visit) removeUser() error {
-	_, err := v.api.RemoveUser(v.ctx(), v.r.PathValue("id"), api.RemoveUser{Reason: v.form("reason")})
-	return v.onSettings("removed", err)
+	u, err := v.api.RemoveUser(v.ctx(), v.r.PathValue("id"), api.RemoveUser{Reason: v.form("reason")})
+	return v.onSettings("user-removed", nameOf(u), err)
 }
 
 func (v *visit) createToken() error {
@@ -85,12 +130,15 @@ func (v *visit) createToken() error {
 	if err != nil {
 		return err
 	}
-	v.render(http.StatusOK, "once", once{Kind: "token", Text: t.Secret, Back: "/settings"})
-	return nil
+	return v.once("token-made", t.Name, once{Kind: "token", Text: t.Secret, Back: "/settings"})
 }
 
 func (v *visit) revokeToken() error {
-	return v.onSettings("revoked", v.api.RevokeToken(v.ctx(), v.r.PathValue("id")))
+	client, err := v.because()
+	if err != nil {
+		return err
+	}
+	return v.onSettings("token-revoked", v.form("name"), client.RevokeToken(v.ctx(), v.r.PathValue("id")))
 }
 
 func (v *visit) subscribe() error {
@@ -102,18 +150,24 @@ func (v *visit) subscribe() error {
 		return err
 	}
 	if s.Secret != "" {
-		v.render(http.StatusOK, "once", once{Kind: "secret", Text: s.Secret, Back: "/settings"})
-		return nil
+		return v.once("subscribed", s.Name, once{Kind: "secret", Text: s.Secret, Back: "/settings"})
 	}
-	return v.onSettings("kept", nil)
+	return v.onSettings("subscribed", s.Name, nil)
 }
 
 // turn pauses, resumes or closes a subscription.
 func (v *visit) turn() error {
-	what := v.form("turn")
-	if !slices.Contains([]string{"pause", "resume", "close"}, what) {
+	client, what := v.api, v.form("turn")
+	said, known := map[string]string{"pause": "sub-paused", "resume": "sub-resumed", "close": "sub-closed"}[what]
+	if !known {
 		return &api.Refusal{Status: http.StatusBadRequest, Code: "form"}
 	}
-	_, err := v.api.TurnSubscription(v.ctx(), v.r.PathValue("id"), what)
-	return v.onSettings("kept", err)
+	if what == "close" {
+		var err error
+		if client, err = v.because(); err != nil {
+			return err
+		}
+	}
+	s, err := client.TurnSubscription(v.ctx(), v.r.PathValue("id"), what)
+	return v.onSettings(said, s.Name, err)
 }

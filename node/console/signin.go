@@ -13,6 +13,7 @@ import (
 // signInPage is what the sign-in, enrolment and first-run pages show.
 type signInPage struct {
 	Ways    api.Ways
+	Passkey bool // somebody has just made one
 	Name    string
 	Next    string
 	Refused *api.Refusal
@@ -49,7 +50,7 @@ func (v *visit) showSignIn(name string, status int, refused *api.Refusal) error 
 	if err != nil {
 		return err
 	}
-	v.render(status, name, signInPage{Ways: ways, Name: v.form("name"), Next: v.next(), Refused: refused})
+	v.render(status, name, signInPage{Ways: ways, Passkey: v.form("made") == "passkey", Name: v.form("name"), Next: v.next(), Refused: refused})
 	return nil
 }
 
@@ -124,11 +125,17 @@ func (v *visit) setLook() error {
 // setPurpose keeps why content is read; it goes into the access log with every read, until the browser is closed.
 func (v *visit) setPurpose() error {
 	purpose, caseNumber := v.form("purpose"), v.form("case")
-	for _, s := range []string{purpose, caseNumber} {
-		if len(s) > maxWordBytes || slices.ContainsFunc([]rune(s), func(r rune) bool { return r < ' ' }) {
-			return &api.Refusal{Status: http.StatusBadRequest, Code: "form"}
-		}
+	if !oneLine(purpose) || !oneLine(caseNumber) {
+		return &api.Refusal{Status: http.StatusBadRequest, Code: "form"}
 	}
 	v.keep(purposeCookie, url.Values{"purpose": {purpose}, "case": {caseNumber}}.Encode(), 12*time.Hour)
+	if purpose+caseNumber == "" {
+		return v.done("purpose-none", v.next())
+	}
 	return v.done("purpose", v.next())
+}
+
+// oneLine says whether a reason fits into a header of the API.
+func oneLine(s string) bool {
+	return len(s) <= maxWordBytes && !slices.ContainsFunc([]rune(s), func(r rune) bool { return r < ' ' })
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type visit struct {
 	r       *http.Request
 	page    page
 	api     *api.Client
+	people  map[string]string // names by id, once they were asked for
 
 	Me   *api.Session // nil for who is not signed in
 	Node nodeStatus
@@ -45,6 +47,9 @@ type look struct {
 	Lang, Theme string
 	Exercise    bool
 }
+
+// Every is how often, in seconds, a page that follows changes looks whether there is a leader.
+func (look) Every() int { return int(lookEvery.Seconds()) }
 
 const (
 	lookCookie    = "__Host-vigil-look"
@@ -211,8 +216,11 @@ func (v *visit) Flash() string {
 	if err != nil {
 		return ""
 	}
-	key, _, _ := strings.Cut(c.Value, " ")
-	said, err := v.words().t("said." + key)
+	key, of, _ := strings.Cut(c.Value, ":")
+	if of, err = url.QueryUnescape(of); err != nil {
+		return ""
+	}
+	said, err := v.said(key, of)
 	if err != nil {
 		return "" // not a key of ours
 	}
@@ -220,10 +228,20 @@ func (v *visit) Flash() string {
 	return said
 }
 
-// done says what an action came to and goes to a page.
-func (v *visit) done(said, to string) error {
+// said are the words for what an action came to: of what it was taken on, which is a name, or a number of things.
+func (v *visit) said(key, of string) (string, error) {
+	if count, err := strconv.Atoi(of); err == nil {
+		if said, err := v.words().n("said."+key, count, "Name", of); err == nil {
+			return said, nil // otherwise it is a name that looks like a number
+		}
+	}
+	return v.words().t("said."+key, "Name", of)
+}
+
+// done says what an action came to and goes to a page. What it was taken on, where that is to be said, is a name or a number.
+func (v *visit) done(said, to string, of ...string) error {
 	if said != "" {
-		v.keep(flashCookie, said, time.Minute)
+		v.keep(flashCookie, said+":"+url.QueryEscape(strings.Join(of, ", ")), time.Minute)
 	}
 	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
 	return nil

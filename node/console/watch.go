@@ -99,5 +99,5 @@ func (v *visit) handleHits() error {
 	if _, err := v.api.HandleHits(v.ctx(), v.key(), api.HandleHits{Hits: ids, What: v.form("what"), Note: v.form("note")}); err != nil {
 		return err
 	}
-	return v.done("handled", "/watch")
+	return v.done("hits-"+v.form("what"), "/watch", strconv.Itoa(len(ids)))
 }

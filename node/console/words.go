@@ -3,6 +3,8 @@ package console
 import (
 	"embed"
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"github.com/pelletier/go-toml/v2"
@@ -63,9 +65,39 @@ func (w *words) t(key string, pairs ...any) (string, error) {
 	return w.say.Localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: data})
 }
 
-// n returns the words of a key for a count.
-func (w *words) n(key string, count any) (string, error) {
-	return w.say.Localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: count, TemplateData: map[string]any{"Count": w.num(count)}})
+// n returns the words of a key for a count. Pairs of name and value fill its other places.
+func (w *words) n(key string, count any, pairs ...any) (string, error) {
+	data := map[string]any{"Count": w.num(count)}
+	if size, ok := count.(uint64); ok { // which the library takes for no number
+		count = int64(min(size, math.MaxInt64))
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		data[fmt.Sprint(pairs[i])] = pairs[i+1]
+	}
+	return w.say.Localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: count, TemplateData: data})
+}
+
+// span says how long something took, in the largest unit of which it has one.
+func (w *words) span(seconds float64) (string, error) {
+	d := max(0, time.Duration(seconds*float64(time.Second)))
+	switch {
+	case d >= 24*time.Hour:
+		return w.n("span.days", int(d/(24*time.Hour)))
+	case d >= time.Hour:
+		return w.n("span.hours", int(d/time.Hour))
+	case d >= time.Minute:
+		return w.n("span.minutes", int(d/time.Minute))
+	}
+	return w.n("span.seconds", int(d/time.Second))
+}
+
+// ago says how long ago something was.
+func (w *words) ago(seconds float64) (string, error) {
+	span, err := w.span(seconds)
+	if err != nil {
+		return "", err
+	}
+	return w.t("span.ago", "Time", span)
 }
 
 // word returns the word for a value of the API; the value itself where the catalogue has none, as for what members chose.

@@ -72,10 +72,53 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 
 var (
 	inTemplate = regexp.MustCompile(`\b[tn] "([a-z][a-zA-Z0-9.-]*)"`)
-	inGo       = regexp.MustCompile(`(?:v\.done|v\.on[A-Z][a-z]+)\("([a-z-]+)"`)
+	inGo       = regexp.MustCompile(`(?:v\.done|v\.once|v\.withCode|v\.on[A-Z][a-z]+)\("([a-z-]+)"`)
+	number     = regexp.MustCompile(`\{\{t "([a-zA-Z0-9.-]+)"[^{}]*\((?:num|len) `)
 	ofProblem  = regexp.MustCompile(`Code: "([a-z-]+)"`)
 	rightLeft  = regexp.MustCompile(`(?:^|[\s;{])(?:margin|padding|border|inset)?-?(?:left|right)\s*:|text-align:\s*(?:left|right)|float:\s*(?:left|right)`)
 )
+
+// saidOf are the acts whose name follows what is said of them.
+var saidOf = map[string][]string{
+	"bulk-": {"confirms", "disputes", "retract"}, "hits-": {"seen", "done", "dismissed", "reopened"}, "task-": {"done", "dropped"},
+	"desk-": {"claim", "assign", "release", "conclude", "tell", "reopen"},
+	"move-": {"acknowledge", "accept", "release", "decline", "transfer", "revoke", "note", "pause", "resume", "close", "withdraw"},
+}
+
+// TestNumbersAreSaidWithPluralForms has whoever writes a template count with n, which knows one from many.
+func TestNumbersAreSaidWithPluralForms(t *testing.T) {
+	files, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		b, err := templateFiles.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range number.FindAllStringSubmatch(string(b), -1) {
+			if m[1] != "gov.policy.what" { // a version is no count
+				t.Errorf("%s says %s of a number without plural forms", f, m[1])
+			}
+		}
+	}
+	all, err := newWords()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, seconds := range map[string]float64{
+		"0 seconds ago|0 सेकंड पहले": 0.4, "1 second ago|1 सेकंड पहले": 1, "59 seconds ago|59 सेकंड पहले": 59.9, "1 minute ago|1 मिनट पहले": 60, "2 hours ago|2 घंटों पहले": 7300, "1 day ago|1 दिन पहले": 90_000,
+	} {
+		english, errE := all["en"].ago(seconds)
+		hindi, errH := all["hi"].ago(seconds)
+		if english+"|"+hindi != want || errE != nil || errH != nil {
+			t.Errorf("%v s: %s, %s (%v, %v), not %s", seconds, english, hindi, errE, errH, want)
+		}
+	}
+	if s, err := all["en"].n("gov.approvals", uint64(1), "Have", "0"); s != "0 of 1 approval:" || err != nil {
+		t.Errorf("%s, %v", s, err)
+	}
+}
 
 // TestEveryWordThatIsUsedIsThere looks at templates and code: a key that is missing would be an error of the page.
 func TestEveryWordThatIsUsedIsThere(t *testing.T) {
@@ -119,7 +162,13 @@ func TestEveryWordThatIsUsedIsThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range inGo.FindAllStringSubmatch(string(b), -1) {
-			need(f, "said."+m[1])
+			values := saidOf[m[1]]
+			if values == nil {
+				values = []string{""}
+			}
+			for _, v := range values {
+				need(f, "said."+m[1]+v)
+			}
 		}
 		for _, m := range ofProblem.FindAllStringSubmatch(string(b), -1) {
 			need(f, "problem."+m[1])

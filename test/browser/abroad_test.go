@@ -11,11 +11,12 @@ import (
 	"github.com/chromedp/chromedp"
 
 	network "vigil/cmd/network"
+	"vigil/ledger"
 	"vigil/node/api"
 )
 
-// abroad runs an agency in each of two linked jurisdictions, as processes.
-func abroad(t *testing.T) *network.Network {
+// jurisdictions runs agencies of two linked jurisdictions, in and uk, as processes.
+func jurisdictions(t *testing.T, agencies ...ledger.AgencyID) *network.Network {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "vigil-browser-") // short: a socket's path is bounded
 	if err != nil {
@@ -32,11 +33,10 @@ func abroad(t *testing.T) *network.Network {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Stop(); _ = os.RemoveAll(dir) })
-	if err := n.Add(t.Context(), "in/a"); err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Add(t.Context(), "uk/x"); err != nil {
-		t.Fatal(err)
+	for _, id := range agencies {
+		if err := n.Add(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := n.Connect(t.Context(), "in", "uk"); err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func (b *tab) person(t *testing.T, x *network.Node, name, shown string) {
 // TestTwoJurisdictions is two readers, each at their own node: what one refers the other accepts abroad. Then a node is
 // killed while somebody works at it.
 func TestTwoJurisdictions(t *testing.T) {
-	n := abroad(t)
+	n := jurisdictions(t, "in/a", "uk/x")
 	home, away := n.Node("in/a"), n.Node("uk/x")
 	bases := []string{named(home), named(away)}
 	ctx, c := open(t, bases...)
@@ -153,7 +153,7 @@ func goesOn(t *testing.T, b *tab, home, away *network.Node) {
 	eval[bool](t, b, `(() => { const tick = document.querySelectorAll('[data-row] input')[3]; tick.click(); window.ticked = tick.id; const s = document.querySelector('#search'); s.focus(); s.value = 'half a wor'; scrollTo(0, 200); return true; })()`)
 	b.said.pause(true)
 	home.Kill()
-	b.until(t, "cut off, and how old what is shown is", `!document.querySelector('#lost').hidden && Number(document.querySelector('#lost-age').innerText) >= 1 && document.querySelector('#live').dataset.state === 'stateLost'`)
+	b.until(t, "cut off, and how old what is shown is", `!document.querySelector('#lost').hidden && Number(document.querySelector('#lost-age').dataset.seconds) >= 1 && /^1 second ago|[0-9]+ seconds ago$/.test(document.querySelector('#lost-age').innerText) && document.querySelector('#live').dataset.state === 'stateLost'`)
 	b.shot(t, "killed")
 	for range 3 {
 		raise(away, "Meanwhile abroad")

@@ -57,6 +57,8 @@ func TestConsole(t *testing.T) {
 		{"live", staysCurrent},
 		{"markup", showsText},
 		{"keys", usesKeys},
+		{"zone", inTheReadersZone},
+		{"leaderless", saysHowOld},
 		{"retract", takesBack},
 	} {
 		t.Run(step.name, func(t *testing.T) { step.do(t, b, work); c.check(t) })
@@ -329,6 +331,9 @@ func usesKeys(t *testing.T, b *tab, _ *api.Client) {
 	b.until(t, "the second row has the focus", `document.querySelectorAll('[data-row]')[1].contains(document.activeElement)`)
 	press("x")
 	b.until(t, "it is ticked", `document.querySelectorAll('[data-row] input')[1].checked && document.querySelector('#bulk').dataset.ticked === '1'`)
+	press("b")
+	b.until(t, "what is to be done with it has the focus", `document.activeElement.matches('#bulk select')`)
+	eval[bool](t, b, "document.activeElement.blur() || true")
 	press("?")
 	b.until(t, "the keys are shown", `document.querySelector('#keys').open`)
 	b.accessible(t)
@@ -337,6 +342,14 @@ func usesKeys(t *testing.T, b *tab, _ *api.Client) {
 	press("/")
 	b.until(t, "the search has the focus", `document.activeElement.id === 'search'`)
 	eval[bool](t, b, "document.activeElement.blur() || true")
+	eval[bool](t, b, `document.querySelector('[data-row] a').click() || true`)
+	b.until(t, "an alert", `location.pathname.startsWith('/alerts/al_') && document.readyState === 'complete'`)
+	press("a")
+	b.until(t, "what can be done unfolds", `document.activeElement.matches('.actions details[open] > summary')`)
+	press("v")
+	b.until(t, "the proof is checked", `document.querySelector('#proof-result').dataset.state`)
+	press("u")
+	b.until(t, "back at the list", `location.pathname === '/alerts' && document.readyState === 'complete'`)
 	press("g")
 	press("l")
 	b.until(t, "look up", `location.pathname === '/look-up'`)
@@ -407,23 +420,6 @@ func takesBack(t *testing.T, b *tab, work *api.Client) {
 	b.until(t, "it is taken back", `document.querySelector('.tag.retracted') && document.body.innerText.includes('the wrong file')`)
 	b.accessible(t)
 	b.shot(t, "retracted")
-}
-
-// resumes cuts the browser off, raises an alert meanwhile and mends: the page says so, and shows the alert afterwards.
-func resumes(t *testing.T, b *tab, work *api.Client, link *network.Link) {
-	b.to(t, "/")
-	b.until(t, "following", `document.querySelector('#live').dataset.state === 'stateLive'`)
-	b.said.pause(true)
-	link.Cut(true)
-	b.until(t, "the page says that it is cut off, and how old it is", `!document.querySelector('#lost').hidden && document.querySelector('#lost-age').innerText !== '' && document.querySelector('#live').dataset.state === 'stateLost'`)
-	b.accessible(t)
-	b.shot(t, "lost")
-	if _, err := work.Raise(t.Context(), "", api.RaiseAlert{AlertFacts: api.AlertFacts{Title: "While you were away"}, Signals: network.RandomSignals()}); err != nil {
-		t.Fatal(err)
-	}
-	link.Cut(false)
-	b.until(t, "what happened meanwhile is there", `document.querySelector('#lost').hidden && document.querySelector('#now-live').innerText.includes('While you were away')`)
-	b.said.pause(false)
 }
 
 // pages are what is looked at in every language, colour and size.

@@ -80,7 +80,7 @@ func open(t *testing.T, bases ...string) (context.Context, *complaints) {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 9*time.Minute)
 	t.Cleanup(cancel)
 	c := &complaints{}
 	c.hear(ctx, bases...)

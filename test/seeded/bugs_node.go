@@ -230,6 +230,11 @@ var nodeBugs = []bug{
 		pkg: "ledger/noun", test: "Canonical",
 	},
 	{
+		name: "undone-without-reason", takes: "that what cannot be taken back needs a reason at the console",
+		file: "node/console/settings.go", from: "\tif reason == \"\" {", to: "\tif reason == \"-\" {",
+		pkg: "node/console", test: "ActionsAskTheAPI",
+	},
+	{
 		name: "plaintext-board", takes: "the encryption of the board",
 		file: "node/board/database.go", from: "?vfs=\" + b.vfs + \"&textkey=board&", to: "?",
 		pkg: "node/board", test: "NothingInClear",

@@ -28,6 +28,15 @@ function times(in_) {
   }
 }
 
+// On a phone a table's rows become blocks: each cell says by itself of which column it is.
+function labels(in_) {
+  for (const t of $$('.scroll table', in_)) {
+    if ($('[data-row]', t)) continue;
+    const heads = $$('thead th', t).map(h => h.textContent.trim());
+    for (const r of $$('tbody tr', t)) [...r.cells].forEach((c, i) => { if (i && heads[i] && c.textContent.trim() && !$('details', c)) c.dataset.label = heads[i]; });
+  }
+}
+
 // --- asking the node for a page
 
 export async function page(url, init = {}) {
@@ -35,6 +44,7 @@ export async function page(url, init = {}) {
   const text = await answer.text();
   const fresh = new DOMParser().parseFromString(policy.createHTML(text), 'text/html');
   times(fresh);
+  labels(fresh);
   return { answer, fresh };
 }
 
@@ -72,7 +82,11 @@ function age() {
   const note = $('#lost');
   if (!note) return;
   note.hidden = !live.lost;
-  if (live.lost) $('#lost-age').textContent = Math.round((Date.now() - live.at) / 1000);
+  if (!live.lost) return;
+  const s = Math.round((Date.now() - live.at) / 1000), box = $('#lost-age');
+  const [n, unit] = s < 60 ? [s, 'second'] : s < 3600 ? [s / 60 | 0, 'minute'] : [s / 3600 | 0, 'hour'];
+  box.textContent = new Intl.RelativeTimeFormat(document.documentElement.lang).format(-n, unit);
+  box.dataset.seconds = s;
 }
 function lose() { if (!live.lost) { live.lost = true; tell('stateLost'); age(); } }
 function regain() {
@@ -153,6 +167,19 @@ async function follow() {
   }
 }
 
+// A node without a leader has no changes to tell of: what is on screen grows old, and the page says since when.
+let led = true;
+async function leads() {
+  if (live.lost || live.paused) return;
+  try {
+    const answer = await fetch('/v1/status');
+    if (!answer.ok) return;
+    const before = led;
+    led = Boolean((await answer.json()).leader);
+    if (!led || !before) refresh();
+  } catch { /* the stream notices */ }
+}
+
 function pause() {
   live.paused = !live.paused;
   if (!live.paused && live.news) { live.news = 0; refresh(); }
@@ -187,6 +214,9 @@ document.addEventListener('keydown', e => {
     '?': () => $('#keys').showModal(), j: () => move(1), k: () => move(-1), p: pause,
     '/': () => $('#search')?.focus(), g: () => { after = 'g'; setTimeout(() => { after = ''; }, 1500); },
     x: () => $('input[type=checkbox]', row ?? document.createElement('i'))?.click(),
+    b: () => $('#bulk:not([data-ticked="0"]) select')?.focus(),
+    a: () => { const d = $('.actions details:not([open])') ?? $('.actions details'); if (d) { d.open = true; $('summary', d).focus(); } else $('#move select')?.focus(); },
+    v: () => $('#proof button')?.click(),
     u: () => $('a[rel=up]')?.click(), n: () => $('a[data-new]')?.click(),
   }[e.key];
   if (act) { e.preventDefault(); act(); }
@@ -194,10 +224,20 @@ document.addEventListener('keydown', e => {
 
 // --- small things
 
+// What an address or a link on the page names is unfolded, and its first field has the focus.
+function unfold(hash = location.hash) {
+  const d = /^#[a-z][\w-]*$/.test(hash) && $('details' + hash);
+  if (!d) return;
+  d.open = true;
+  $('input:not([type=hidden]),select,textarea', d)?.focus();
+}
+addEventListener('hashchange', () => unfold());
+
 document.addEventListener('click', e => {
   const b = e.target.closest('button,a');
   if (b?.id === 'keys-open') $('#keys').showModal();
   if (b?.id === 'pause') pause();
+  if (b?.hash && b.pathname === location.pathname) unfold(b.hash);
   if (b?.dataset.close !== undefined) b.closest('dialog').close();
   if (b?.dataset.copy !== undefined) {
     navigator.clipboard?.writeText(b.dataset.copy).then(() => { b.dataset.copied = ''; setTimeout(() => delete b.dataset.copied, 1500); });
@@ -226,6 +266,8 @@ if (code && location.hash.length > 1) {
 document.addEventListener('submit', e => { e.submitter?.setAttribute('aria-busy', 'true'); });
 
 times(document);
+labels(document);
+unfold();
 // Where the navigation is a strip, the page's own name is in sight; later, since asking where it stands lays out the page.
 const current = $('nav.side a[aria-current]');
 if (current && matchMedia('(max-width: 52rem)').matches) requestAnimationFrame(() => { current.closest('nav').scrollLeft = current.offsetLeft - 24; });
@@ -235,6 +277,6 @@ if (on) on.checked = !keysOff();
 setInterval(age, 1000);
 if (kinds.length) {
   if (Number(words.poll)) setInterval(() => { if (!live.paused) refresh(); }, words.poll * 1000);
-  else follow();
+  else { follow(); setInterval(leads, words.look * 1000); }
 }
 export const script = name => policy.createScriptURL(name);

@@ -30,5 +30,5 @@ when($('#passkey-new'), async () => {
   const begun = await ask('/v1/enrolment/passkey', { code: $('input[name=code]').value });
   const key = await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(begun.options.publicKey) });
   await ask('/v1/enrolment/passkey/answer', { ceremony: begun.ceremony, label: $('#passkey-label').value, answer: key.toJSON() });
-  location.assign('/sign-in');
+  location.assign('/sign-in?made=passkey');
 });

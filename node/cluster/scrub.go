@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -107,12 +108,12 @@ func decodeSummed(b []byte, into any) error {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return err
 	}
-	if s.Sum == "" && s.Meta == nil { // of a binary before the sums
-		return json.Unmarshal(b, into)
-	}
 	sum := sha256.Sum256(s.Meta)
 	if s.Sum != hex.EncodeToString(sum[:]) {
 		return errors.New("its checksum is of something else")
+	}
+	if again, err := json.Marshal(s); err != nil || !bytes.Equal(again, b) { // a name in other letters, which the decoder would take
+		return errors.New("it is not as it was written")
 	}
 	return json.Unmarshal(s.Meta, into)
 }

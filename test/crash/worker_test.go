@@ -26,7 +26,7 @@ const (
 	workerDir    = "VIGIL_CRASH_DIR"
 	workerScript = "VIGIL_CRASH_SCRIPT"
 
-	wholeWait  = 30 * time.Second
+	wholeWait  = 90 * time.Second
 	mostAtOnce = 16  // entries in one proposal
 	readBack   = 100 // entries, from the end, after a start
 )

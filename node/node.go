@@ -361,7 +361,7 @@ func (n *Node) runCluster(ctx context.Context) error {
 	}
 	n.cluster.StepDown(inner)
 	cancel()
-	return <-done
+	return n.mustBeReplaced(<-done)
 }
 
 // found proposes the genesis where this node founded the ledger and it is not there yet.

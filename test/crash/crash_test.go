@@ -66,8 +66,8 @@ func drive(t *testing.T, deaths int, open func(n int) (*lane, error)) {
 		sum.Written, sum.Lost = sum.Written+l.count.Written, sum.Lost+l.count.Lost
 	}
 	t.Logf("%d deaths, %d of them while it started; %d entries acknowledged, %d lost; %d ledgers to their end; seed %d", sum.Deaths, sum.Starting, sum.Written, sum.Lost, sum.Whole, *seed)
-	if sum.Written == 0 {
-		t.Error("nothing was ever written")
+	if lived := sum.Deaths - sum.Starting; sum.Written < uint64(lived) {
+		t.Errorf("%d lives wrote %d entries: they were too short to lose anything", lived, sum.Written)
 	}
 }
 

@@ -29,6 +29,7 @@ type lane struct {
 	node  int    // of this lane: a new one begins where the script ended
 	heard heard  // what this node said is durable
 	count counts // over all
+	pace  pace   // of the last life that got so far
 }
 
 // heard is how far a worker said that what it writes is durable.
@@ -40,9 +41,14 @@ type counts struct {
 	Written, Lost           uint64
 }
 
+// pace is how long a start takes, and the slower of what a life does one after another: a death is drawn from what the
+// machine makes of them now, so that on a busy one not every death comes before anything was written.
+type pace struct{ start, step time.Duration }
+
 const (
-	startSlice = 80 * time.Millisecond  // a death while it starts comes within this
-	lifeSlice  = 120 * time.Millisecond // and one while it writes within this
+	firstStart = 80 * time.Millisecond // until a start was seen
+	firstStep  = 10 * time.Millisecond
+	mostSteps  = 12 // a death while it writes comes after at most so many of its lines
 	lifeWait   = 2 * time.Minute
 )
 
@@ -103,14 +109,16 @@ type ending struct {
 	err          error
 }
 
-// listen takes down what the worker says and kills it at a moment of its own choice, while it starts or while it writes.
+// listen takes down what the worker says and kills it at a moment of its own choice: while it starts, or some lines after it has,
+// before or within what would make the next.
 func (l *lane) listen(lines <-chan string, kill func() error) (e ending) {
 	early := l.random.IntN(4) == 0
-	moment := time.NewTimer(time.Duration(l.random.Int64N(int64(startSlice))))
+	moment := time.NewTimer(l.within(l.pace.start, firstStart))
 	defer moment.Stop()
 	if !early || l.patient {
 		moment.Stop()
 	}
+	steps, last := l.random.IntN(mostSteps), time.Now()
 	for {
 		select {
 		case line, more := <-lines:
@@ -121,8 +129,15 @@ func (l *lane) listen(lines <-chan string, kill func() error) (e ending) {
 				e.err = err
 				_ = kill() // the error is the one to tell; the rest is read
 			}
-			if !early && !l.patient && strings.HasPrefix(line, "found") {
-				moment.Reset(time.Duration(l.random.Int64N(int64(lifeSlice))))
+			took := time.Since(last)
+			last = last.Add(took)
+			if strings.HasPrefix(line, "found") {
+				l.pace.start = took
+			} else {
+				l.pace.step = max(took, l.pace.step*3/4)
+			}
+			if steps--; !early && !l.patient && steps == -1 {
+				moment.Reset(l.within(l.pace.step, firstStep))
 			}
 		case <-moment.C:
 			e.killed = true
@@ -135,6 +150,14 @@ func (l *lane) listen(lines <-chan string, kill func() error) (e ending) {
 			}
 		}
 	}
+}
+
+// within draws a moment of what takes so long.
+func (l *lane) within(took, first time.Duration) time.Duration {
+	if took <= 0 {
+		took = first
+	}
+	return time.Duration(l.random.Int64N(int64(took) * 5 / 4))
 }
 
 // take takes one line.

@@ -74,6 +74,9 @@ func TestRot(t *testing.T) {
 		if err != nil || len(before) == 0 {
 			t.Fatalf("%s: undamaged: %d answers, %v", s.name, len(before), err)
 		}
+		if again, err := s.answers(); err != nil || !slices.Equal(before, again) {
+			t.Fatalf("%s: undamaged, and answers something else the second time: %s %v", s.name, first(before, again), err)
+		}
 		kept := s.keep(t)
 		for range max(2, *flips*s.weight/total) {
 			s.round(t, random, before, &n)

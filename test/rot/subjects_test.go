@@ -40,6 +40,15 @@ func read(t *testing.T, path string) []byte {
 
 func digest(v any) string { return fmt.Sprintf("%.16x", sha256.Sum256(fmt.Append(nil, v))) }
 
+// shown is the digest of what is exported of a value, through its pointers.
+func shown(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return digest(b)
+}
+
 // answer is one thing that is served.
 func answer(what string, err error, v ...any) string {
 	if err != nil {
@@ -274,15 +283,15 @@ func boardAnswers(dir string, keys unlocked, s *store.Store) func() ([]string, e
 		defer func() { err = errors.Join(err, b.Close()) }()
 		ctx := context.Background()
 		page, err := b.List(ctx, board.Query{})
-		out = append(out, answer("list", err, digest(page)))
+		out = append(out, answer("list", err, shown(page)))
 		for _, a := range page.Alerts {
 			x, events, err := b.Get(ctx, a.ID.String())
-			out = append(out, answer("alert", err, digest(x), digest(events)))
+			out = append(out, answer("alert", err, shown(x), shown(events)))
 			found, err := b.LookUp(ctx, a.File.Signals)
-			out = append(out, answer("look-up", err, digest(found)))
+			out = append(out, answer("look-up", err, shown(found)))
 		}
 		for a, err := range b.Export(ctx, 0) {
-			out = append(out, answer("export", err, digest(a)))
+			out = append(out, answer("export", err, shown(a)))
 			if err != nil {
 				return nil, err
 			}

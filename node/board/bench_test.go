@@ -121,6 +121,9 @@ func TestMain(m *testing.M) {
 	if many.board != nil {
 		_ = many.board.Close()
 	}
+	if apart.board != nil {
+		_ = apart.board.Close()
+	}
 	if million.board != nil {
 		_ = million.board.Close()
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ type fakeLedgers struct {
 	entries map[ledger.Origin][]ledger.Entry
 	shown   map[ledger.Origin]uint64
 	changed chan struct{}
+
+	mu   sync.Mutex
+	seen map[ledger.Origin]seen // guarded by mu
 }
 
 func (f *fakeLedgers) Origins() []ledger.Origin    { return f.origins }
@@ -47,16 +51,49 @@ func (f *fakeLedgers) Entry(o ledger.Origin, i uint64) (ledger.Entry, bool, tlog
 
 // Gone says what the entries that are shown expunge.
 func (f *fakeLedgers) Gone(o ledger.Origin, index uint64) (by uint64, gone bool, err error) {
-	for i, e := range f.entries[o][:f.shown[o]] {
-		rec, _, err := ledger.OpenLeaf(e.Leaf)
-		if err != nil {
-			return 0, false, err
-		}
-		if rec.Kind == ledger.KindExpungement && (rec.Target == index || f.names(o, index) == rec.Target && uint64(i) > index) {
-			return uint64(i), true, nil
+	orders, err := f.expungements(o)
+	if err != nil || len(orders) == 0 {
+		return 0, false, err
+	}
+	named := f.names(o, index)
+	for _, x := range orders {
+		if x.target == index || named == x.target && x.at > index {
+			return x.at, true, nil
 		}
 	}
 	return 0, false, nil
+}
+
+// expungement is an entry and what it expunges.
+type expungement struct{ at, target uint64 }
+
+// expungements are those among the entries that are shown; each entry is looked at once.
+func (f *fakeLedgers) expungements(o ledger.Origin) ([]expungement, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.seen[o]
+	if s.upTo > f.shown[o] {
+		s = seen{}
+	}
+	for ; s.upTo < f.shown[o]; s.upTo++ {
+		rec, _, err := ledger.OpenLeaf(f.entries[o][s.upTo].Leaf)
+		if err != nil {
+			return nil, err
+		}
+		if rec.Kind == ledger.KindExpungement {
+			s.orders = append(s.orders, expungement{s.upTo, rec.Target})
+		}
+	}
+	if f.seen == nil {
+		f.seen = map[ledger.Origin]seen{}
+	}
+	f.seen[o] = s
+	return s.orders, nil
+}
+
+type seen struct {
+	upTo   uint64
+	orders []expungement
 }
 
 // names returns the entry that one names; 0 is none.

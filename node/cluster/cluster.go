@@ -107,6 +107,7 @@ type Cluster struct {
 	snapshots *snapshots
 	routes    *http.ServeMux
 	server    *http.Server
+	asked     asked
 	clients   *clients
 	queue     chan *proposal
 	reconcile chan struct{}
@@ -274,7 +275,7 @@ func (c *Cluster) raftConfig(logger hclog.Logger) *raft.Config {
 	r.HeartbeatTimeout, r.ElectionTimeout = c.cfg.Heartbeat, c.cfg.Heartbeat
 	r.LeaderLeaseTimeout = c.cfg.Heartbeat * 5 / 6
 	r.CommitTimeout = c.cfg.Tell
-	r.MaxAppendEntries = 64
+	r.MaxAppendEntries = appendEntries
 	r.BatchApplyCh = true
 	r.SnapshotThreshold, r.TrailingLogs, r.SnapshotInterval = c.cfg.SnapshotAfter, c.cfg.KeepLogs, snapshotInterval
 	r.NoSnapshotRestoreOnStart = true

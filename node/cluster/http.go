@@ -61,8 +61,40 @@ func (c *Cluster) guarded(allowed func(crypto.NodeID) bool, h http.HandlerFunc) 
 			http.Error(w, notMember, http.StatusForbidden)
 			return
 		}
+		if !c.asked.enter(id) {
+			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
+			return
+		}
+		defer c.asked.leave(id)
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
 		h(w, r)
+	}
+}
+
+// asked counts the requests of each node that are being answered.
+type asked struct {
+	mu  sync.Mutex
+	now map[crypto.NodeID]int // guarded by mu
+}
+
+func (a *asked) enter(id crypto.NodeID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.now == nil {
+		a.now = map[crypto.NodeID]int{}
+	}
+	if a.now[id] >= requestsAtOnce {
+		return false
+	}
+	a.now[id]++
+	return true
+}
+
+func (a *asked) leave(id crypto.NodeID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.now[id]--; a.now[id] == 0 {
+		delete(a.now, id)
 	}
 }
 

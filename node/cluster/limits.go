@@ -14,9 +14,20 @@ const (
 	maxConnections = 1024
 	peerConns      = 3
 
-	maxServers        = 64
-	maxAppendEntries  = 128
-	maxLogBytes       = 6 << 20 // one raft entry: a mirror batch with its framing
+	maxServers       = 64
+	appendEntries    = 16      // that a leader sends at once
+	maxAppendEntries = 128     // that it may
+	maxLogBytes      = 6 << 20 // one raft entry: a mirror batch with its framing
+
+	// What a member may send over raft's connections: one request, in msgpack values and bytes; all that is not answered; an
+	// answer; and connections, of which the newest count. handshakesEach is of one address, nodeConns of one node, with HTTP's.
+	maxRPCValues      = 32 * maxAppendEntries
+	maxRPCBytes       = appendEntries*maxLogBytes + 1<<20
+	maxMemberBytes    = maxRPCBytes + 4<<20
+	maxAnswerBytes    = 64 << 10
+	raftConns         = 8
+	nodeConns         = 32
+	handshakesEach    = 128
 	maxSnapshotBytes  = 1 << 40
 	maxTermJump       = 1 << 20
 	maxTermRises      = 20 // a second and peer, in bursts
@@ -60,4 +71,5 @@ const (
 	farewellWait     = 300 * time.Millisecond
 	haltedClose      = 2 * time.Second // for raft to end where the disk fails it
 	maxRequestBytes  = 8 << 20
+	requestsAtOnce   = 32 // of one node
 )

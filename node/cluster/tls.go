@@ -116,11 +116,41 @@ func (l *listener) run() error {
 func (l *listener) add(conn net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.live) >= maxConnections {
+	if len(l.live) >= maxConnections || l.shaking(conn.RemoteAddr()) >= handshakesEach {
 		return false
 	}
 	l.live[conn] = crypto.NodeID{}
 	return true
+}
+
+// shaking counts connections of an address that nobody knows yet; mu is held.
+func (l *listener) shaking(from net.Addr) (n int) {
+	host, _, err := net.SplitHostPort(from.String())
+	for conn, id := range l.live {
+		if of, _, other := net.SplitHostPort(conn.RemoteAddr().String()); id == (crypto.NodeID{}) && err == nil && other == nil && of == host {
+			n++
+		}
+	}
+	return n
+}
+
+// named notes whose a connection is. A node that has too many loses all others: it is broken or lies.
+func (l *listener) named(conn net.Conn, id crypto.NodeID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var others []net.Conn
+	for other, of := range l.live {
+		if of == id {
+			others = append(others, other)
+		}
+	}
+	l.live[conn] = id
+	if len(others) < nodeConns {
+		return
+	}
+	for _, other := range others {
+		_ = other.Close()
+	}
 }
 
 func (l *listener) drop(conn net.Conn) {
@@ -144,9 +174,7 @@ func (l *listener) handshake(raw net.Conn) {
 		_ = conn.Close()
 		return
 	}
-	l.mu.Lock()
-	l.live[raw] = id
-	l.mu.Unlock()
+	l.named(raw, id)
 	if state.NegotiatedProtocol == raftProtocol {
 		l.raft(id, conn)
 		return

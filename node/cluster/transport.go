@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -115,7 +117,7 @@ func (t *transport) accepted(id crypto.NodeID, conn net.Conn) {
 		_ = conn.Close()
 		return
 	}
-	p.layer.put(conn)
+	p.layer.put(&metered{Conn: conn, all: &p.layer.unanswered, refuse: func(err error) { t.guard.alarm(id, err.Error()) }})
 }
 
 // cut closes everything to and from nodes that are no members any more.
@@ -265,12 +267,27 @@ type stream struct {
 	done  chan struct{}
 	once  sync.Once
 
-	mu   sync.Mutex
-	live map[net.Conn]struct{} // guarded by mu
+	unanswered atomic.Int64 // bytes of the peer's requests
+
+	mu       sync.Mutex
+	live     map[net.Conn]struct{} // guarded by mu
+	incoming []net.Conn            // guarded by mu; those of live that the peer opened, the oldest first
 }
 
+// put hands over a connection that the peer opened. Its newest ones count: who opens without end ends only its own.
 func (s *stream) put(conn net.Conn) {
 	tracked := s.track(conn)
+	s.mu.Lock()
+	s.incoming = slices.DeleteFunc(s.incoming, func(c net.Conn) bool { _, alive := s.live[c]; return !alive })
+	var old net.Conn
+	if len(s.incoming) >= raftConns {
+		old, s.incoming = s.incoming[0], s.incoming[1:]
+	}
+	s.incoming = append(s.incoming, conn)
+	s.mu.Unlock()
+	if old != nil {
+		_ = old.Close()
+	}
 	select {
 	case s.conns <- tracked:
 	case <-s.done:
@@ -318,7 +335,7 @@ func (s *stream) Dial(_ raft.ServerAddress, timeout time.Duration) (net.Conn, er
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(err, raw.Close())
 	}
-	return s.track(conn), nil
+	return s.track(&answered{Conn: conn}), nil
 }
 
 // Accept implements net.Listener.

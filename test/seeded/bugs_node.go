@@ -185,6 +185,21 @@ var nodeBugs = []bug{
 		pkg: "node/peer", test: "RoutedRound",
 	},
 	{
+		name: "requests-unmetered", takes: "that what a member sends to raft is counted before it is decoded",
+		file: "node/cluster/meter.go", from: "if err := c.meter.take(b); err != nil {", to: "if err := (&meter{}).take(nil); err != nil {",
+		pkg: "node/cluster", test: "LyingMembersBytes",
+	},
+	{
+		name: "values-unmetered", takes: "that a request to raft has only so many values",
+		file: "node/cluster/meter.go", from: "if m.values+m.due > maxRPCValues || ", to: "if ",
+		pkg: "node/cluster", test: "Meter",
+	},
+	{
+		name: "many-at-once", takes: "that only so many requests of a member are answered at once",
+		file: "node/cluster/http.go", from: "if a.now[id] >= requestsAtOnce {", to: "if a.now[id] >= 1<<20 {",
+		pkg: "node/cluster", test: "FloodOfRequests",
+	},
+	{
 		name: "pretence-forgotten", takes: "that what an earlier process was told is looked after by the next",
 		file: "node/author/confirm.go", from: "for _, r := range a.earlier {", to: "for _, r := range a.earlier[:0] {",
 		pkg: "node/author", test: "EarlierProcess",

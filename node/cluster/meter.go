@@ -11,7 +11,7 @@ import (
 // The library decodes msgpack straight from the socket, as long and as nested as the sender likes. So what members send is counted
 // before it gets there. A request is one byte that names it, then one msgpack value; behind the value of a snapshot comes the
 // snapshot, which goes to the disk and is the last on its connection.
-const rpcSnapshot = 3 // rpcInstallSnapshot of the library
+const rpcSnapshot = 2 // rpcInstallSnapshot of the library
 
 const (
 	phaseName  = iota // the byte that names a request

@@ -78,7 +78,7 @@ func referral() api.Referral {
 	return api.Referral{
 		ID: "rf_0123456789abcdef0123456789abcdef", Ledger: "in/x", State: "acknowledged", Step: 3, Opener: "uk/ncb", Holder: "in/ncrb", Kind: "investigation", Urgency: "child-at-immediate-risk",
 		Title: "Find the school", Text: "As agreed", Deadline: &clock, Deadlines: []api.Deadline{clock}, Alerts: []string{"al_00112233445566778899aabbccddeeff"}, Audience: []string{"in/ncrb", "uk/ncb"},
-		Moves: []string{"accept", "decline", "note"}, Tasks: []api.ReferralTask{{ID: "t", By: "uk/ncb", To: "in/ncrb", Text: "ask the district", State: "open"}},
+		Moves: []string{"decline", "note", "accept"}, Tasks: []api.ReferralTask{{ID: "t", By: "uk/ncb", To: "in/ncrb", Text: "ask the district", State: "open"}},
 		Timeline: []api.ReferralEvent{{Move: "open", Author: "uk/ncb", Ledger: "in/x", Index: 4}, {Move: "escalate", Author: "in/ncrb", Ledger: "in/x", Index: 9, Effect: "came second"}},
 	}
 }
@@ -131,7 +131,7 @@ func TestPagesShowWhatTheAPIAnswers(t *testing.T) {
 		"/":                                  {"Find the school", "117", "Admit in/ka"},
 		"/alerts/" + alert.ID:                {"&lt;b&gt;bold&lt;/b&gt;", "TLP:amber&#43;strict", "12,345", "a logo", "not the same", "iwf:a"},
 		"/referrals":                         {"Find the school", "cursor=n", "12"},
-		"/referrals/rf_1":                    {"ask the district", "came second", `name="step" value="3"`, `value="decline"`},
+		"/referrals/rf_1":                    {"ask the district", "came second", `name="step" value="3"`, `<select name="move"><option value="accept">`, `value="decline"`},
 		"/referrals/new":                     {"uk/ncb"},
 		"/referrals/new?kind=victim-support": {`value="legal-aid"`, `name="reference"`},
 		"/referrals?view=board":              {"Find the school", `id="state-handover"`},
@@ -356,6 +356,55 @@ func TestThePageOfComponentsShowsThemAll(t *testing.T) {
 		if !shown[m[1]] {
 			t.Errorf("/components does not show %q", m[1])
 		}
+	}
+}
+
+// TestNowHasWhatIsUrgentFirst has a referral that is due soon among what the agency holds only, behind a page of others, and
+// an alert in which a child is at risk.
+func TestNowHasWhatIsUrgentFirst(t *testing.T) {
+	at := func(id string, days int) api.Referral {
+		r := referral()
+		due := time.Now().AddDate(0, 0, days)
+		r.ID, r.Title, r.Deadline = id, id, &api.Deadline{Stage: "accept", Owes: "in/ncrb", Due: &due, Status: "runs"}
+		return r
+	}
+	c, _ := serve(t, []string{api.RoleAnalyst}, map[string]any{
+		"GET /v1/referrals": api.ReferralPage{Referrals: []api.Referral{at("rf_later", 9), at("rf_sooner", 2)}}, "GET /v1/queue": api.Queue{Waiting: 1}, "GET /v1/watch-hits": api.WatchHitPage{Next: 9, Hits: []api.WatchHit{{ID: "wh_1", WatchFacts: api.WatchFacts{Case: "117"}}}},
+		"GET /v1/recalls": api.RecallPage{}, "GET /v1/consents": api.ConsentPage{}, "GET /v1/alerts": api.AlertPage{StaleFor: 61, Alerts: []api.Alert{{ID: "al_1", AlertFacts: api.AlertFacts{Title: "First of all", Urgency: "child-at-immediate-risk"}}}},
+	})
+	page := ask(c, http.MethodGet, "/", nil).Body.String()
+	rest := page
+	for _, want := range []string{"heard for 1 minute.", `href="/reports"`, "Report that waits", `href="/watch"`, "1+", `id="urgent-al_1"`, "First of all", "rf_sooner", "rf_later"} {
+		_, after, ok := strings.Cut(rest, want)
+		if !ok {
+			t.Errorf("the page does not have %q, or not in its place", want)
+			continue
+		}
+		rest = after
+	}
+	if strings.Count(page, `id="referral-rf_sooner"`) != 1 {
+		t.Error("a referral that is found twice is shown twice")
+	}
+}
+
+// TestWhatWasWrittenIsNotLost sends a form when the network has no leader, and one that is refused.
+func TestWhatWasWrittenIsNotLost(t *testing.T) {
+	given := map[string]any{"POST /v1/referrals": &api.Refusal{Status: http.StatusServiceUnavailable, Code: "no-leader"}}
+	c, _ := serve(t, []string{api.RoleAnalyst}, given)
+	form := url.Values{"key": {"the-key"}, "to": {"in/mh"}, "title": {"T"}, "text": {"a long <text> that took an hour to write"}, "password": {"hunter2"}}
+	page := ask(c, http.MethodPost, "/referrals/new", form).Body.String()
+	for _, want := range []string{`<form method="post" action="/referrals/new">`, `name="key" value="the-key"`, `name="text" value="a long &lt;text&gt; that took an hour to write"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("without a leader the page does not have %s", want)
+		}
+	}
+	if strings.Contains(page, "hunter2") {
+		t.Error("a password is shown again")
+	}
+	given["POST /v1/referrals"] = &api.Refusal{Status: http.StatusBadRequest, Code: "invalid", Detail: "to: no such agency"}
+	page = ask(c, http.MethodPost, "/referrals/new", form).Body.String()
+	if !strings.Contains(page, `<pre class="op" tabindex="0">a long &lt;text&gt; that took an hour to write</pre>`) || strings.Contains(page, `value="the-key"`) {
+		t.Error("what was written is lost where it was refused, or the same is sent again")
 	}
 }
 

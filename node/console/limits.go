@@ -11,6 +11,7 @@ const (
 	listed       = 50   // rows of a list
 	boarded      = 200  // referrals on a board
 	shortList    = 8    // rows of a list among others
+	longText     = 24   // from which what was written is shown to whoever was refused
 	smallBytes   = 1024 // under which an answer is not compressed
 
 	answerAge = 7 * 24 * time.Hour // of what a second person answered, to whoever asked

@@ -2,7 +2,9 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"sync"
+	"time"
 
 	"vigil/node/api"
 )
@@ -23,7 +25,17 @@ type nowPage struct {
 
 // Nothing says that nothing waits.
 func (p nowPage) Nothing() bool {
-	return len(p.Queue.Places)+len(p.Mine)+len(p.Overdue)+len(p.Hits)+len(p.Consents)+len(p.Proposals)+len(p.Recalls) == 0
+	return len(p.Queue.Places)+len(p.Mine)+len(p.Overdue)+len(p.Hits)+len(p.Consents)+len(p.Proposals)+len(p.Recalls)+len(p.Urgent()) == 0
+}
+
+// Urgent are those of the newest alerts in which a child is at immediate risk; they stand before everything else.
+func (p nowPage) Urgent() (out []api.Alert) {
+	for _, a := range p.Alerts {
+		if a.Urgency == "child-at-immediate-risk" && a.Standing != "retracted" {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // Roles for what the page gathers.
@@ -118,7 +130,20 @@ func (v *visit) waiting() (overdue, mine []api.Referral, err error) {
 			seen[r.ID] = true
 		}
 	}
+	slices.SortStableFunc(overdue, sooner)
+	slices.SortStableFunc(mine, sooner)
 	return overdue, mine, nil
+}
+
+// sooner compares referrals by when they are due; those without a deadline come last.
+func sooner(a, b api.Referral) int {
+	due := func(r api.Referral) time.Time {
+		if r.Deadline == nil || r.Deadline.Due == nil {
+			return time.Unix(1<<40, 0)
+		}
+		return *r.Deadline.Due
+	}
+	return due(a).Compare(due(b))
 }
 
 // Next is where somebody for whom nothing waits goes on: the words for it and the page.

@@ -87,9 +87,13 @@ func (v *visit) referral() error {
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(r.Moves, func(a, b string) int { return slices.Index(movesOffered, a) - slices.Index(movesOffered, b) })
 	v.render(http.StatusOK, "referral", referralPage{r, referral.Choices})
 	return nil
 }
+
+// movesOffered is the order in which moves are offered: what takes a referral further first, what ends it last.
+var movesOffered = []string{"acknowledge", "accept", "release", "note", "resume", "pause", "transfer", "revoke", "close", "decline", "withdraw"}
 
 // referralPage is one referral, with what can be said of it.
 type referralPage struct {

@@ -247,6 +247,34 @@ func (v *visit) done(said, to string, of ...string) error {
 	return nil
 }
 
+// sent is a field of a form that was sent.
+type sent struct{ Name, Value string }
+
+// secrets are the fields that no page shows again.
+var secrets = []string{"password", "repeated", "code"}
+
+// Sent is what the form had that this visit is an answer to, in the order of names: where the node could not do it, the same
+// is sent again, under the same key.
+func (v *visit) Sent() (out []sent) {
+	for _, name := range sortedKeys(v.r.PostForm) {
+		if slices.Contains(secrets, name) {
+			continue
+		}
+		for _, value := range v.r.PostForm[name] {
+			out = append(out, sent{name, value})
+		}
+	}
+	return out
+}
+
+// Written is what of it somebody has written at length.
+func (v *visit) Written() []sent {
+	return slices.DeleteFunc(v.Sent(), func(s sent) bool { return s.Name == "key" || s.Name == "next" || len(s.Value) < longText })
+}
+
+// Asked is the path of the request.
+func (v *visit) Asked() string { return v.r.URL.Path }
+
 // next is where a form wants to go back to: a page of this console.
 func (v *visit) next() string {
 	to := v.form("next")

@@ -59,6 +59,7 @@ func TestConsole(t *testing.T) {
 		{"keys", usesKeys},
 		{"zone", inTheReadersZone},
 		{"leaderless", saysHowOld},
+		{"exercise", seesExercises},
 		{"retract", takesBack},
 	} {
 		t.Run(step.name, func(t *testing.T) { step.do(t, b, work); c.check(t) })
@@ -68,6 +69,7 @@ func TestConsole(t *testing.T) {
 	t.Run("watch", func(t *testing.T) { watches(t, b, work); c.check(t) })
 	t.Run("figures", func(t *testing.T) { counts(t, b); c.check(t) })
 	t.Run("auditor", func(t *testing.T) { audits(t, b, n); c.check(t) })
+	t.Run("roles", func(t *testing.T) { inEveryRole(t, b, n); c.check(t) })
 	t.Run("passkey", func(t *testing.T) { byPasskey(t, b, n); c.check(t) })
 	t.Run("provider", func(t *testing.T) { byProvider(t, b, n, idp); c.check(t) })
 	t.Run("network", func(t *testing.T) { seesTheNetwork(t, b); c.check(t) })

@@ -44,3 +44,23 @@ func resumes(t *testing.T, b *tab, work *api.Client, link *network.Link) {
 	b.until(t, "what happened meanwhile is there", `document.querySelector('#lost').hidden && document.querySelector('#now-live').innerText.includes('While you were away')`)
 	b.said.pause(false)
 }
+
+// seesExercises looks at exercises: the banner stays in sight however far one scrolls, and casework is not among them.
+func seesExercises(t *testing.T, b *tab, work *api.Client) {
+	if _, err := work.Raise(t.Context(), "", api.RaiseAlert{AlertFacts: api.AlertFacts{Title: "Only an exercise", Exercise: true}, Signals: network.RandomSignals()}); err != nil {
+		t.Fatal(err)
+	}
+	b.to(t, "/")
+	b.fill(t, ".foot form[action='/look']", map[string]string{})
+	b.until(t, "exercises", `document.body.dataset.exercise === 'on' && document.body.innerText.includes('Only an exercise')`)
+	b.to(t, "/components")
+	banner := eval[bool](t, b, `(scrollTo(0, 600), scrollY > 300 && (r => r.top >= 0 && r.bottom <= innerHeight && r.width > innerWidth * .9)(document.querySelector('body > .exercise').getBoundingClientRect()))`)
+	b.to(t, "/alerts")
+	b.accessible(t)
+	b.shot(t, "exercise")
+	if only := eval[bool](t, b, `document.querySelectorAll('[data-row]').length === 1`); !banner || !only {
+		t.Errorf("the banner is in sight: %v; exercises alone: %v", banner, only)
+	}
+	b.fill(t, ".foot form[action='/look']", map[string]string{})
+	b.until(t, "casework again", `document.body.dataset.exercise === '' && !document.body.innerText.includes('Only an exercise')`)
+}

@@ -2,7 +2,6 @@ package browser
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -37,7 +36,7 @@ func TestPictures(t *testing.T) {
 	b.look(t, look{lang: "en", theme: "light"})
 
 	b.to(t, "/")
-	b.until(t, "all of it is there", `document.querySelectorAll('[data-row]').length >= 8 && document.querySelectorAll('.tile.priority').length === 1`)
+	b.until(t, "all of it is there", `document.querySelectorAll('#now-live [data-row]').length >= 12 && document.querySelectorAll('.tile.priority').length === 1`)
 	b.picture(t, "now")
 	b.to(t, "/network")
 	b.until(t, "every node is heard and in step", `document.querySelector('.note.good') && document.querySelectorAll('.map .wide .node:not(.away)').length === 7`)
@@ -46,7 +45,7 @@ func TestPictures(t *testing.T) {
 	b.until(t, "sealed", `[...document.querySelectorAll('#alert-live .tag')].some(x => x.innerText.includes('Sealed'))`)
 	b.do(t, chromedp.Click(chromedp.CSS("#proof button")))
 	b.until(t, "the proof holds", `document.querySelector('#proof-result').dataset.state === 'good'`)
-	eval[bool](t, b, `document.querySelector('#proof').scrollIntoView({ block: 'end' }) || true`)
+	eval[bool](t, b, `(document.querySelector('#proof').scrollIntoView({ block: 'end' }), true)`)
 	b.picture(t, "proof")
 	c.check(t)
 }
@@ -64,6 +63,20 @@ func (b *tab) picture(t *testing.T, name string) {
 	if err := os.WriteFile(filepath.Join(*picturesIn, name+".png"), png, 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// platform is a client of a platform that reports.
+func platform(t *testing.T, x *network.Node, name string) *api.Client {
+	t.Helper()
+	token, err := x.Operator.CreateToken(t.Context(), api.NewToken{Name: name, Role: api.RolePlatform})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := api.NewClient(api.Target{Server: "https://" + x.Config.API.Listen, Pin: x.Pin, Token: token.Secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // invents writes a day's work of several agencies, and returns the id of an alert that two of them stand for.
@@ -122,12 +135,8 @@ func invents(t *testing.T, n *network.Network) (series string) {
 		Kind: "investigation", To: "in/ncrb", Urgency: "priority", Title: "Which service holds the account?", Text: "The account was named by two platforms.",
 	}))
 	must(desk["in/ka-cyber"].OpenReferral(t.Context(), "inform", api.OpenReferral{Kind: "information", To: "in/ncrb", Title: "Numbers for the quarterly review"}))
-	platform, err := n.Node("in/ncrb").As(t.Context(), api.RolePlatform)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 3 {
-		if _, err := platform.SubmitReport(t.Context(), fmt.Sprintf("picture-%d", i), api.SubmitReport{ReportStatement: api.ReportStatement{
+	for _, name := range []string{"chat.example", "video.example"} {
+		if _, err := platform(t, n.Node("in/ncrb"), name).SubmitReport(t.Context(), "picture-"+name, api.SubmitReport{ReportStatement: api.ReportStatement{
 			Kind: "abuse-material", Files: []api.ReportFile{{Signals: network.RandomSignals(), Media: "image", Viewed: "yes"}, {Signals: network.RandomSignals(), Media: "image"}},
 		}}); err != nil {
 			t.Fatal(err)

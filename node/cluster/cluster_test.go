@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,9 @@ type network struct {
 	members []ledgertest.Member
 	dirs    []string
 	nodes   []*testNode
+
+	heartbeat time.Duration // zero is 200 ms
+	mute      atomic.Value  // the node that, leading, withholds everything
 
 	condemned atomic.Value // the node id that every node is told to cut off
 	liar      atomic.Value // the node that, leading, withholds governance
@@ -82,7 +86,7 @@ func (w *network) start(i int) *testNode {
 	n := &testNode{store: s, alarms: make(chan string, 64)}
 	n.Cluster, err = Open(Config{
 		Dir: filepath.Join(w.dirs[i], "raft"), Agency: m.ID, Key: m.Node, Store: s, Listener: l, Pins: pins,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Heartbeat: 200 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Heartbeat: cmp.Or(w.heartbeat, 200*time.Millisecond),
 		Alarm: func(_ crypto.NodeID, reason string) {
 			select {
 			case n.alarms <- reason:
@@ -93,7 +97,7 @@ func (w *network) start(i int) *testNode {
 		Condemned: func(id crypto.NodeID) bool { return w.condemned.Load() == id },
 		Lies: Lies{Withhold: func(e ledger.Entry) bool {
 			rec, err := e.Open()
-			return err == nil && rec.Kind == ledger.KindGovernance && w.liar.Load() == m.Node.Public().ID()
+			return err == nil && rec.Kind == ledger.KindGovernance && w.liar.Load() == m.Node.Public().ID() || w.mute.Load() == m.Node.Public().ID()
 		}},
 	})
 	if err != nil {

@@ -39,6 +39,7 @@ type side struct {
 	peer     *Peer
 	accused  []accusation // guarded by mu
 	thirds   atomic.Int64
+	asNodes  bool          // with the times that nodes have
 	quiet    time.Duration // how long it bears nothing new; zero is 300 ms
 	patience time.Duration // how long it bears silence; zero is two seconds
 	taken    atomic.Bool
@@ -202,11 +203,15 @@ func start(t *testing.T, s *side, listen string, key *crypto.NodeKey) {
 // run starts a gateway; stop ends it.
 func run(t *testing.T, s *side, listen string, key *crypto.NodeKey) (stop func()) {
 	t.Helper()
-	p, err := New(Config{
+	c := Config{
 		Own: s.own, Key: key, Listen: []string{listen}, Roster: s, Source: s, Sink: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Refused: func(_ ledger.Origin, gateway libp2p.ID, why error) { s.named(gateway, why) }, Withheld: func(_ ledger.Origin, gateway libp2p.ID) { s.named(gateway, errHeld) },
 		Quiet: cmp.Or(s.quiet, 300*time.Millisecond), Silent: cmp.Or(s.patience, 2*time.Second), Watch: 100 * time.Millisecond, Idle: func(_ ledger.Origin, by string) { s.idle.Store(by) },
-	})
+	}
+	if s.asNodes {
+		c.Quiet, c.Silent, c.Watch = 0, 0, 0
+	}
+	p, err := New(c)
 	if err != nil {
 		t.Fatal(err)
 	}

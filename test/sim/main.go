@@ -16,13 +16,16 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -57,6 +60,7 @@ type totals struct {
 	simulated time.Duration
 	processor time.Duration // of the histories' processes
 	faults    int
+	kinds     map[string]int // of faults
 	acked     int
 	unknown   int
 }
@@ -139,7 +143,7 @@ func environment(dir string) []string {
 	return append(os.Environ(), inside+"=1", "TMPDIR="+dir, "GOMAXPROCS=1", "GOGC=400", "GOLOG_LOG_LEVEL=error+8", "QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING=true")
 }
 
-var summary = regexp.MustCompile(`simulated (\d+) s, faults (\d+), acknowledged (\d+), unknown (\d+)`)
+var summary = regexp.MustCompile(`simulated (\d+) s, faults (\d+), acknowledged (\d+), unknown (\d+)((?:; [^;:]+: \d+)*)\.`)
 
 // history runs one seed in a process of its own.
 func (t *totals) history(ctx context.Context, binary string, seed uint64, length time.Duration) error {
@@ -163,13 +167,24 @@ func (t *totals) history(ctx context.Context, binary string, seed uint64, length
 	t.faults += number(2)
 	t.acked += number(3)
 	t.unknown += number(4)
-	fmt.Printf("seed %d holds: %s, in %.1f s of one core\n", seed, found[0], spent.Seconds())
+	if t.kinds == nil {
+		t.kinds = map[string]int{}
+	}
+	for _, kind := range strings.Split(string(found[5]), "; ")[1:] {
+		name, n, _ := strings.Cut(kind, ": ")
+		count, _ := strconv.Atoi(n)
+		t.kinds[name] += count
+	}
+	fmt.Printf("seed %d holds: simulated %s s, faults %s, acknowledged %s, unknown %s, in %.1f s of one core\n", seed, found[1], found[2], found[3], found[4], spent.Seconds())
 	return nil
 }
 
 func (t *totals) print() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(t.kinds)) {
+		fmt.Printf("%6d  %s\n", t.kinds[name], name)
+	}
 	fmt.Printf("%d histories hold: %.1f hours simulated in %.0f s of one core (%.0f times real time), %d faults, %d acknowledged writes checked, %d whose outcome nobody was told\n",
 		t.histories, t.simulated.Hours(), t.processor.Seconds(), t.simulated.Seconds()/max(t.processor.Seconds(), 0.001), t.faults, t.acked, t.unknown)
 }

@@ -3,8 +3,11 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"runtime/pprof"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,6 +17,7 @@ import (
 var (
 	seedFlag   = flag.Uint64("seed", 0, "the seed of one history; 0 makes a few short ones")
 	lengthFlag = flag.Duration("length", 30*time.Minute, "simulated time of that history")
+	profile    = flag.String("profile", "", "write a profile of the processor's time of one history to a file")
 )
 
 // drawn is the shape of a history that a seed stands for.
@@ -85,8 +89,11 @@ func history(t *testing.T, s shape) {
 func alone(t *testing.T, f func(*testing.T) error) {
 	t.Helper()
 	if os.Getenv(inside) != "" {
+		stop := profiled(t)
 		synctest.Test(t, func(t *testing.T) {
-			if err := f(t); err != nil {
+			err := f(t)
+			stop()
+			if err != nil {
 				fmt.Println(err)
 				os.Exit(1)
 			}
@@ -102,7 +109,7 @@ func alone(t *testing.T, f func(*testing.T) error) {
 	defer os.RemoveAll(dir)
 	var args []string
 	flag.Visit(func(f *flag.Flag) {
-		if f.Name == "seed" || f.Name == "length" || f.Name == "cases" {
+		if f.Name == "seed" || f.Name == "length" || f.Name == "cases" || f.Name == "profile" {
 			args = append(args, "-"+f.Name+"="+f.Value.String())
 		}
 	})
@@ -113,6 +120,24 @@ func alone(t *testing.T, f func(*testing.T) error) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Logf("%s", out)
+}
+
+// profiled begins a profile where one is wanted; stop ends it.
+func profiled(t *testing.T) (stop func()) {
+	if *profile == "" {
+		return func() {}
+	}
+	f, err := os.Create(*profile)
+	if err == nil {
+		err = pprof.StartCPUProfile(f)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close() // a profile that is cut off says so
+	}
 }
 
 // held is the last line of a process whose history holds: one that never ran says nothing.
@@ -128,5 +153,9 @@ func (w *world) summary() string {
 	for _, n := range w.faults {
 		faults += n
 	}
-	return fmt.Sprintf("simulated %.0f s, faults %d, acknowledged %d, unknown %d", time.Since(w.began).Seconds(), faults, acknowledged, len(w.writes)-acknowledged)
+	kinds := ""
+	for _, name := range slices.Sorted(maps.Keys(w.faults)) {
+		kinds += fmt.Sprintf("; %s: %d", name, w.faults[name])
+	}
+	return fmt.Sprintf("simulated %.0f s, faults %d, acknowledged %d, unknown %d%s.", time.Since(w.began).Seconds(), faults, acknowledged, len(w.writes)-acknowledged, kinds)
 }

@@ -117,7 +117,8 @@ func (n *alerts) insertCause(f *folder, object int64, o *alert.Object, p placed)
 	_, err = f.exec("INSERT INTO causes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", first, c.Rows(), object, p.seq,
 		string(p.author), p.authoredAt, d.Urgency, d.Exercise, d.Media, d.AIGenerated, d.Handling.TLP, d.Title, d.Series, came.raised.Signals, came.raised.Signals)
 	if err == nil && d.Title+d.Notes+d.Source+d.Series != "" {
-		_, err = f.exec("INSERT INTO words (rowid, title, notes, source, series) VALUES (?, ?, ?, ?, ?)", first, d.Title, d.Notes, d.Source, d.Series)
+		_, err = f.exec("INSERT INTO words (rowid, title, notes, source, series, marks) VALUES (?, ?, ?, ?, ?, ?)", first, d.Title, d.Notes, d.Source, d.Series,
+			urgencyMark(d.Urgency)+" "+authorMark(p.author))
 	}
 	if err == nil {
 		_, err = f.exec("UPDATE objects SET founding = ? WHERE id = ?", p.seq, object)
@@ -150,6 +151,7 @@ func (n *alerts) insertRows(f *folder, o *alert.Object, first int64, p placed, h
 		return err
 	}
 	alike := o.Standing(0, f.rules) // where nobody has spoken yet, all rows stand alike
+	counts := map[alert.State]int{}
 	for row := range uint32(c.Rows()) {
 		if slices.Contains(holes, row) {
 			continue
@@ -159,6 +161,7 @@ func (n *alerts) insertRows(f *folder, o *alert.Object, first int64, p placed, h
 			s = o.Standing(row, f.rules)
 		}
 		id := first + int64(row)
+		counts[s.State]++
 		if _, err := f.exec("INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 0, ?)", id, first, s.State, s.Agencies, s.Independent, s.Jurisdictions,
 			s.Seconded, s.Disputes, f.rules.Bar(s, false, false), revision, p.event.Row(int(row))); err != nil {
 			return err
@@ -167,7 +170,7 @@ func (n *alerts) insertRows(f *folder, o *alert.Object, first int64, p placed, h
 			f.signals = append(f.signals, signalRow{uint8(x.Algorithm), indexKey(x.Value), id})
 		}
 	}
-	return nil
+	return f.tally(first, counts)
 }
 
 // indexKey is what the index over signals holds of a value.

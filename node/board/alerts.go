@@ -21,9 +21,10 @@ CREATE TABLE causes (
 	signals INTEGER NOT NULL, novel INTEGER NOT NULL, over INTEGER NOT NULL);
 CREATE INDEX causes_by_urgency ON causes (urgency);
 CREATE INDEX causes_by_author ON causes (author);
+CREATE INDEX causes_by_author_and_urgency ON causes (author, urgency);
 CREATE INDEX causes_by_series ON causes (series) WHERE series <> '';
 CREATE INDEX causes_of_exercises ON causes (first) WHERE exercise = 1;
-CREATE VIRTUAL TABLE words USING fts5 (title, notes, source, series, content='', contentless_delete=1,
+CREATE VIRTUAL TABLE words USING fts5 (title, notes, source, series, marks, content='', contentless_delete=1,
 	tokenize="unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'");
 CREATE TABLE alerts (
 	id INTEGER PRIMARY KEY, first INTEGER NOT NULL, standing INTEGER NOT NULL, agencies INTEGER NOT NULL, independent INTEGER NOT NULL,
@@ -34,7 +35,7 @@ CREATE INDEX alerts_barred ON alerts (id) WHERE bar > 0;
 CREATE INDEX alerts_by_revision ON alerts (revision);
 CREATE TABLE gone (revision INTEGER, id INTEGER, PRIMARY KEY (revision, id)) WITHOUT ROWID;
 CREATE TABLE signals (alg INTEGER, value BLOB, alert INTEGER, PRIMARY KEY (alg, value, alert)) WITHOUT ROWID;
-` + classTables + sightingTables + linkTables + floodTables
+` + classTables + sightingTables + linkTables + floodTables + tallyTables
 
 // alerts is the noun of package alert.
 type alerts struct {

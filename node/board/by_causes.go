@@ -3,6 +3,8 @@ package board
 import (
 	"context"
 	"strings"
+
+	"vigil/ledger/alert"
 )
 
 // causePlace is where a cause stands in the order of a list; the urgency counts where that is what it is sorted by.
@@ -63,15 +65,40 @@ func (b *Board) beforeFirst(ctx context.Context, q Query) (*causePlace, error) {
 	return &causePlace{urgency, id}, err
 }
 
-// causesOf returns the next causes of a query, after one in its order; nil is before the first.
+// causesOf returns the next causes of a query, after one in its order; nil is before the first. Of what has a word the most
+// urgent come first, level by level, each in the order in which the index of words keeps it.
 func (b *Board) causesOf(ctx context.Context, q Query, c *conditions, after *causePlace, most int) ([]causePlace, error) {
+	if c.match == "" || q.Sort != "urgency" {
+		return b.someCauses(ctx, nil, q, c, after, most)
+	}
+	top := int64(alert.ImmediateRisk)
+	if after != nil {
+		top = after.urgency
+	}
+	var out []causePlace
+	for u := top; u >= int64(alert.Routine) && len(out) < most; u-- {
+		level := *c
+		level.match = marked(c.match, urgencyMark(alert.Urgency(u)))
+		from := after
+		if after != nil && u != after.urgency {
+			from = nil
+		}
+		var err error
+		if out, err = b.someCauses(ctx, out, q, &level, from, most-len(out)); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// someCauses adds to out what a query finds.
+func (b *Board) someCauses(ctx context.Context, out []causePlace, q Query, c *conditions, after *causePlace, most int) ([]causePlace, error) {
 	query, args := q.causesQuery(c, after, most)
 	rows, err := b.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []causePlace
 	for rows.Next() {
 		var p causePlace
 		if err := rows.Scan(&p.first, &p.urgency); err != nil {
@@ -83,10 +110,10 @@ func (b *Board) causesOf(ctx context.Context, q Query, c *conditions, after *cau
 }
 
 // causesQuery asks for causes in the order of a query. Newest and oldest is the order in which the index of words keeps them,
-// so no more of them are read than are returned; by urgency those that match are sorted, without what they say.
+// so no more of them are read than are returned.
 func (q Query) causesQuery(c *conditions, after *causePlace, most int) (string, []any) {
-	if q.Sort == "urgency" {
-		return q.causesByUrgency(c, after, most)
+	if c.match == "" {
+		return causesByUrgency(c, after, most)
 	}
 	where, args := append([]string{"w.words MATCH ?"}, c.causes...), append([]any{c.match}, c.causesArgs...)
 	next, order := "w.rowid < ?", " ORDER BY w.rowid DESC LIMIT ?"
@@ -99,11 +126,8 @@ func (q Query) causesQuery(c *conditions, after *causePlace, most int) (string, 
 	return "SELECT w.rowid, c.urgency " + byWords + "WHERE " + strings.Join(where, " AND ") + order, append(args, most)
 }
 
-func (q Query) causesByUrgency(c *conditions, after *causePlace, most int) (string, []any) {
+func causesByUrgency(c *conditions, after *causePlace, most int) (string, []any) {
 	where, args := append([]string{}, c.causes...), append([]any{}, c.causesArgs...)
-	if c.match != "" {
-		where, args = append(where, "c.first IN (SELECT rowid FROM words WHERE words MATCH ?)"), append(args, c.match)
-	}
 	if after != nil {
 		where, args = append(where, "(c.urgency, c.first) < (?, ?)"), append(args, after.urgency, after.first)
 	}

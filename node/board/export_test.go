@@ -2,6 +2,7 @@ package board
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3/driver"
@@ -41,6 +42,7 @@ func (b *Board) Dump() (string, error) {
 		`SELECT hex(h.hit), hex(o.event), w.id - w.first, hex(x.event), a.id - a.first, h.alg, h.distance, h.exercise, h.state
 			FROM hits h JOIN watched w ON w.id = h.watched JOIN watchlists l ON l.first = w.first JOIN objects o ON o.id = l.object
 			JOIN alerts a ON a.id = h.alert JOIN causes c ON c.first = a.first JOIN objects x ON x.id = c.object ORDER BY 1`,
+		`SELECT * FROM tallies WHERE n <> 0 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8`,
 		`SELECT hex(o.event), n.home, n.author, n.lifted, n.screened, n.exercise, n.challenges FROM notices n JOIN objects o ON o.id = n.id ORDER BY 1, 2, 3`,
 		`SELECT hex(m.mark), hex(o.event) FROM notice_marks m LEFT JOIN objects o ON o.id = m.notice ORDER BY 1, 2`,
 		`SELECT hex(o.event), r.state, r.opener, r.holder, r.offered, r.kind, r.urgency, r.exercise FROM referrals r JOIN objects o ON o.id = r.id ORDER BY 1, 3`,
@@ -58,6 +60,10 @@ func (b *Board) Dump() (string, error) {
 		if err := b.dump(&out, query); err != nil {
 			return "", err
 		}
+	}
+	var differ bool
+	if err := b.read.QueryRow(talliesDiffer).Scan(&differ); err != nil || differ {
+		return "", fmt.Errorf("the tallies are not those of the alerts: %w", err)
 	}
 	return out.String(), nil
 }

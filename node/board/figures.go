@@ -43,6 +43,9 @@ type dimension struct {
 // timeDimension is the dimension of every count.
 const timeDimension = "time"
 
+// eachAlert is where alerts are counted one by one: in a period that does not begin or end with a day.
+const eachAlert = "(SELECT c.*, s.standing, s.n FROM (" + standings + ") s JOIN causes c ON c.first = s.first) c WHERE c.exercise = ?1 AND c.authored >= ?2 AND c.authored < ?3"
+
 // present counts the alerts of a cause c without reading each, but where rows of it were expunged.
 const present = `(CASE WHEN (SELECT length(holes) FROM events WHERE seq = c.founding) = 0 THEN c.count
 	ELSE (SELECT count(*) FROM alerts WHERE id >= c.first AND id < c.first + c.count) END)`
@@ -54,12 +57,12 @@ const standings = `SELECT c.first AS first, 1 AS standing, ` + present + ` AS n 
 
 var countable = map[string]counted{
 	"alerts": {
-		from: "(" + standings + ") a JOIN causes c ON c.first = a.first WHERE c.exercise = ?1 AND c.authored >= ?2 AND c.authored < ?3",
-		time: "c.authored", number: "sum(a.n)", answer: "NULL", outcome: "NULL",
+		from: "(SELECT *, day * 86400000 AS authored FROM tallies WHERE exercise = ?1 AND day >= ?2 / 86400000 AND day < ?3 / 86400000 AND n <> 0) c WHERE true",
+		time: "c.authored", number: "sum(c.n)", answer: "NULL", outcome: "NULL",
 		dimensions: map[string]dimension{
 			"agency": {column: "c.author"}, "urgency": {"c.urgency", func(n int64) string { return alert.Urgency(n).String() }},
 			"ai_generated": {"c.ai", func(n int64) string { return alert.AIGenerated(n).String() }}, "media": {"c.media", func(n int64) string { return alert.MediaKind(n).String() }},
-			"standing": {"a.standing", func(n int64) string { return alert.State(n).String() }}, "tlp": {"c.tlp", func(n int64) string { return alert.TLP(n).String() }},
+			"standing": {"c.standing", func(n int64) string { return alert.State(n).String() }}, "tlp": {"c.tlp", func(n int64) string { return alert.TLP(n).String() }},
 		},
 	},
 	"referrals": {
@@ -102,6 +105,9 @@ func (b *Board) Tally(ctx context.Context, q FigureQuery) ([]figures.Row, error)
 	c, ok := countable[q.Of]
 	if !ok || len(q.By) > maxDimensions {
 		return nil, fmt.Errorf("%w: figures are of alerts, referrals, reports or sightings, by at most %d dimensions", ErrQuery, maxDimensions)
+	}
+	if q.Of == "alerts" && !q.wholeDays() {
+		c.from = eachAlert
 	}
 	columns := make([]string, 0, len(q.By))
 	for _, by := range q.By {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vigil/node/board"
 	"vigil/node/figures"
@@ -34,8 +35,15 @@ func TestFiguresAddUp(t *testing.T) {
 					t.Errorf("%s by %s: %+v", of, by, r)
 				}
 			}
-			if of == "alerts" && total != all {
+			if of != "alerts" {
+				continue
+			}
+			if total != all {
 				t.Errorf("alerts by %s: %d of %d", by, total, all)
+			}
+			q.From = time.UnixMilli(1) // within a day: each alert is counted
+			if each, err := b.Tally(t.Context(), q); err != nil || !slices.EqualFunc(rows, each, sameRow) {
+				t.Errorf("alerts by %s: %+v by tallies, %+v one by one, %v", by, rows, each, err)
 			}
 		}
 	}
@@ -47,3 +55,5 @@ func TestFiguresAddUp(t *testing.T) {
 		}
 	}
 }
+
+func sameRow(a, b figures.Row) bool { return slices.Equal(a.Keys, b.Keys) && a.Count == b.Count }

@@ -251,7 +251,7 @@ func TestAnEventIsFoldedAfterAnUpgrade(t *testing.T) {
 	defer b.Close()
 	catchUp(t, b, f)
 	for _, undo := range []string{ // as a binary would have left it that did not know the type
-		"UPDATE events SET fate = 1, object = NULL", "DELETE FROM objects", "DELETE FROM causes", "DELETE FROM words", "DELETE FROM alerts", "DELETE FROM signals", "DELETE FROM shares", "DELETE FROM changes",
+		"UPDATE events SET fate = 1, object = NULL", "DELETE FROM objects", "DELETE FROM causes", "DELETE FROM words", "DELETE FROM alerts", "DELETE FROM tallies", "DELETE FROM signals", "DELETE FROM shares", "DELETE FROM changes",
 	} {
 		if err := b.Exec(undo); err != nil {
 			t.Fatal(err)

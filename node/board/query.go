@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"vigil/ledger"
 	"vigil/ledger/alert"
 )
 
@@ -211,9 +212,11 @@ func (q Query) shared(c *conditions) error {
 			return fmt.Errorf("%w: urgency: %w", ErrQuery, err)
 		}
 		c.addOfCause(c.urgency+" = ?", u)
+		c.mark(urgencyMark(u))
 	}
 	if q.Author != "" {
 		c.addOfCause("c.author = ?", q.Author)
+		c.mark(authorMark(ledger.AgencyID(q.Author)))
 	}
 	return nil
 }
@@ -263,8 +266,24 @@ func matching(text string) (string, error) {
 	if len(words) == 0 {
 		return `""`, nil
 	}
-	return strings.Join(words, " "), nil
+	return "{title notes source series} : (" + strings.Join(words, " ") + ")", nil
 }
+
+// Marks stand in the index over words beside what can be searched: the most urgent of what has a word, or what one author
+// wrote with it, is found there without a look at everything that has it.
+func urgencyMark(u alert.Urgency) string { return fmt.Sprintf("urgency%d", u) }
+
+func authorMark(a ledger.AgencyID) string { return fmt.Sprintf("author%x", string(a)) }
+
+// mark lets the index over words, where one is read from, look for a mark, too.
+func (c *conditions) mark(m string) {
+	if c.match != "" {
+		c.match = marked(c.match, m)
+	}
+}
+
+// marked adds a mark to a full-text expression.
+func marked(match, mark string) string { return "(" + match + ") AND marks : " + mark }
 
 // order names the alert alone where that is all an order needs.
 func (q Query) order(c *conditions) (string, error) {

@@ -171,6 +171,16 @@ func (b *Board) table(ctx context.Context, out *ScrubSlice, number uint64) (more
 	if verdict != "ok" {
 		out.Found = append(out.Found, "board: table "+name+" and its indexes disagree")
 	}
+	if name != "tallies" {
+		return true, nil
+	}
+	var differ bool
+	if err := b.read.QueryRowContext(ctx, talliesDiffer).Scan(&differ); err != nil {
+		return false, err
+	}
+	if differ {
+		out.Found = append(out.Found, "board: the figures are not those of the alerts")
+	}
 	return true, nil
 }
 

@@ -296,6 +296,8 @@ func boardAnswers(dir string, keys unlocked, s *store.Store) func() ([]string, e
 				return nil, err
 			}
 		}
+		counts, err := b.Tally(ctx, board.FigureQuery{Of: "alerts", By: []string{"agency", "standing"}})
+		out = append(out, answer("figures", err, shown(counts)))
 		reports, err := b.WaitingReports(ctx)
 		out = append(out, answer("reports", err, reports))
 		gone, _, err := b.Expungements(ctx, 0, 0)

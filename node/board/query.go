@@ -223,7 +223,7 @@ func (q Query) shared(c *conditions) error {
 
 // sortsCauses says whether the database would have to sort what a filter leaves: then it sorts causes, not their alerts.
 func (q Query) sortsCauses(c *conditions) bool {
-	return q.Sort == "urgency" && c.from == byCause && (q.Author != "" || q.Series != "")
+	return q.Sort == "urgency" && c.from == byCause && q.Series != ""
 }
 
 // belonging is the filter by series: those of a name, or what belongs with an alert by links.

@@ -108,6 +108,8 @@ type Cluster struct {
 	routes    *http.ServeMux
 	server    *http.Server
 	asked     asked
+	said      [wordsKept]said // guarded by mu; the newest words of this process
+	saying    int             // guarded by mu; how many there were
 	clients   *clients
 	queue     chan *proposal
 	reconcile chan struct{}

@@ -62,6 +62,7 @@ const (
 
 	maxStandingBytes = 1 << 10
 	maxRemembered    = 256             // nodes
+	wordsKept        = 64              // of one's own, which others give back
 	longAgo          = uint64(1) << 40 // ms
 	rememberWait     = 2 * time.Second // for answers to what is remembered of this node
 	rememberEvery    = 250 * time.Millisecond

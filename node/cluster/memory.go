@@ -235,7 +235,33 @@ func (c *Cluster) signed() []byte {
 	if err != nil {
 		return nil
 	}
-	return signStanding(s, c.cfg.Key)
+	raw := signStanding(s, c.cfg.Key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.said[c.saying%len(c.said)] = said{string(raw), s}
+	c.saying++
+	return raw
+}
+
+// said is a word of this process, which comes back as it was given: it need not be verified.
+type said struct {
+	raw string
+	was standing
+}
+
+// ownWord opens a word of this node.
+func (c *Cluster) ownWord(raw []byte) (standing, error) {
+	c.mu.Lock()
+	i := slices.IndexFunc(c.said[:], func(x said) bool { return x.raw != "" && x.raw == string(raw) })
+	var known standing
+	if i >= 0 {
+		known = c.said[i].was
+	}
+	c.mu.Unlock()
+	if i >= 0 {
+		return known, nil
+	}
+	return openStanding(raw, c.self, c.cfg.Store.Origin())
 }
 
 // Unheard says why this node must not vote, propose or sign: nil once a majority of voters, itself among them, has said
@@ -291,7 +317,7 @@ func (c *Cluster) serveRemembered(w http.ResponseWriter, r *http.Request) {
 
 // reflect compares this node with its own earlier word, as another remembers it, while it runs.
 func (c *Cluster) reflect(raw []byte) bool {
-	was, err := openStanding(raw, c.self, c.cfg.Store.Origin())
+	was, err := c.ownWord(raw)
 	if err != nil {
 		return false
 	}

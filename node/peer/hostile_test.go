@@ -158,9 +158,9 @@ func (x *theatre) held() (streams, conns int) {
 	return streams, conns
 }
 
-// heap is how much memory is in use by objects, dead ones that are not collected yet among them.
+// heap is how much memory live objects took when they were counted last.
 func heap() uint64 {
-	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()
 }

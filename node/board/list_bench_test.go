@@ -44,9 +44,21 @@ func raisedApart(b *testing.B) *board.Board {
 func BenchmarkListSingles(b *testing.B) {
 	x := raisedApart(b)
 	for _, q := range []board.Query{
-		{}, {Sort: "urgency"}, {Author: "in/a1"}, {Author: "in/a1", Sort: "urgency"}, {Urgency: "routine", Sort: "oldest"},
-		{Text: "upload"}, {Text: "up"}, {Text: "upload", Sort: "oldest"}, {Text: "upload", Sort: "urgency"}, {Text: "upload batch", Sort: "urgency"},
-		{Text: "b007"}, {Text: "b007", Sort: "urgency"}, {Text: "nowhere", Sort: "urgency"}, {Text: "upload", Author: "in/a1", Sort: "urgency"}, {Text: "upload", Urgency: "child-at-immediate-risk"},
+		{},
+		{Sort: "urgency"},
+		{Author: "in/a1"},
+		{Author: "in/a1", Sort: "urgency"},
+		{Urgency: "routine", Sort: "oldest"},
+		{Text: "upload"},
+		{Text: "up"},
+		{Text: "upload", Sort: "oldest"},
+		{Text: "upload", Sort: "urgency"},
+		{Text: "upload batch", Sort: "urgency"},
+		{Text: "b007"},
+		{Text: "b007", Sort: "urgency"},
+		{Text: "nowhere", Sort: "urgency"},
+		{Text: "upload", Author: "in/a1", Sort: "urgency"},
+		{Text: "upload", Urgency: "child-at-immediate-risk"},
 	} {
 		q.Limit = 50
 		b.Run(fmt.Sprintf("%s,%s,%s,%s", q.Text, q.Sort, q.Author, q.Urgency), func(b *testing.B) {

@@ -251,14 +251,19 @@ func TestAFloodOfRequestsOfAMember(t *testing.T) {
 	liar, honest := nodeKey(t).Public().ID(), nodeKey(t).Public().ID()
 	in, release := make(chan struct{}), make(chan struct{})
 	c := &Cluster{}
-	h := c.guarded(func(crypto.NodeID) bool { return true }, func(http.ResponseWriter, *http.Request) {
-		in <- struct{}{}
-		<-release
+	h := c.guarded(func(crypto.NodeID) bool { return true }, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case in <- struct{}{}:
+			<-release
+		case <-r.Context().Done():
+		}
 	})
 	ask := func(id crypto.NodeID) int {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("x"))
-		h(w, r.WithContext(context.WithValue(t.Context(), peerKey{}, id)))
+		h(w, r.WithContext(context.WithValue(ctx, peerKey{}, id)))
 		return w.Code
 	}
 	var all sync.WaitGroup

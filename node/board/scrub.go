@@ -154,6 +154,13 @@ func pageSum(a []byte) (sum [sumBytes]byte) {
 	return sum
 }
 
+// derivedTables are those that no event has rows of: a query says whether one differs from what it was made of. A page of the
+// look-up's that was put back to what it was before holds fewer signals, or more.
+var derivedTables = map[string]struct{ differ, found string }{
+	"tallies": {talliesDiffer, "the figures are not those of the alerts"},
+	"signals": {"SELECT (SELECT count(*) FROM signals) <> (SELECT coalesce(sum(signals), 0) FROM causes)", "the look-up has not the signals of the alerts"},
+}
+
 // table lets SQLite compare one table with its indexes.
 func (b *Board) table(ctx context.Context, out *ScrubSlice, number uint64) (more bool, err error) {
 	var name string
@@ -171,15 +178,16 @@ func (b *Board) table(ctx context.Context, out *ScrubSlice, number uint64) (more
 	if verdict != "ok" {
 		out.Found = append(out.Found, "board: table "+name+" and its indexes disagree")
 	}
-	if name != "tallies" {
+	derived, ok := derivedTables[name]
+	if !ok {
 		return true, nil
 	}
 	var differ bool
-	if err := b.read.QueryRowContext(ctx, talliesDiffer).Scan(&differ); err != nil {
+	if err := b.read.QueryRowContext(ctx, derived.differ).Scan(&differ); err != nil {
 		return false, err
 	}
 	if differ {
-		out.Found = append(out.Found, "board: the figures are not those of the alerts")
+		out.Found = append(out.Found, "board: "+derived.found)
 	}
 	return true, nil
 }
@@ -404,6 +412,22 @@ func (f *folder) alertStands(object int64, home, author string, event []byte) (b
 		want := o.Standing(row, f.rules)
 		if have != want || !bytes.Equal(file, body[0].Event.Row(int(row))) {
 			return false, nil
+		}
+		if found, err := f.lookedUp(o, row, first+int64(row)); err != nil || !found {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// lookedUp says whether an alert is found by each of its signals.
+func (f *folder) lookedUp(o *alert.Object, row uint32, id int64) (bool, error) {
+	c, _ := o.Cause()
+	for _, x := range alert.FileOf(c, row).Signals {
+		var found bool
+		err := f.get(&found, "SELECT EXISTS (SELECT 1 FROM signals WHERE alg = ? AND value = ? AND alert = ?)", uint8(x.Algorithm), indexKey(x.Value), id)
+		if err != nil || !found {
+			return false, err
 		}
 	}
 	return true, nil

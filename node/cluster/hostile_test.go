@@ -129,11 +129,12 @@ func TestALyingMembersBytes(t *testing.T) {
 	w.stop(member)
 	w.goesOn(at)
 	zeros := make([]byte, 64<<10)
+	const justLet = "as much as just is let"
 	for name, head := range map[string][]byte{
 		"bytes without end":       {0, 0x81, 0xa6, 'L', 'e', 'a', 'd', 'e', 'r', 0xc6, 0xff, 0xff, 0xff, 0xff},
 		"entries without end":     {0, 0x81, 0xa7, 'E', 'n', 't', 'r', 'i', 'e', 's', 0xdd, 0xff, 0xff, 0xff, 0xff},
 		"a head without end":      {rpcSnapshot, 0x81, 0xad, 'C', 'o', 'n', 'f', 'i', 'g', 'u', 'r', 'a', 't', 'i', 'o', 'n', 0xc6, 0x7f, 0, 0, 0},
-		"as much as just is let":  {0, 0x81, 0xa6, 'L', 'e', 'a', 'd', 'e', 'r', 0xc6, 0x05, 0xf0, 0, 0},
+		justLet:                   {0, 0x81, 0xa6, 'L', 'e', 'a', 'd', 'e', 'r', 0xc6, 0x05, 0xf0, 0, 0},
 		"votes with long fields":  {1, 0x81, 0xa9, 'C', 'a', 'n', 'd', 'i', 'd', 'a', 't', 'e', 0xc6, 0x06, 0xff, 0xff, 0xff},
 		"a snapshot of no leader": {rpcSnapshot, 0x81, 0xa4, 'S', 'i', 'z', 'e', 0xcf, 0x7f, 0, 0, 0, 0, 0, 0, 0},
 	} {
@@ -176,7 +177,9 @@ func TestALyingMembersBytes(t *testing.T) {
 		if most > before+3*maxMemberBytes { // what comes, and its copy while it grows
 			t.Errorf("%s: %d MiB more than before", name, (most-before)>>20)
 		}
-		w.until(name+": it is named", func() bool { return len(w.nodes[at].alarms) > 0 })
+		if name != justLet { // one after the other, both are
+			w.until(name+": it is named", func() bool { return len(w.nodes[at].alarms) > 0 })
+		}
 	}
 	for range 100 {
 		conn, err := w.dialAs(member, at)

@@ -52,6 +52,8 @@ const header = "FILE              DAMAGES  HARMLESS  DETECTED   EARLIER  BY SCRU
 const (
 	pageBytes   = 4096
 	repairEvery = 8
+
+	leastControl = 150 // damages of raft-boltdb as it comes
 )
 
 // TestRot damages every file a node owns. Nothing is ever served that is not what was written; what the scrub promises to repair is
@@ -85,6 +87,14 @@ func TestRot(t *testing.T) {
 			}
 			s.restore(t, kept)
 		}
+		for s.name == "raft.db" && control.damages < leastControl {
+			damaged, _ := s.damage(random)
+			if err := os.WriteFile(s.path, damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			bare(&control)
+			s.restore(t, kept)
+		}
 		rows = append(rows, n.row(s.name))
 		sum.add(n)
 	}
@@ -93,8 +103,8 @@ func TestRot(t *testing.T) {
 	if sum.damages < *flips/2 {
 		t.Errorf("only %d damages", sum.damages)
 	}
-	if control.damages > 20 && control.wrong < control.damages/10 {
-		t.Errorf("the control served only %d of %d as good data: does this test see anything?", control.wrong, control.damages)
+	if control.wrong == 0 { // about one in eight is served
+		t.Errorf("the control served none of %d as good data: does this test see anything?", control.damages)
 	}
 }
 

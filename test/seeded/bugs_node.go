@@ -260,6 +260,11 @@ var nodeBugs = []bug{
 		pkg: "node/board", test: "FiguresAddUp",
 	},
 	{
+		name: "look-up-that-forgot", takes: "that a scrub compares the look-up with the alerts",
+		file: "node/board/scrub.go", from: "(SELECT count(*) FROM signals) <> (SELECT", to: "(SELECT count(*) FROM signals) < (SELECT 0 *",
+		pkg: "node/board", test: "TheScrubCompares",
+	},
+	{
 		name: "plaintext-board", takes: "the encryption of the board",
 		file: "node/board/database.go", from: "?vfs=\" + b.vfs + \"&textkey=board&", to: "?",
 		pkg: "node/board", test: "NothingInClear",

@@ -188,6 +188,9 @@ func (s *small[O]) find(ctx context.Context, b *Board, cursor, from string, args
 	out := make([]Folded[O], 0, len(found))
 	for _, x := range found {
 		o, _, err := s.read(q, x.id, x.key, policy)
+		if err == nil && o == nil {
+			err = errors.New("board: the events of an object are not here: the board is damaged, and a scrub makes it anew")
+		}
 		if err != nil {
 			return nil, err
 		}

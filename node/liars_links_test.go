@@ -20,6 +20,7 @@ import (
 	"vigil/ledger"
 	"vigil/ledger/ledgertest"
 	"vigil/node/peer"
+	"vigil/test/spread"
 )
 
 // provedMost is within what time a fork that was shown over a link is proved: what is promised.
@@ -63,14 +64,7 @@ func TestLiarsWhoForkAreProvedOverLinks(t *testing.T) {
 	if len(took) != *cases {
 		t.Fatalf("%d of %d proved", len(took), *cases)
 	}
-	slices.Sort(took)
-	late := 0
-	for _, d := range took {
-		if d > provedMost {
-			late++
-		}
-	}
-	t.Logf("%d forks shown over links and proved; median %s, p99 %s, at most %s from when it was sent; %d after more than %s", len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1], late, provedMost)
+	t.Logf("%d forks shown over links and proved; %s", len(took), spread.Of(took, provedMost))
 }
 
 // shown shows one fork over a link and returns how long its proof took.

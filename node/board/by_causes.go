@@ -10,9 +10,9 @@ import (
 // causePlace is where a cause stands in the order of a list; the urgency counts where that is what it is sorted by.
 type causePlace struct{ urgency, first int64 }
 
-// byCauses returns the first alerts of a query in its order, by way of their causes. A word that everything has, or an author
-// of most, would have the database sort every alert: so it names the causes in their order first, a few at a time, and then
-// the alerts of each, until there are enough.
+// byCauses returns the first alerts of a query in its order, by way of their causes. A word that everything has, or a
+// series of most, would have the database sort every alert: so it names the causes in their order first, a few at a time, and
+// then the alerts of each, until there are enough.
 func (b *Board) byCauses(ctx context.Context, q Query, c *conditions, most int) ([]scanned, error) {
 	order := " ORDER BY a.id DESC LIMIT ?"
 	if q.Sort == "oldest" {

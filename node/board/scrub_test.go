@@ -28,6 +28,25 @@ func TestTheScrubComparesWhatIsDerived(t *testing.T) {
 	}
 }
 
+// TestAnObjectWithoutItsEventsIsAnError: a page that was put back may have lost them.
+func TestAnObjectWithoutItsEventsIsAnError(t *testing.T) {
+	f, in := alone(t, 2)
+	in.Seal(t, 0, home, received(t, "r", "chat", false, 1))
+	show(f, in)
+	b := open(t, t.TempDir(), f, in.Ring(1), 1)
+	defer b.Close()
+	catchUp(t, b, f)
+	if page, err := b.Reports(t.Context(), board.ReportQuery{}); err != nil || len(page.Reports) != 1 {
+		t.Fatalf("%d reports, %v", len(page.Reports), err)
+	}
+	if err := b.Exec("DELETE FROM events"); err != nil {
+		t.Fatal(err)
+	}
+	if page, err := b.Reports(t.Context(), board.ReportQuery{}); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("%d reports, %v", len(page.Reports), err)
+	}
+}
+
 // scrubbed is everything that a whole scrub finds.
 func scrubbed(t *testing.T, b *board.Board) (found []string) {
 	t.Helper()

@@ -4,13 +4,13 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/raft"
 
 	"vigil/ledger"
+	"vigil/test/spread"
 )
 
 // The experiment of one lying voter, with the times that nodes have:
@@ -30,14 +30,7 @@ func TestALyingVoterIsCut(t *testing.T) {
 	if len(took) != *cases {
 		t.Fatalf("%d of %d cases", len(took), *cases)
 	}
-	slices.Sort(took)
-	late := 0
-	for _, d := range took {
-		if d > resumeMost {
-			late++
-		}
-	}
-	t.Logf("%d liars cut, writes resumed after each; median %s, p99 %s, at most %s; %d after more than %s", len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1], late, resumeMost)
+	t.Logf("%d liars cut, writes resumed after each; %s", len(took), spread.Of(took, resumeMost))
 }
 
 func lyingVoter(t *testing.T, leads bool) time.Duration {

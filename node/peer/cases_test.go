@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"vigil/test/spread"
 )
 
 // The experiment of gateways that withhold, over real connections with the times that nodes have:
@@ -41,14 +43,7 @@ func TestWithheldInTime(t *testing.T) {
 	if len(took) != *cases {
 		t.Fatalf("%d of %d cases", len(took), *cases)
 	}
-	slices.Sort(took)
-	late := 0
-	for _, d := range took {
-		if d > withheldMost {
-			late++
-		}
-	}
-	t.Logf("%d withheld, all noticed and routed round; median %s, p99 %s, at most %s; %d after more than %s", len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1], late, withheldMost)
+	t.Logf("%d withheld, all noticed and routed round; %s", len(took), spread.Of(took, withheldMost))
 }
 
 func withheldCase(t *testing.T, listen string) time.Duration {

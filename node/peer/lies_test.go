@@ -230,13 +230,16 @@ func TestAGatewayThatWithholdsIsRoutedRound(t *testing.T) {
 	known := gatewayOf(t, x.uk, x.uk.j.Members[0].Node)
 	known.Gateways[0].Addrs = nil
 	honest.set([]Partner{known})
+	followed := make(chan struct{}, 64)
 	x.again(func(a *attack) {
+		followed <- struct{}{}
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		for a.frame(frameAlive, nil) == nil {
 			<-tick.C
 		}
 	})
+	until(t, "it is followed", func() bool { return len(followed) > 0 }) // else it may be the honest one's turn
 	both := x.partners()
 	both[0].Gateways = append(both[0].Gateways, gatewayOf(t, honest, x.in.j.Members[1].Node).Gateways...)
 	x.uk.set(both)

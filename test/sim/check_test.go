@@ -78,7 +78,7 @@ func (w *world) check() {
 func (w *world) checkBooks() {
 	for _, s := range w.sides {
 		histories := map[*node][]ledger.Entry{}
-		for _, n := range s.nodes {
+		for _, n := range s.members() {
 			entries, err := w.checkNode(n)
 			if err != nil {
 				w.fail("%s: %v", n.member.ID, err)
@@ -88,11 +88,16 @@ func (w *world) checkBooks() {
 		if err := s.checkEqual(histories); err != nil {
 			w.fail("%s: %v", s.origin, err)
 		}
-		if err := w.checkBoards(s); err != nil {
-			w.fail("boards: %v", err)
-		}
 	}
-	if err := w.checkSecrets(); err != nil {
+	r, err := w.readers()
+	if err != nil {
+		w.fail("%v", err)
+		return
+	}
+	if err := w.checkBoards(r); err != nil {
+		w.fail("boards: %v", err)
+	}
+	if err := w.checkSecrets(r); err != nil {
 		w.fail("%v", err)
 	}
 }
@@ -187,43 +192,110 @@ func checkProofs(s *store.Store, origin ledger.Origin, entries []ledger.Entry) e
 }
 
 func (s *side) checkEqual(histories map[*node][]ledger.Entry) error {
-	first := histories[s.nodes[0]]
-	for _, n := range s.nodes[1:] {
+	members := s.members()
+	first := histories[members[0]]
+	for _, n := range members[1:] {
 		same := func(a, b ledger.Entry) bool { return bytes.Equal(a.Leaf, b.Leaf) && bytes.Equal(a.Payload, b.Payload) }
 		if !slices.EqualFunc(first, histories[n], same) {
-			return fmt.Errorf("%s: %s and %s", divergence, s.nodes[0].member.ID, n.member.ID)
+			return fmt.Errorf("%s: %s and %s", divergence, members[0].member.ID, n.member.ID)
 		}
 	}
 	return nil
 }
 
+// readers are who may open what, as the ledgers themselves say it: who was given the key of an epoch, and which are named.
+type readers struct {
+	given map[ledger.AudienceRef][]ledger.AgencyID
+	named map[place][]ledger.AudienceRef
+}
+
+// place is where an entry stands.
+type place struct {
+	origin ledger.Origin
+	index  uint64
+}
+
+func (w *world) readers() (*readers, error) {
+	r := &readers{map[ledger.AudienceRef][]ledger.AgencyID{}, map[place][]ledger.AudienceRef{}}
+	for _, s := range w.sides {
+		p := s.members()[0].live()
+		for i := range p.store.Size(s.origin) {
+			e, _, _, err := p.store.Entry(s.origin, i)
+			if err != nil {
+				return nil, err
+			}
+			rec, err := e.Open()
+			if err != nil {
+				return nil, err
+			}
+			r.named[place{s.origin, i}] = rec.Audience
+			if rec.Kind != ledger.KindGovernance {
+				continue
+			}
+			epoch, err := epochOf(e)
+			if err != nil {
+				return nil, err
+			}
+			for _, share := range epoch.Shares {
+				ref := ledger.AudienceRef{Name: epoch.Audience, Epoch: epoch.Number}
+				r.given[ref] = append(r.given[ref], share.Agency)
+			}
+		}
+	}
+	return r, nil
+}
+
+// epochOf returns the epoch that an act of governance begins; one without shares where it begins none.
+func epochOf(e ledger.Entry) (ledger.Epoch, error) {
+	act, err := ledger.DecodeAct(e.Payload)
+	switch a := act.(type) {
+	case *ledger.Genesis:
+		return a.Epoch, err
+	case *ledger.NewEpoch:
+		return a.Epoch, err
+	}
+	return ledger.Epoch{}, err
+}
+
+// may says whether an agency can open what stands somewhere: it is named, or was given the key of an epoch that is.
+func (r *readers) may(by ledger.AgencyID, at place) bool {
+	return slices.ContainsFunc(r.named[at], func(ref ledger.AudienceRef) bool {
+		return ref.Name == ledger.AudienceName(by) || slices.Contains(r.given[ref], by)
+	})
+}
+
 // checkBoards compares every board with what was written: what was acknowledged to its audience stands there, nothing else
-// does but what was at least asked for, and what two agencies both see looks the same to both.
-func (w *world) checkBoards(s *side) error {
-	all := map[*node]map[alert.Key]string{}
+// does but what was at least asked for, and what two agencies both see looks the same to both. Who was admitted later sees what
+// was sealed since.
+func (w *world) checkBoards(r *readers) error {
+	all := map[*node]map[alert.Key]shown{}
 	for _, n := range w.nodes() {
-		shown, err := picture(n.live().board)
+		picture, err := picture(n.live().board)
 		if err != nil {
 			return fmt.Errorf("%s: %w", n.member.ID, err)
 		}
-		all[n] = shown
+		all[n] = picture
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for n, shown := range all {
-		left := maps.Clone(shown)
+	first := map[alert.Key]shown{}
+	for n, picture := range all {
+		left := maps.Clone(picture)
 		for _, x := range w.writes {
 			if !x.raised {
 				continue
 			}
-			_, there := shown[x.key()]
+			seen, there := picture[x.key()]
+			if before, known := first[x.key()]; there && known && before != seen {
+				return fmt.Errorf("%s shows %v of %s, another %v", n.member.ID, seen, x.event.ID, before)
+			}
 			switch {
-			case x.acknowledged && x.sees(n) && !there && !w.excused(x):
+			case x.acknowledged && x.sees(n) && r.may(n.member.ID, place{x.by.side.origin, x.receipt.Index}) && !there && !w.excused(x):
 				return fmt.Errorf("%s: %s does not see %s of %s", lost, n.member.ID, x.event.ID, x.by.member.ID)
-			case there && !x.sees(n):
+			case there && (!x.sees(n) || !r.may(n.member.ID, seen.at)):
 				return fmt.Errorf("%s: %s sees %s, which is for %s", leaked, n.member.ID, x.event.ID, x.audience)
-			case there && x.by.live() != nil && all[x.by][x.key()] != shown[x.key()]:
-				return fmt.Errorf("%s shows %q of %s, its author %q", n.member.ID, shown[x.key()], x.event.ID, all[x.by][x.key()])
+			case there:
+				first[x.key()] = seen
 			}
 			delete(left, x.key())
 		}
@@ -237,10 +309,10 @@ func (w *world) checkBoards(s *side) error {
 const leaked = "leaked"
 
 // checkSecrets looks at who opened what, and that what was not released is not even across the border.
-func (w *world) checkSecrets() error {
-	audiences := map[openedBy][]ledger.AudienceRef{}
+func (w *world) checkSecrets(r *readers) error {
+	at := map[openedBy]place{}
 	for _, s := range w.sides {
-		p := s.nodes[0].live()
+		p := s.members()[0].live()
 		for i := range p.store.Size(s.origin) {
 			e, _, _, err := p.store.Entry(s.origin, i)
 			if err != nil {
@@ -250,7 +322,7 @@ func (w *world) checkSecrets() error {
 			if err != nil {
 				return err
 			}
-			audiences[openedBy{"", s.origin, rec.Writer, rec.Sequence}] = rec.Audience
+			at[openedBy{"", s.origin, rec.Writer, rec.Sequence}] = place{s.origin, i}
 			if err := w.checkAbroad(s, i, rec); err != nil {
 				return err
 			}
@@ -261,13 +333,11 @@ func (w *world) checkSecrets() error {
 	for o := range w.opens {
 		by := o.agency
 		o.agency = ""
-		refs, known := audiences[o]
+		where, known := at[o]
 		if !known {
 			return fmt.Errorf("%s: %s opened an entry that is in no ledger", divergence, by)
 		}
-		if !slices.ContainsFunc(refs, func(r ledger.AudienceRef) bool {
-			return r.Name == ledger.AudienceName(by) || r.Name == ledger.Everyone(by.Jurisdiction())
-		}) {
+		if !r.may(by, where) {
 			return fmt.Errorf("%s: %s opened number %d of %s", leaked, by, o.sequence, o.writer.Short())
 		}
 	}
@@ -282,7 +352,7 @@ func (w *world) checkAbroad(s *side, i uint64, rec *ledger.Record) error {
 		if other == s || ledger.ReleasedTo(rec, other.origin.Jurisdiction()) {
 			continue
 		}
-		for _, n := range other.nodes {
+		for _, n := range other.members() {
 			if e, bare, _, err := n.live().store.Entry(s.origin, i); err != nil || !bare || len(e.Leaf)+len(e.Payload) > 0 {
 				return fmt.Errorf("%s: %s has entry %d of %s in full: %w", leaked, n.member.ID, i, s.origin, err)
 			}

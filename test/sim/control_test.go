@@ -42,7 +42,7 @@ func TestADivergenceIsSeen(t *testing.T) {
 // twoLeaders makes the history and says whether a divergence was seen.
 func (w *world) twoLeaders() (bool, error) {
 	var stubborn atomic.Bool
-	old := w.sides[0].nodes[0]
+	old := w.sides[0].members()[0]
 	old.drift, old.lies = 8, cluster.Lies{Stubborn: stubborn.Load}
 	if err := w.found(); err != nil {
 		return false, err
@@ -56,11 +56,11 @@ func (w *world) twoLeaders() (bool, error) {
 		w.net.cut(x)
 	}
 	other := func() *node {
-		i := slices.IndexFunc(w.sides[0].nodes[1:], func(n *node) bool { return n.live().cluster.Leads() })
+		i := slices.IndexFunc(w.sides[0].members()[1:], func(n *node) bool { return n.live().cluster.Leads() })
 		if i < 0 {
 			return nil
 		}
-		return w.sides[0].nodes[1+i]
+		return w.sides[0].members()[1+i]
 	}
 	err := w.until(7*time.Second, "the others elect", func() error {
 		if other() == nil {
@@ -157,7 +157,7 @@ func TestTheCheckNotices(t *testing.T) {
 		if i < 0 {
 			return errors.New("nothing was acknowledged for both")
 		}
-		x, state := w.writes[i], w.sides[0].nodes[0].live().store.State()
+		x, state := w.writes[i], w.sides[0].members()[0].live().store.State()
 		whole := *x
 		for _, amiss := range []struct {
 			word string
@@ -171,7 +171,7 @@ func TestTheCheckNotices(t *testing.T) {
 			{divergence, func() { w.lines[fmt.Sprintf("%s %d", w.sides[0].origin, state.Size())] = "another" }, func() {}},
 			{divergence, func() { w.opened("in/a0", &ledger.Record{Origin: w.sides[0].origin, Writer: crypto.NodeID{1}}) }, func() { clear(w.opens) }},
 			{leaked, func() {
-				e, _, _, err := w.sides[0].nodes[0].live().store.Entry(w.sides[0].origin, 0)
+				e, _, _, err := w.sides[0].members()[0].live().store.Entry(w.sides[0].origin, 0)
 				rec, err1 := e.Open()
 				if err == nil && err1 == nil {
 					w.opened("in/a0", rec) // an act of governance is for nobody

@@ -36,6 +36,7 @@ var (
 		{"slow network", 2, (*world).beginSlowNetwork},
 		{"leadership transfer", 3, (*world).beginTransfer},
 		{"node replaced", 1, (*world).beginReplace},
+		{"agency removed, another admitted", 1, (*world).beginTurnover},
 	}
 	borderFaults = []fault{
 		{"border cut", 3, (*world).beginBorderCut},
@@ -188,7 +189,7 @@ func (w *world) died(p *process, err error) {
 }
 
 func (w *world) beginCrash() func() {
-	n, down := w.take(w.side().nodes), w.between(100*time.Millisecond, 40*time.Second)
+	n, down := w.take(w.side().members()), w.between(100*time.Millisecond, 40*time.Second)
 	if n == nil {
 		return nil
 	}
@@ -197,7 +198,7 @@ func (w *world) beginCrash() func() {
 
 func (w *world) beginBlackout() func() {
 	var all []*node
-	for _, n := range w.side().nodes {
+	for _, n := range w.side().members() {
 		if n = w.take([]*node{n}); n != nil {
 			all = append(all, n)
 		}
@@ -216,7 +217,7 @@ func (w *world) beginBlackout() func() {
 }
 
 func (w *world) beginRestart() func() {
-	n, down := w.take(w.side().nodes), w.between(0, 20*time.Second)
+	n, down := w.take(w.side().members()), w.between(0, 20*time.Second)
 	if n == nil {
 		return nil
 	}
@@ -241,7 +242,7 @@ func (n *node) restart(down time.Duration) {
 
 // beginPause stops what a node sends, gets and writes; its timers go on, which a node with slow timers makes up for.
 func (w *world) beginPause() func() {
-	n, d := w.take(w.side().nodes), w.between(200*time.Millisecond, 15*time.Second)
+	n, d := w.take(w.side().members()), w.between(200*time.Millisecond, 15*time.Second)
 	if n == nil {
 		return nil
 	}
@@ -277,7 +278,7 @@ func (w *world) during(ways []way, d time.Duration) {
 
 // parted returns two groups of a jurisdiction's nodes and the ways from the first to the second.
 func (w *world) parted() (from []*node, ways []way, names string) {
-	nodes := slices.Clone(w.side().nodes)
+	nodes := w.side().members()
 	w.rng.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
 	n := 1 + w.rng.IntN(len(nodes)-1)
 	for _, a := range nodes[:n] {
@@ -337,7 +338,7 @@ func (w *world) beginFlapping() func() {
 }
 
 func (w *world) beginSlowDisk() func() {
-	n := w.take(w.side().nodes)
+	n := w.take(w.side().members())
 	if n == nil {
 		return nil
 	}
@@ -353,7 +354,7 @@ func (w *world) beginSlowDisk() func() {
 
 // beginHungDisk makes a disk hang longer than a node waits for it: it halts, stays readable, and is started again.
 func (w *world) beginHungDisk() func() {
-	n := w.take(w.side().nodes)
+	n := w.take(w.side().members())
 	if n == nil {
 		return nil
 	}
@@ -398,8 +399,8 @@ func (w *world) beginTransfer() func() {
 
 // border returns the ways from the gateways of the first jurisdiction to those of the second.
 func (w *world) border() (ways []way) {
-	for _, a := range w.sides[0].nodes {
-		for _, b := range w.sides[1].nodes {
+	for _, a := range w.sides[0].members() {
+		for _, b := range w.sides[1].members() {
 			ways = append(ways, way{a.host.ip, b.host.ip})
 		}
 	}
@@ -440,7 +441,8 @@ func (w *world) beginLoss() func() {
 }
 
 func (w *world) beginGatewayLoss() func() {
-	n := w.take(w.side().nodes[:1])
+	gateways := slices.DeleteFunc(w.side().members(), func(n *node) bool { return len(n.member.Peers) == 0 })
+	n := w.take(gateways[:1])
 	if n == nil {
 		return nil
 	}

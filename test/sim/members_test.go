@@ -12,30 +12,45 @@ import (
 )
 
 // beginReplace burns a machine: the agency's next one has nothing but the agency's key, and the roster is told by its first
-// entry. Only one of a jurisdiction is burnt at a time, while all others are there: with two of three disks gone, what they
-// alone held would be, too.
+// entry.
 func (w *world) beginReplace() func() {
-	s := w.side()
+	n := w.change(w.side())
+	if n == nil {
+		return nil
+	}
+	down := w.between(time.Second, 30*time.Second)
+	return func() {
+		defer w.changed(n)
+		if err := n.replace(down); err != nil {
+			w.fail("%s is not replaced: %v", n.member.ID, err)
+		}
+	}
+}
+
+// change claims a node that the roster is to do without. Only one of a jurisdiction is lost at a time, while all others are
+// there: with two of three disks gone, what they alone held would be, too.
+func (w *world) change(s *side) *node {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, n := range s.nodes {
 		if p := n.live(); p == nil || !p.inFull() {
 			return nil
 		}
 	}
+	if s.changes || len(s.nodes[0].live().store.State().Governance.Voters()) < 3 { // of two, neither can do without the other
+		return nil
+	}
 	n := w.take(s.nodes)
-	if n == nil {
-		return nil
-	}
-	if len(n.live().store.State().Governance.Voters()) < 3 { // of two, neither can do without the other
-		w.release(n)
-		return nil
-	}
-	down := w.between(time.Second, 30*time.Second)
-	return func() {
-		defer w.release(n)
-		if err := n.replace(down); err != nil {
-			w.fail("%s is not replaced: %v", n.member.ID, err)
-		}
-	}
+	s.changes = n != nil
+	return n
+}
+
+// changed is told when what change claimed a node for is done.
+func (w *world) changed(n *node) {
+	n.side.mu.Lock()
+	n.side.changes = false
+	n.side.mu.Unlock()
+	w.release(n)
 }
 
 // inFull says whether a node votes, where its agency is to vote.
@@ -96,7 +111,7 @@ func (n *node) replace(down time.Duration) error {
 func (s *side) handIn(e ledger.Entry) error {
 	var last error
 	for range 300 {
-		for _, n := range s.nodes {
+		for _, n := range s.members() {
 			p := n.live()
 			if p == nil {
 				continue

@@ -177,6 +177,7 @@ func (p *process) run(ctx context.Context) error {
 	group.Go(func() error { return p.author.Run(writing) })
 	group.Go(func() error { return p.board.Run(ctx) })
 	group.Go(func() error { return p.makeEpochs(writing) })
+	group.Go(func() error { return p.support(writing) })
 	group.Go(func() error { return p.n.write(writing, p) })
 	if p.peer != nil {
 		group.Go(func() error { return p.peer.Run(ctx) })
@@ -355,13 +356,8 @@ func (k *keys) learn() (learned bool) {
 			return learned
 		}
 		k.scanned = i + 1
-		var epoch ledger.Epoch
-		switch act, _ := ledger.DecodeAct(e.Payload); a := act.(type) {
-		case *ledger.Genesis:
-			epoch = a.Epoch
-		case *ledger.NewEpoch:
-			epoch = a.Epoch
-		default:
+		epoch, err := epochOf(e)
+		if err != nil || len(epoch.Shares) == 0 {
 			continue
 		}
 		if key, err := epoch.OpenShare(k.agency, k.ring); err == nil {

@@ -66,8 +66,21 @@ type openedBy struct {
 type side struct {
 	w      *world
 	origin ledger.Origin
+	number int
+	root   string                   // of its disks
 	j      *ledgertest.Jurisdiction // as it was founded
-	nodes  []*node
+
+	mu      sync.Mutex
+	nodes   []*node // guarded by mu; of the members
+	came    int     // guarded by mu; agencies so far
+	changes bool    // guarded by mu; the members are changing the roster
+}
+
+// members are the nodes of the agencies that belong now.
+func (s *side) members() []*node {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.nodes)
 }
 
 // beginning is when histories begin: after the day the test's keys were made.
@@ -103,24 +116,32 @@ func choose[T any](rng *rand.Rand, of ...T) T { return of[rng.IntN(len(of))] }
 
 func (w *world) newSide(name ledger.JurisdictionID, number, agencies int, root string) *side {
 	w.t.Helper()
-	s := &side{w: w}
+	s := &side{w: w, number: number, root: root}
 	var members []ledgertest.Member
 	for i := range agencies {
-		m := ledgertest.NewMember(w.t, ledger.AgencyID(fmt.Sprintf("%s/a%d", name, i)))
-		ip := fmt.Sprintf("1.%d.0.%d", number+1, i+1)
-		m.Address, m.Peers = ip+":1", []string{}
-		if i < 2 {
-			m.Peers = []string{"/ip4/" + ip + "/udp/1/quic-v1"}
-		}
-		members = append(members, m)
-		s.nodes = append(s.nodes, &node{
-			w: w, side: s, member: m, host: w.net.host(ip), disk: &disk{root: filepath.Join(root, strings.ReplaceAll(string(m.ID), "/", "-"))}, drift: 1,
-			own: machine{m.Node, m.Checkpoint},
-		})
+		n := s.agency(name, i < 2)
+		members, s.nodes = append(members, n.member), append(s.nodes, n)
 	}
 	s.j = ledgertest.FoundBy(w.t, name, members...)
 	s.origin = s.j.Origin()
 	return s
+}
+
+// agency makes an agency that is to belong, and its machine.
+func (s *side) agency(of ledger.JurisdictionID, gateway bool) *node {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := ledgertest.NewMember(s.w.t, ledger.AgencyID(fmt.Sprintf("%s/a%d", of, s.came)))
+	s.came++
+	ip := fmt.Sprintf("1.%d.0.%d", s.number+1, s.came)
+	m.Address, m.Peers = ip+":1", []string{}
+	if gateway {
+		m.Peers = []string{"/ip4/" + ip + "/udp/1/quic-v1"}
+	}
+	return &node{
+		w: s.w, side: s, member: m, host: s.w.net.host(ip), disk: &disk{root: filepath.Join(s.root, strings.ReplaceAll(string(m.ID), "/", "-"))}, drift: 1,
+		own: machine{m.Node, m.Checkpoint},
+	}
 }
 
 func (w *world) linked() bool { return len(w.shape.sides) > 1 }
@@ -128,21 +149,21 @@ func (w *world) linked() bool { return len(w.shape.sides) > 1 }
 func (w *world) nodes() []*node {
 	var out []*node
 	for _, s := range w.sides {
-		out = append(out, s.nodes...)
+		out = append(out, s.members()...)
 	}
 	return out
 }
 
 func (s *side) pins() map[crypto.NodeID]string {
 	out := map[crypto.NodeID]string{}
-	for _, n := range s.nodes {
+	for _, n := range s.members() {
 		out[n.id()] = n.member.Address
 	}
 	return out
 }
 
 func (s *side) named(id crypto.NodeID) string {
-	for _, n := range s.nodes {
+	for _, n := range s.members() {
 		if n.id() == id {
 			return string(n.member.ID)
 		}
@@ -151,7 +172,7 @@ func (s *side) named(id crypto.NodeID) string {
 }
 
 func (s *side) leader() *node {
-	for _, n := range s.nodes {
+	for _, n := range s.members() {
 		if p := n.live(); p != nil && p.cluster.Leads() {
 			return n
 		}
@@ -168,7 +189,7 @@ func (w *world) found() error {
 	}
 	for _, s := range w.sides {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		first := s.nodes[0].live().cluster
+		first := s.members()[0].live().cluster
 		err := first.Found(ctx, s.j.Entries[0])
 		for i := 1; i < len(s.j.Entries) && err == nil; i++ {
 			err = propose(ctx, first, s.j.Entries[i])
@@ -222,7 +243,7 @@ var errNotYet = errors.New("not yet")
 func (w *world) settled() error {
 	for _, s := range w.sides {
 		var size uint64
-		for _, n := range s.nodes {
+		for _, n := range s.members() {
 			p := n.live()
 			if p == nil {
 				return fmt.Errorf("%w: %s is down", errNotYet, n.member.ID)
@@ -235,7 +256,7 @@ func (w *world) settled() error {
 				size = state.Size()
 			}
 			if state.Size() != size {
-				return fmt.Errorf("%w: %s has %d entries, %s has %d", errNotYet, n.member.ID, state.Size(), s.nodes[0].member.ID, size)
+				return fmt.Errorf("%w: %s has %d entries, %s has %d", errNotYet, n.member.ID, state.Size(), s.members()[0].member.ID, size)
 			}
 			if slices.Contains(state.Governance.Voters(), n.member.ID) && !p.cluster.Voting() {
 				return fmt.Errorf("%w: %s does not vote", errNotYet, n.member.ID)
@@ -257,8 +278,8 @@ func (w *world) settled() error {
 	}
 	for i, s := range w.sides {
 		other := w.sides[1-i]
-		for _, n := range s.nodes {
-			p, theirs := n.live(), other.nodes[0].live()
+		for _, n := range s.members() {
+			p, theirs := n.live(), other.members()[0].live()
 			if have, all := p.store.Size(other.origin), theirs.store.Size(other.origin); have != all {
 				return fmt.Errorf("%w: %s has mirrored %d of %d entries of %s", errNotYet, n.member.ID, have, all, other.origin)
 			}

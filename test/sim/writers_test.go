@@ -131,9 +131,15 @@ func (x *write) sees(n *node) bool {
 		slices.Contains(x.audience, ledger.Everyone(n.side.origin.Jurisdiction()))
 }
 
+// shown is what a board shows of an alert.
+type shown struct {
+	at   place
+	text string
+}
+
 // picture is what a board shows of each alert, by its id.
-func picture(b *board.Board) (map[alert.Key]string, error) {
-	out := map[alert.Key]string{}
+func picture(b *board.Board) (map[alert.Key]shown, error) {
+	out := map[alert.Key]shown{}
 	for a, err := range b.Export(context.Background(), 0) {
 		if err != nil {
 			return nil, err
@@ -141,7 +147,7 @@ func picture(b *board.Board) (map[alert.Key]string, error) {
 		if _, twice := out[a.ID.Key]; twice {
 			return nil, fmt.Errorf("alert %s stands there twice", a.ID)
 		}
-		out[a.ID.Key] = fmt.Sprintf("%d of %d, %d dispute, at %s %d", a.Standing, a.Agencies, a.Disputes, a.Origin, a.Position.Index)
+		out[a.ID.Key] = shown{place{a.Origin, a.Position.Index}, fmt.Sprintf("%d of %d, %d dispute", a.Standing, a.Agencies, a.Disputes)}
 	}
 	return out, nil
 }

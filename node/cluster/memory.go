@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -151,13 +152,17 @@ func (m *memory) of(id crypto.NodeID) (remembered, bool) {
 
 // note keeps a node's word, unless it said that it was further before. A node that says less for a while is named.
 func (m *memory) note(id crypto.NodeID, raw []byte, left bool) (back bool) {
-	s, err := openStanding(raw, id, m.origin)
+	before, known := m.of(id)
+	s, err := before.was, error(nil)
+	if !known || !bytes.Equal(before.raw, raw) { // what is kept was verified
+		s, err = openStanding(raw, id, m.origin)
+	}
 	if err != nil {
 		return false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before, known := m.nodes[id]
+	before, known = m.nodes[id]
 	if known && s.behind(before.was) {
 		return s.At-before.was.At > backAfter.Milliseconds()
 	}
@@ -229,18 +234,38 @@ func (c *Cluster) durable() (standing, error) {
 	return s, nil
 }
 
-// signed is how far this node is, as it tells others; none while its log cannot be read.
+// signed is how far this node is, as it tells others; none while its log cannot be read. A word of half heightEvery ago still does,
+// and one of heightEvery while this node is as far: all others get the same, who need not verify it again.
 func (c *Cluster) signed() []byte {
+	c.mu.Lock()
+	last := c.said[(c.saying+wordsKept-1)%wordsKept]
+	c.mu.Unlock()
+	younger := func(than time.Duration) bool {
+		age := time.Now().UnixMilli() - last.was.At
+		return last.raw != "" && age >= 0 && age < than.Milliseconds()
+	}
+	if younger(heightEvery / 2) {
+		return []byte(last.raw)
+	}
 	s, err := c.durable()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil
+	case younger(heightEvery) && last.was.as(s):
+		return []byte(last.raw)
 	}
 	raw := signStanding(s, c.cfg.Key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.said[c.saying%len(c.said)] = said{string(raw), s}
+	c.said[c.saying%wordsKept] = said{string(raw), s}
 	c.saying++
 	return raw
+}
+
+// as says whether o is the same but for when it is said.
+func (s standing) as(o standing) bool {
+	o.At = s.At
+	return s == o
 }
 
 // said is a word of this process, which comes back as it was given: it need not be verified.

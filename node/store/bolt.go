@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"maps"
+	"slices"
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/mod/sumdb/tlog"
@@ -136,8 +138,8 @@ func writeOwn(tx *bbolt.Tx, o *overlay) error {
 	if err != nil {
 		return err
 	}
-	for s, index := range o.sequences {
-		if err := put(sequences, bucketSequences, sequenceKey(s.writer, s.number), be64(index)); err != nil {
+	for _, s := range slices.SortedFunc(maps.Keys(o.sequences), sequence.compare) {
+		if err := put(sequences, bucketSequences, sequenceKey(s.writer, s.number), be64(o.sequences[s])); err != nil {
 			return err
 		}
 	}
@@ -171,15 +173,19 @@ func writeLedger(tx *bbolt.Tx, origin ledger.Origin, l *ledgerOverlay, places ma
 	if err != nil {
 		return err
 	}
+	var sub *bbolt.Bucket
+	var in []byte // whose bucket sub is
 	add := func(bucket []byte, key uint64, value []byte) {
 		if err != nil {
 			return
 		}
-		var sub *bbolt.Bucket
-		if sub, err = b.CreateBucketIfNotExists(bucket); err == nil {
-			sub.FillPercent = 0.9 // keys only grow
-			err = put(sub, bucket, be64(key), value)
+		if !bytes.Equal(in, bucket) {
+			if sub, err = b.CreateBucketIfNotExists(bucket); err != nil {
+				return
+			}
+			in, sub.FillPercent = bucket, 0.9 // keys only grow
 		}
+		err = put(sub, bucket, be64(key), value)
 	}
 	for _, i := range sortedKeys(l.leaves) {
 		add(bucketLeaves, i, l.leaves[i])

@@ -191,18 +191,21 @@ func (j *Journal) frames(to sink) error {
 	if err := to.frame('V', n, body); err != nil {
 		return err
 	}
-	next := j.after.Mirrors + 1
-	for i := j.after.Size; i <= j.size; i++ {
-		var err error
-		if next, err = j.mirrorsAt(to, next, i); err != nil {
+	mirrors := mirrorWalk{j: j, next: j.after.Mirrors + 1}
+	for from := j.after.Size; from < j.size; from += stretchEntries {
+		stretch, err := j.s.stretch(from, min(from+stretchEntries, j.size))
+		if err != nil {
 			return err
 		}
-		if i == j.size {
-			break
+		for i, k := range stretch {
+			index := from + uint64(i)
+			if err := errors.Join(mirrors.at(to, index), j.entry(to, index, k)); err != nil {
+				return err
+			}
 		}
-		if err := j.entry(to, i); err != nil {
-			return err
-		}
+	}
+	if err := mirrors.at(to, j.size); err != nil {
+		return err
 	}
 	if err := j.checkpoints(to); err != nil {
 		return err
@@ -250,41 +253,31 @@ func (j *Journal) checkpoints(to sink) error {
 	return to.frame('C', n, body)
 }
 
-func (j *Journal) entry(to sink, index uint64) error {
+func (j *Journal) entry(to sink, index uint64, k kept) error {
 	origin := j.s.id.Origin
-	leaf, err := j.s.Leaf(origin, index)
-	if err != nil {
-		return err
-	}
-	rec, _, err := ledger.OpenLeaf(leaf)
-	if err != nil {
-		return fmt.Errorf("%w: leaf %d", ErrDamaged, index)
-	}
-	if _, gone, err := j.s.Gone(origin, index); err != nil {
-		return err
-	} else if gone {
-		n, body := fixed(leaf)
-		if err := to.frame('X', n, body); err != nil {
+	if k.leaf == nil {
+		var err error
+		if k.leaf, err = j.s.Leaf(origin, index); err != nil {
 			return err
 		}
-		return j.boundary(to, index)
 	}
-	length := 1 + stringBytes(len(leaf)) + stringBytes(int(rec.PayloadLength)) // a CBOR array of two
-	err = to.frame('E', length, func() ([]byte, error) {
-		payload, err := j.s.payload(origin, index, rec)
-		return ledger.Marshal(ledger.Entry{Leaf: leaf, Payload: payload}), err
-	})
-	if err != nil {
+	n, body := fixed(k.leaf)
+	kind := byte('X')
+	if !k.gone {
+		kind, n = 'E', 1+stringBytes(len(k.leaf))+stringBytes(int(k.place.length)) // a CBOR array of two
+		body = func() ([]byte, error) {
+			rec, _, err := ledger.OpenLeaf(k.leaf)
+			if err != nil {
+				return nil, fmt.Errorf("%w: leaf %d", ErrDamaged, index)
+			}
+			payload, err := j.s.payloadAt(origin, index, rec, k.place)
+			return ledger.Marshal(ledger.Entry{Leaf: k.leaf, Payload: payload}), err
+		}
+	}
+	if err := to.frame(kind, n, body); err != nil || !k.boundary {
 		return err
 	}
-	return j.boundary(to, index)
-}
-
-func (j *Journal) boundary(to sink, index uint64) error {
-	if ok, err := j.s.isBoundary(index + 1); err != nil || !ok {
-		return err
-	}
-	n, body := fixed(be64(index + 1))
+	n, body = fixed(be64(index + 1))
 	return to.frame('B', n, body)
 }
 
@@ -301,22 +294,37 @@ func stringBytes(n int) int {
 	return n + 5
 }
 
-func (j *Journal) mirrorsAt(to sink, next, size uint64) (uint64, error) {
-	for ; next <= j.mirrors; next++ {
-		m, err := j.s.journalMirror(next)
-		if err != nil || m.At > size {
-			return next, err
+// mirrorWalk goes through the mirror batches beside our entries.
+type mirrorWalk struct {
+	j      *Journal
+	next   uint64
+	waits  journalMirror // number next, where it was read
+	isRead bool
+}
+
+// at sends the batches that were applied when our ledger had size entries.
+func (w *mirrorWalk) at(to sink, size uint64) error {
+	for ; w.next <= w.j.mirrors; w.next, w.isRead = w.next+1, false {
+		if !w.isRead {
+			m, err := w.j.s.journalMirror(w.next)
+			if err != nil {
+				return err
+			}
+			w.waits, w.isRead = m, true
 		}
-		batch, err := j.s.mirrorBatch(m)
+		if w.waits.At > size {
+			return nil
+		}
+		batch, err := w.j.s.mirrorBatch(w.waits)
 		if err != nil {
-			return next, err
+			return err
 		}
 		n, body := fixed(batch.Encode())
 		if err := to.frame('M', n, body); err != nil {
-			return next, err
+			return err
 		}
 	}
-	return next, nil
+	return nil
 }
 
 func (s *Store) journalMirror(number uint64) (m journalMirror, err error) {

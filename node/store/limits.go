@@ -21,6 +21,8 @@ const (
 	// rebuildBatch is how many bytes of a journal are folded between two commits.
 	rebuildBatch  = 8 << 20
 	maxFrameBytes = 8 << 20
+	// stretchEntries is how many entries a journal reads in one transaction.
+	stretchEntries = 256
 	// pieceBytes and pieceFrames are how much of a journal is prepared at once, while what is before it is folded.
 	pieceBytes  = 1 << 20
 	pieceFrames = 256

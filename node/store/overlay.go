@@ -34,6 +34,11 @@ type sequence struct {
 	number uint64
 }
 
+// compare orders sequences as their keys on disk are.
+func (s sequence) compare(o sequence) int {
+	return cmp.Or(slices.Compare(s.writer[:], o.writer[:]), cmp.Compare(s.number, o.number))
+}
+
 type ledgerOverlay struct {
 	leaves      map[uint64][]byte
 	payloads    map[uint64][]byte

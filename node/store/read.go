@@ -344,21 +344,6 @@ func (s *Store) boundary(size uint64) (b boundary, ok bool, err error) {
 	return b, err == nil, err
 }
 
-// isBoundary says whether something is noted about a size.
-func (s *Store) isBoundary(size uint64) (bool, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, o := range []*overlay{s.pending, s.flushing} {
-		if o != nil {
-			if _, ok := o.boundaries[size]; ok {
-				return true, nil
-			}
-		}
-	}
-	raw, err := s.ownValue(bucketBoundaries, be64(size))
-	return len(raw) > 0, err
-}
-
 // totalBytes returns the bytes of our ledger up to size, which is a boundary; mu is held.
 func (s *Store) totalBytes(size uint64) (uint64, error) {
 	b, ok, err := s.boundary(size)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -83,7 +82,8 @@ func catchUp(ctx context.Context, t *table, what string, entries, rows int) erro
 		return nil
 	}
 	return errors.Join(
-		line("a node", func() error { return h.node(filepath.Join(dir, "node")) }),
+		line("a leader sends", func() error { return h.sends(filepath.Join(dir, "journal")) }),
+		line("a node", func() error { return h.node(filepath.Join(dir, "node"), filepath.Join(dir, "journal")) }),
 		line("a partner", func() error { return h.partner(ctx, filepath.Join(dir, "partner")) }),
 	)
 }
@@ -172,26 +172,35 @@ func mirror(s *store.Store, b *ledger.MirrorBatch) error {
 	return s.Commit(store.Batch{Index: index + 1, Term: 1, State: next, Mirrors: []store.Mirrored{{Batch: b, Items: items, At: state.Size()}}})
 }
 
-// node has a fresh node of the same jurisdiction receive the journal, as one does that is too far behind for raft's log.
-func (h *home) node(dir string) error {
+// sends writes the journal that a node gets which is too far behind for raft's log: that is another machine's work.
+func (h *home) sends(journal string) error {
+	j, err := h.store.Journal()
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(journal)
+	if err != nil {
+		return err
+	}
+	_, err = j.WriteTo(f)
+	return errors.Join(err, f.Close())
+}
+
+// node has a fresh node of the same jurisdiction receive the journal.
+func (h *home) node(dir, journal string) error {
 	s, err := store.Open(dir, store.Identity{Origin: h.in.Origin(), Node: "fresh"})
 	if err != nil {
 		return err
 	}
-	j, err := h.store.Journal()
+	f, err := os.Open(journal)
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}
-	r, w := io.Pipe()
-	go func() {
-		_, err := j.WriteTo(w)
-		w.CloseWithError(err)
-	}()
-	err = s.Receive(r)
+	err = s.Receive(f)
 	if err == nil && s.State().Line() != h.store.State().Line() {
 		err = errors.New("another state came out")
 	}
-	return errors.Join(err, r.Close(), s.Close())
+	return errors.Join(err, f.Close(), s.Close())
 }
 
 // partner has a fresh partner mirror all that there is.

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"vigil/ledger"
 	"vigil/node/author"
 	"vigil/node/cluster"
+	"vigil/node/cosign"
 )
 
 // beLiar makes a node, with the keys of a member, lie where it leads: of what others write it withholds some, and says of some
@@ -52,4 +57,113 @@ func (w *world) excused(x *write) bool {
 	p.n.mu.Lock()
 	defer p.n.mu.Unlock()
 	return w.late[x.receipt.Leaf] || !p.ended.IsZero() && p.ended.Sub(x.receipt.Acknowledged) < missedWithin
+}
+
+// equivocate has the liar show others, now and then, a checkpoint of a history that is none, under a key that has signed the one
+// that is. Whoever has that one must refuse it, and can prove it to anybody.
+func (p *process) equivocate(ctx context.Context) error {
+	w, others := p.n.w, p.n.side
+	for {
+		w.mu.Lock()
+		wait, to := time.Duration(w.pick(int(time.Minute/time.Millisecond)))*time.Millisecond, w.pick(1<<16)
+		w.mu.Unlock()
+		if pause(ctx, wait) != nil {
+			return nil
+		}
+		members := others.members()
+		if n := members[to%len(members)]; n != p.n && !w.quiet() {
+			p.show(ctx, n)
+		}
+	}
+}
+
+// show shows one node another history than the newest that the liar has signed.
+func (p *process) show(ctx context.Context, to *node) {
+	w, at := p.n.w, to.live()
+	signed, err := p.store.Latest(p.n.side.origin)
+	if err != nil || signed == nil || at == nil {
+		return
+	}
+	cp, _, err := ledger.ParseSigned(signed)
+	if err != nil {
+		w.fail("%s: %v", p.n.member.ID, err)
+		return
+	}
+	other := cp
+	other.Root[0] ^= 1
+	line, err := ledger.Cosign(other, p.n.member.ID, p.own.checkpoint, time.Now())
+	if err != nil {
+		w.fail("%s: %v", p.n.member.ID, err)
+		return
+	}
+	lie := ledger.Assemble(other, line)
+	knows := at.provable(lie) != nil && at.store.Size(cp.Origin) >= cp.Size // a node keeps what lies ahead until it has come there
+	ask, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err = p.cluster.Post(ask, to.id(), "/checkpoint", lie)
+	switch {
+	case err == nil:
+		w.fail("%s takes a checkpoint that one signed, of another history", to.member.ID)
+	case knows && to.live() == at && errors.Is(err, cluster.ErrRemote) && !strings.Contains(err.Error(), cosign.ErrNotOurs.Error()):
+		w.fail("%s does not notice another history: %v", to.member.ID, err)
+	case knows && to.live() == at && errors.Is(err, cluster.ErrRemote) && !w.hasProof(at, lie):
+		w.fail("%s keeps no proof of another history", to.member.ID)
+	}
+}
+
+func (w *world) hasProof(p *process, of []byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.proofs[proof{p, string(of)}]
+}
+
+// provable returns a portable proof that whoever signed a checkpoint of another history has signed the one that is, too; nil
+// where that cannot be shown with what is here.
+func (p *process) provable(signed []byte) *ledger.Fork {
+	state := p.store.State()
+	if state == nil {
+		return nil
+	}
+	keys := state.Governance.CheckpointKeys()
+	cp, theirs, err := ledger.VerifyCosignatures(signed, keys)
+	if err != nil || len(theirs) != 1 {
+		return nil
+	}
+	kept, err := p.store.Checkpoint(cp.Origin, cp.Size)
+	if err != nil || kept == nil {
+		return nil
+	}
+	_, ours, err := ledger.VerifyCosignatures(kept, keys)
+	if err != nil || !slices.ContainsFunc(ours, func(c ledger.Cosignature) bool { return c.Agency == theirs[0].Agency && c.Key == theirs[0].Key }) {
+		return nil
+	}
+	return ledger.ProveFork(theirs[0].Agency, theirs[0].Key, kept, signed)
+}
+
+// contradicted is told of a checkpoint of another history: only the liar's.
+func (w *world) contradicted(p *process, signed []byte) {
+	_, theirs, err := ledger.VerifyCosignatures(signed, p.store.State().Governance.CheckpointKeys())
+	if err != nil || w.liar == nil || slices.ContainsFunc(theirs, func(c ledger.Cosignature) bool { return c.Agency != w.liar.member.ID }) {
+		w.alarm("%s: cosign: another history, signed by %v: %v", p.n.member.ID, theirs, err)
+		return
+	}
+	what := "equivocation, noticed"
+	if f := p.provable(signed); f != nil {
+		what = "equivocation, proved"
+		if r := ledger.VerifyFork(f.Encode(), nil); slices.ContainsFunc(r.Checks, func(c ledger.Check) bool { return c.Outcome == ledger.Failed }) {
+			w.fail("%s: the proof of another history does not hold: %v", p.n.member.ID, r.Checks)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults[what]++
+	w.proofs[proof{p, string(signed)}] = true
+}
+
+// accused hears what cosigning says of whom.
+func (w *world) accused(n *node, reason, who string) {
+	if w.liar != nil && w.liar.side == n.side && strings.Contains(reason, "fewer than a quorum") {
+		return // contradicted looks at who it was
+	}
+	w.alarm("%s: cosign: of %s: %s", n.member.ID, who, reason)
 }

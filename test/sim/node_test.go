@@ -154,7 +154,7 @@ func (p *process) open(dir string) (err error) {
 	})
 	p.cosign = cosign.New(cosign.Config{
 		Agency: n.member.ID, Node: n.id(), Key: p.own.checkpoint, Store: p.store, Members: cosignMembers{p}, Log: discard, May: p.cluster.Unheard,
-		Alarm: func(reason, who string) { n.w.alarm("%s: cosign: of %s: %s", n.member.ID, who, reason) },
+		Alarm: func(reason, who string) { n.w.accused(n, reason, who) }, Contradicted: func(signed []byte) { n.w.contradicted(p, signed) },
 	})
 	p.routes()
 	if len(n.member.Peers) == 0 || !n.w.linked() {
@@ -178,6 +178,9 @@ func (p *process) run(ctx context.Context) error {
 	group.Go(func() error { return p.board.Run(ctx) })
 	group.Go(func() error { return p.makeEpochs(writing) })
 	group.Go(func() error { return p.support(writing) })
+	if p.n == p.n.w.liar {
+		group.Go(func() error { return p.equivocate(writing) })
+	}
 	group.Go(func() error { return p.n.write(writing, p) })
 	if p.peer != nil {
 		group.Go(func() error { return p.peer.Run(ctx) })

@@ -53,6 +53,13 @@ type world struct {
 	events map[ledger.EventID]*write // guarded by mu
 	pick   func(int) int             // guarded by mu; for writers
 	late   map[[32]byte]bool         // guarded by mu; leaves that were missed by whoever wrote them
+	proofs map[proof]bool            // guarded by mu
+}
+
+// proof is of a checkpoint of another history, by who was shown it.
+type proof struct {
+	by     *process
+	signed string
 }
 
 type openedBy struct {
@@ -91,7 +98,7 @@ func newWorld(t *testing.T, s shape) *world {
 	time.Sleep(time.Until(beginning))
 	w := &world{
 		shape: s, t: t, rng: rand.New(rand.NewPCG(s.seed, 2)), net: newNetwork(s.seed), faults: map[string]int{}, opens: map[openedBy]bool{}, lines: map[string]string{},
-		bad: map[*process]bool{}, late: map[[32]byte]bool{}, events: map[ledger.EventID]*write{},
+		bad: map[*process]bool{}, late: map[[32]byte]bool{}, proofs: map[proof]bool{}, events: map[ledger.EventID]*write{},
 	}
 	w.pick = rand.New(rand.NewPCG(s.seed, 3)).IntN
 	w.tell = choose(w.rng, 50*time.Millisecond, 200*time.Millisecond, 500*time.Millisecond)

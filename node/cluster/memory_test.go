@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"log/slog"
@@ -220,5 +221,53 @@ func TestBehind(t *testing.T) {
 		if got := c.now.behind(at); got != c.behind {
 			t.Errorf("%s: %t", c.name, got)
 		}
+	}
+}
+
+// TestOneWordForAll: what a node says of itself is signed once for all others, not kept when it is old or was overtaken, and what
+// was verified is not taken for another's or for what was changed.
+func TestOneWordForAll(t *testing.T) {
+	w := newNetwork(t, 3)
+	w.found()
+	w.write(0, 1)
+	n := w.nodes[0]
+	opened := func(raw []byte) standing {
+		t.Helper()
+		s, err := openStanding(raw, n.self, w.j.Origin())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	var raw []byte
+	w.until("two that ask at once get the same word", func() bool {
+		raw = n.signed()
+		return bytes.Equal(raw, n.signed())
+	})
+	first := opened(raw)
+	w.until("an old word is said anew", func() bool {
+		asked := time.Now().Add(-heightEvery).UnixMilli()
+		word := opened(n.signed())
+		if word.At < asked {
+			t.Fatalf("a word of %d ms ago", asked-word.At+heightEvery.Milliseconds())
+		}
+		return word.At > first.At
+	})
+	w.write(0, 3)
+	before := opened(raw)
+	w.until("what was written since is said", func() bool { return before.Last < opened(n.signed()).Last })
+
+	m := &memory{origin: w.j.Origin(), nodes: map[crypto.NodeID]remembered{}}
+	m.note(n.self, raw, false)
+	if m.note(n.self, raw, false); len(m.nodes) != 1 || m.nodes[n.self].was != first {
+		t.Errorf("remembered: %v", m.nodes)
+	}
+	changed := bytes.Clone(raw)
+	changed[len(changed)-1] ^= 1
+	other := w.nodes[1].self
+	m.note(n.self, changed, false)
+	m.note(other, raw, false)
+	if _, known := m.nodes[other]; known || !bytes.Equal(m.nodes[n.self].raw, raw) {
+		t.Error("a changed or another node's word is kept")
 	}
 }

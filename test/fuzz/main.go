@@ -2,7 +2,7 @@
 //
 //	go run ./test/fuzz                        # each for 4000 inputs, as in every run of the tests
 //	go run ./test/fuzz -each 10m              # each for ten minutes
-//	go run ./test/fuzz -each 1m -save 20      # and the shortest twenty inputs that each found are kept beside its tests
+//	go run ./test/fuzz -each 1m -save 20      # and twenty of the inputs that each found are kept beside its tests
 //	go run ./test/fuzz -run 'ledger .*Leaf'   # only those whose package and name match
 //
 // What is kept is run by every go test. It exits with 1 where a target failed; the input that did it lies in testdata/fuzz then.
@@ -178,7 +178,7 @@ func (b *builder) fuzz(ctx context.Context, t target, each string) (n int64, err
 // mostKept bounds a kept input, in bytes of its file.
 const mostKept = 4 << 10
 
-// keep copies the shortest inputs that fuzzing found from the cache to where every test runs them.
+// keep copies inputs that fuzzing found, from the shortest to the longest, from the cache to where every test runs them.
 func (b *builder) keep(t target, most int) error {
 	from := filepath.Join(b.found(t), t.name)
 	files, err := os.ReadDir(from)
@@ -198,14 +198,14 @@ func (b *builder) keep(t target, most int) error {
 		if err != nil {
 			return err
 		}
-		inputs = append(inputs, input{f.Name(), info.Size()})
+		if info.Size() <= mostKept {
+			inputs = append(inputs, input{f.Name(), info.Size()})
+		}
 	}
 	slices.SortFunc(inputs, func(a, b input) int { return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.name, b.name)) })
 	to := filepath.Join(filepath.FromSlash(t.pkg), "testdata", "fuzz", t.name)
-	for _, in := range inputs[:min(most, len(inputs))] {
-		if in.size > mostKept {
-			break
-		}
+	for i := range min(most, len(inputs)) {
+		in := inputs[i*len(inputs)/min(most, len(inputs))]
 		input, err := os.ReadFile(filepath.Join(from, in.name))
 		if err != nil {
 			return err

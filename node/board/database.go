@@ -29,7 +29,6 @@ const foldVersion = 2
 const commonTables = `
 CREATE TABLE meta (version INTEGER NOT NULL, policy BLOB NOT NULL, made BLOB NOT NULL);
 CREATE TABLE cursors (origin TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE seals (origin TEXT, size INTEGER, at INTEGER NOT NULL, PRIMARY KEY (origin, size)) WITHOUT ROWID;
 CREATE TABLE events (
 	seq INTEGER PRIMARY KEY, origin TEXT NOT NULL, idx INTEGER NOT NULL, leaf INTEGER NOT NULL, author TEXT NOT NULL,
 	event BLOB NOT NULL, type TEXT NOT NULL, version INTEGER NOT NULL, authored INTEGER NOT NULL, audience TEXT NOT NULL,
@@ -50,7 +49,7 @@ CREATE TABLE changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,
 
 // schema is every table.
 func schema(all []table) string {
-	s := commonTables
+	s := commonTables + sealsTables
 	for _, n := range all {
 		s += n.schema()
 	}

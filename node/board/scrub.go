@@ -157,6 +157,7 @@ func pageSum(a []byte) (sum [sumBytes]byte) {
 // derivedTables are those that no event has rows of: a query says whether one differs from what it was made of. A page of the
 // look-up's that was put back to what it was before holds fewer signals, or more.
 var derivedTables = map[string]struct{ differ, found string }{
+	"seals":   {sealsDiffer, "the dates of checkpoints are not those that were noted"},
 	"tallies": {talliesDiffer, "the figures are not those of the alerts"},
 	"signals": {"SELECT (SELECT count(*) FROM signals) <> (SELECT coalesce(sum(signals), 0) FROM causes)", "the look-up has not the signals of the alerts"},
 }

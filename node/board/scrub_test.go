@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vigil/node/board"
 )
@@ -11,13 +12,23 @@ import (
 // TestTheScrubComparesWhatIsDerived: what no event has rows of, and a page that was put back can take away, is compared with
 // what it was made of.
 func TestTheScrubComparesWhatIsDerived(t *testing.T) {
-	b, _ := whole(t)
+	b, in := whole(t)
+	date := func(size uint64, at int64) {
+		t.Helper()
+		if err := b.SetSealed(t.Context(), in.Origin(), board.Seal{Size: size, At: time.Unix(at, 0)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	date(1, 1_800_000_000)
+	date(2, 1_800_000_009)
+	date(2, 1_800_000_007)
 	if found := scrubbed(t, b); len(found) > 0 {
 		t.Fatalf("an undamaged board: %q", found)
 	}
 	for damage, want := range map[string]string{
 		"DELETE FROM signals WHERE alert = (SELECT max(alert) FROM signals)": "look-up",
 		"UPDATE tallies SET n = n + 1":                                       "figures",
+		"DELETE FROM seals WHERE size = 2":                                   "dates of checkpoints",
 	} {
 		if err := b.Exec(damage); err != nil {
 			t.Fatal(err)

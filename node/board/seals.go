@@ -15,6 +15,24 @@ type Seal struct {
 	At   time.Time
 }
 
+// sealsTables are the checkpoints and, for a scrub, how many there are of a ledger with the sums of their sizes and dates, in
+// seconds: nothing but the board remembers which of the checkpoints that are kept it was told of.
+const sealsTables = `
+CREATE TABLE seals (origin TEXT, size INTEGER, at INTEGER NOT NULL, PRIMARY KEY (origin, size)) WITHOUT ROWID;
+CREATE TABLE seal_sums (origin TEXT PRIMARY KEY, n INTEGER NOT NULL, sizes INTEGER NOT NULL, dates INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER seal_new AFTER INSERT ON seals BEGIN
+	INSERT INTO seal_sums VALUES (NEW.origin, 1, NEW.size, NEW.at / 1000)
+		ON CONFLICT DO UPDATE SET n = n + 1, sizes = sizes + excluded.sizes, dates = dates + excluded.dates;
+END;
+CREATE TRIGGER seal_earlier AFTER UPDATE ON seals BEGIN
+	UPDATE seal_sums SET dates = dates - OLD.at / 1000 + NEW.at / 1000 WHERE origin = NEW.origin;
+END;
+`
+
+// sealsDiffer asks whether the sums are those of the checkpoints.
+const sealsDiffer = `WITH each AS (SELECT origin, count(*), sum(size), sum(at / 1000) FROM seals GROUP BY origin)
+	SELECT EXISTS (SELECT * FROM each EXCEPT SELECT * FROM seal_sums) OR EXISTS (SELECT * FROM seal_sums EXCEPT SELECT * FROM each)`
+
 // SetSealed notes checkpoints of a ledger. Of two for one size the earlier time stays. Entries are shown with the time of
 // the first that covers them; objects whose folds depend on it are folded again soon.
 func (b *Board) SetSealed(ctx context.Context, origin ledger.Origin, seals ...Seal) (err error) {

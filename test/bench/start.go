@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"time"
@@ -10,12 +11,15 @@ import (
 	"vigil/node/api"
 )
 
+// mostMinutes is how long it may take until all that is written is on the board.
+const mostMinutes = 60
+
 // runStart measures how long a node takes from its start to its first answer: stopped in order, and killed. Between the two it
 // was idle, so that what it keeps in memory is as it would be after a night.
 func runStart(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("start", flag.ContinueOnError)
 	entries := f.Int("entries", 2_000, "entries of one alert")
-	rows := f.Int("rows", 50_000, "signals in lists beside them")
+	rows := f.Int("rows", 50_000, "files in lists beside them, with two signals each")
 	times := f.Int("times", 3, "how often it is started")
 	nodes := nodesFlag(f, "in/a")
 	if err := f.Parse(args); err != nil {
@@ -27,17 +31,25 @@ func runStart(ctx context.Context, args []string) error {
 	}
 	defer n.close()
 	x := n.Node(n.Order()[0])
-	if err := raiseMany(ctx, x, *rows, mostAtOnce); err != nil {
+	settled := func() (err error) {
+		for range mostMinutes { // the board follows for long where there is much
+			if err = n.Settled(ctx, "in"); err == nil || ctx.Err() != nil {
+				return err
+			}
+		}
+		return err
+	}
+	if err := errors.Join(raiseMany(ctx, x, *rows, mostAtOnce), settled()); err != nil {
 		return err
 	}
 	all, err := raise(ctx, x, 64, *entries)
 	if err != nil {
 		return err
 	}
-	if err := n.Settled(ctx, "in"); err != nil {
+	if err := settled(); err != nil {
 		return err
 	}
-	t := &table{title: fmt.Sprintf("A node with %d entries of one alert and %d signals in lists is started", *entries, *rows)}
+	t := &table{title: fmt.Sprintf("A node with %d entries of one alert and %d signals in lists is started", *entries, 2**rows)}
 	t.row("", "until it answers a look-up of the last alert: median", "longest")
 	if err := noteDisk(t, "before"); err != nil {
 		return err

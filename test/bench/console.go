@@ -98,8 +98,13 @@ func raiseMany(ctx context.Context, x *network.Node, rows, list int) error {
 			l.Rows = append(l.Rows, network.RandomSignals())
 		}
 		work.Go(func() error {
-			_, err := x.Work.RaiseList(ctx, fmt.Sprintf("bench-%d", done), l)
-			return err
+			for {
+				_, err := x.Work.RaiseList(ctx, fmt.Sprintf("bench-%d", done), l)
+				var p *api.Refusal
+				if !errors.As(err, &p) || p.Status < http.StatusInternalServerError { // "not yet", after ten seconds
+					return err
+				}
+			}
 		})
 	}
 	return work.Wait()

@@ -255,3 +255,37 @@ func TestAPartnersExpungementByAThirdPartyTakesNothing(t *testing.T) {
 }
 
 func be32(n int) []byte { return []byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)} }
+
+// TestAJournalSendsNothingThatWasExpungedMeanwhile: also before the expungement is on disk.
+func TestAJournalSendsNothingThatWasExpungedMeanwhile(t *testing.T) {
+	x := expunge(t)
+	s := open(t, t.TempDir(), x.in.Origin())
+	defer s.Close()
+	var state *ledger.State
+	commit := func(i ledger.Index) {
+		t.Helper()
+		next, a, err := store.ApplyOwn(state, x.in.Entries[i], x.in.Earlier)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state = next
+		if err := s.Commit(store.Batch{Index: i + 1, Term: 1, State: state, Own: []store.Appended{a}}); err != nil {
+			t.Fatal(err)
+		}
+		if p := state.Partners[x.uk.Origin()]; p != nil && p.Mirror.Size() == 0 {
+			state = x.mirror(t, s, state, i+1)
+		}
+	}
+	for i := range x.first {
+		commit(i)
+	}
+	j, err := s.Journal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(x.first)
+	var sent bytes.Buffer
+	if _, err := j.WriteTo(&sent); !errors.Is(err, store.ErrExpunged) || bytes.Contains(sent.Bytes(), x.in.Entries[x.target].Payload) {
+		t.Errorf("%d bytes are sent, %v", sent.Len(), err)
+	}
+}

@@ -199,7 +199,10 @@ func (j *Journal) frames(to sink) error {
 		}
 		for i, k := range stretch {
 			index := from + uint64(i)
-			if err := errors.Join(mirrors.at(to, index), j.entry(to, index, k)); err != nil {
+			if err := mirrors.at(to, index); err != nil {
+				return err
+			}
+			if err := j.entry(to, index, k); err != nil {
 				return err
 			}
 		}

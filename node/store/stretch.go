@@ -70,13 +70,14 @@ func (s *Store) stretch(from, to uint64) ([]kept, error) {
 	return out, err
 }
 
-// payloadAt reads the payload of an entry where stretch has found it.
+// payloadAt reads the payload of an entry where stretch has found it, unless it was expunged since.
 func (s *Store) payloadAt(origin ledger.Origin, index uint64, rec *ledger.Record, at place) ([]byte, error) {
 	s.mu.RLock()
+	gone := s.each(origin, func(l *ledgerOverlay) bool { _, gone := l.expunged[index]; return gone })
 	b, err := s.segments.read(at)
 	s.mu.RUnlock()
-	if err != nil || rec.CheckPayload(b) != nil {
-		return s.payload(origin, index, rec) // it may have been expunged meanwhile; that says what is amiss
+	if gone || err != nil || rec.CheckPayload(b) != nil {
+		return s.payload(origin, index, rec) // that says what is amiss
 	}
 	return b, nil
 }

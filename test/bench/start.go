@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"time"
@@ -39,7 +38,10 @@ func runStart(ctx context.Context, args []string) error {
 		}
 		return err
 	}
-	if err := errors.Join(raiseMany(ctx, x, *rows, mostAtOnce), settled()); err != nil {
+	if err := raiseMany(ctx, x, *rows, mostAtOnce); err != nil {
+		return err
+	}
+	if err := settled(); err != nil {
 		return err
 	}
 	all, err := raise(ctx, x, 64, *entries)

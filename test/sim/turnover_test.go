@@ -77,7 +77,11 @@ func (s *side) decide(about *node, change any, done func(*ledger.Governance) boo
 			if p == nil || n == about {
 				continue
 			}
-			g := p.store.State().Governance
+			state := p.store.State()
+			if state == nil { // it has just come
+				continue
+			}
+			g := state.Governance
 			if done(g) {
 				return nil
 			}

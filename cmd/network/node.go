@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -42,18 +41,6 @@ type Place struct {
 }
 
 var here = Place{Host: "127.0.0.1"}
-
-// FreePort finds a port that is free now, below those that connections take, so that it stays free until it is used.
-func FreePort() (port int, err error) {
-	for range 100 {
-		var l net.Listener
-		port = 10_000 + rand.N(20_000)
-		if l, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, err
-}
 
 // What partners reach a gateway over.
 const (

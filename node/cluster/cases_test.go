@@ -15,21 +15,18 @@ import (
 
 // The experiment of one lying voter, with the times that nodes have:
 //
-//	go test ./node/cluster -count 1 -v -timeout 0 -run ALyingVoter -cases 1000
+//	go test ./node/cluster -count 1 -v -timeout 0 -parallel 8 -run ALyingVoter -cases 1000
 var cases = flag.Int("cases", 2, "how many voters lie")
 
-const resumeMost = 10 * time.Second // until writes resume once the liar is cut: what is promised
+const (
+	casesAtOnce = 8
+	resumeMost  = 10 * time.Second // until writes resume once the liar is cut: what is promised
+)
 
 // TestALyingVoterIsCut: the leader withholds what is proposed, or a follower claims ever newer terms; from a moment that is drawn on
 // every other node has it cut off. How long until something asked for after that is committed; and nothing that was is lost.
 func TestALyingVoterIsCut(t *testing.T) {
-	var took []time.Duration
-	for i := range *cases {
-		t.Run("", func(t *testing.T) { took = append(took, lyingVoter(t, i%2 == 0)) })
-	}
-	if len(took) != *cases {
-		t.Fatalf("%d of %d cases", len(took), *cases)
-	}
+	took := spread.Cases(t, *cases, casesAtOnce, func(t *testing.T, i int) time.Duration { return lyingVoter(t, i%2 == 0) })
 	t.Logf("%d liars cut, writes resumed after each; %s", len(took), spread.Of(took, resumeMost))
 }
 

@@ -2,10 +2,8 @@ package peer
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,7 +12,7 @@ import (
 
 // The experiment of gateways that withhold, over real connections with the times that nodes have:
 //
-//	go test ./node/peer -count 1 -v -timeout 0 -run WithheldInTime -cases 1000
+//	go test ./node/peer -count 1 -v -timeout 0 -parallel 8 -run WithheldInTime -cases 1000
 var cases = flag.Int("cases", 3, "how many gateways withhold")
 
 const (
@@ -25,24 +23,9 @@ const (
 // TestWithheldInTime: a gateway hands everything on, and from a moment that is drawn on nothing more, and says that it is alive. How
 // long until what was written then is here through the other one.
 func TestWithheldInTime(t *testing.T) {
-	var mu sync.Mutex
-	var took []time.Duration
-	for at := 0; at < *cases; at += casesAtOnce {
-		t.Run(fmt.Sprintf("from %d", at), func(t *testing.T) {
-			for i := at; i < min(at+casesAtOnce, *cases); i++ {
-				t.Run(fmt.Sprint(i), func(t *testing.T) {
-					t.Parallel()
-					d := withheldCase(t, []string{transports["tcp"], transports["quic"]}[i%2])
-					mu.Lock()
-					defer mu.Unlock()
-					took = append(took, d)
-				})
-			}
-		})
-	}
-	if len(took) != *cases {
-		t.Fatalf("%d of %d cases", len(took), *cases)
-	}
+	took := spread.Cases(t, *cases, casesAtOnce, func(t *testing.T, i int) time.Duration {
+		return withheldCase(t, []string{transports["tcp"], transports["quic"]}[i%2])
+	})
 	t.Logf("%d withheld, all noticed and routed round; %s", len(took), spread.Of(took, withheldMost))
 }
 

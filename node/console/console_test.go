@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -20,7 +21,7 @@ import (
 
 // answers is an API that knows nothing but what it is given, and what it was asked to do.
 type answers struct {
-	given map[string]any         // by method and path
+	given map[string]any         // by method and path; a function of the query where it counts
 	mu    sync.Mutex             // pages ask for several things at once
 	asked map[string]string      // guarded by mu
 	heads map[string]http.Header // guarded by mu
@@ -39,6 +40,9 @@ func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = w.Write([]byte(`{"title":"Not Found","status":404,"code":"not-found","detail":"nothing under ` + r.URL.Path + `"}`))
 		return
+	}
+	if of, ok := x.(func(url.Values) any); ok {
+		x = of(r.URL.Query())
 	}
 	if refusal, ok := x.(*api.Refusal); ok {
 		w.Header().Set("Content-Type", "application/problem+json")
@@ -360,7 +364,7 @@ func TestThePageOfComponentsShowsThemAll(t *testing.T) {
 }
 
 // TestNowHasWhatIsUrgentFirst has a referral that is due soon among what the agency holds only, behind a page of others, and
-// an alert in which a child is at risk.
+// alerts in which a child is at risk: more than are shown, behind others that arrived later, some of them old or taken back.
 func TestNowHasWhatIsUrgentFirst(t *testing.T) {
 	at := func(id string, days int) api.Referral {
 		r := referral()
@@ -368,19 +372,41 @@ func TestNowHasWhatIsUrgentFirst(t *testing.T) {
 		r.ID, r.Title, r.Deadline = id, id, &api.Deadline{Stage: "accept", Owes: "in/ncrb", Due: &due, Status: "runs"}
 		return r
 	}
+	alerts := func(q url.Values) any {
+		if q.Get("urgency") == "" {
+			return api.AlertPage{StaleFor: 61, Alerts: []api.Alert{{ID: "al_routine", AlertFacts: api.AlertFacts{Title: "Came last", Urgency: "routine"}}}}
+		}
+		p := api.AlertPage{}
+		for i := range 12 {
+			a := api.Alert{ID: fmt.Sprint("al_", i), Authored: time.Now(), AlertFacts: api.AlertFacts{Title: fmt.Sprint("Risk ", i), Urgency: q.Get("urgency")}}
+			switch i {
+			case 0:
+				a.Standing = "retracted"
+			case 1:
+				a.Authored = time.Now().AddDate(0, 0, -8)
+			}
+			p.Alerts = append(p.Alerts, a)
+		}
+		return p
+	}
 	c, _ := serve(t, []string{api.RoleAnalyst}, map[string]any{
 		"GET /v1/referrals": api.ReferralPage{Referrals: []api.Referral{at("rf_later", 9), at("rf_sooner", 2)}}, "GET /v1/queue": api.Queue{Waiting: 1}, "GET /v1/watch-hits": api.WatchHitPage{Next: 9, Hits: []api.WatchHit{{ID: "wh_1", WatchFacts: api.WatchFacts{Case: "117"}}}},
-		"GET /v1/recalls": api.RecallPage{}, "GET /v1/consents": api.ConsentPage{}, "GET /v1/alerts": api.AlertPage{StaleFor: 61, Alerts: []api.Alert{{ID: "al_1", AlertFacts: api.AlertFacts{Title: "First of all", Urgency: "child-at-immediate-risk"}}}},
+		"GET /v1/recalls": api.RecallPage{}, "GET /v1/consents": api.ConsentPage{}, "GET /v1/alerts": alerts,
 	})
 	page := ask(c, http.MethodGet, "/", nil).Body.String()
 	rest := page
-	for _, want := range []string{"heard for 1 minute.", `href="/reports"`, "Report that waits", `href="/watch"`, "1+", `id="urgent-al_1"`, "First of all", "rf_sooner", "rf_later"} {
+	for _, want := range []string{"heard for 1 minute.", `href="/reports"`, "Report that waits", `href="/watch"`, "1+", `id="urgent-al_2"`, "Risk 2", `id="urgent-al_9"`, `href="/alerts?urgency=child-at-immediate-risk"`, "rf_sooner", "rf_later", "Came last"} {
 		_, after, ok := strings.Cut(rest, want)
 		if !ok {
 			t.Errorf("the page does not have %q, or not in its place", want)
 			continue
 		}
 		rest = after
+	}
+	for _, not := range []string{"urgent-al_0", "urgent-al_1\"", "urgent-al_10"} {
+		if strings.Contains(page, not) {
+			t.Errorf("the page has %s", not)
+		}
 	}
 	if strings.Count(page, `id="referral-rf_sooner"`) != 1 {
 		t.Error("a referral that is found twice is shown twice")

@@ -14,6 +14,7 @@ const (
 	longText     = 24   // from which what was written is shown to whoever was refused
 	smallBytes   = 1024 // under which an answer is not compressed
 
+	urgentAge = 7 * 24 * time.Hour // of an alert in which a child is at immediate risk, while it stands before everything else
 	answerAge = 7 * 24 * time.Hour // of what a second person answered, to whoever asked
 	lookAge   = 365 * 24 * time.Hour
 	assetAge  = 365 * 24 * time.Hour

@@ -6,12 +6,14 @@ import (
 	"sync"
 	"time"
 
+	"vigil/ledger/alert"
 	"vigil/node/api"
 )
 
 // nowPage is what arrived and what waits.
 type nowPage struct {
 	Alerts    []api.Alert
+	Urgent    []api.Alert // of the last days, in which a child is at immediate risk; they stand before everything else
 	Queue     api.Queue
 	Mine      []api.Referral // that wait for this agency's move
 	Overdue   []api.Referral
@@ -21,21 +23,26 @@ type nowPage struct {
 	Proposals []api.Proposal
 	Stale     float64
 	MoreHits  bool // than are shown
+	MoreRisks bool
 }
 
 // Nothing says that nothing waits.
 func (p nowPage) Nothing() bool {
-	return len(p.Queue.Places)+len(p.Mine)+len(p.Overdue)+len(p.Hits)+len(p.Consents)+len(p.Proposals)+len(p.Recalls)+len(p.Urgent()) == 0
+	return len(p.Queue.Places)+len(p.Mine)+len(p.Overdue)+len(p.Hits)+len(p.Consents)+len(p.Proposals)+len(p.Recalls)+len(p.Urgent) == 0
 }
 
-// Urgent are those of the newest alerts in which a child is at immediate risk; they stand before everything else.
-func (p nowPage) Urgent() (out []api.Alert) {
-	for _, a := range p.Alerts {
-		if a.Urgency == "child-at-immediate-risk" && a.Standing != "retracted" {
-			out = append(out, a)
+// urgent are the latest alerts in which a child is at immediate risk, however much arrived after them, and whether there are more.
+func (v *visit) urgent() (risks []api.Alert, more bool, err error) {
+	x, err := v.api.Alerts(v.ctx(), api.ListQuery{Urgency: alert.ImmediateRisk.String(), Exercise: v.Look.Exercise, Limit: listed})
+	for _, a := range x.Alerts {
+		if a.Standing != "retracted" && time.Since(a.Authored) < urgentAge {
+			risks = append(risks, a)
 		}
 	}
-	return out
+	if len(risks) > shortList {
+		return risks[:shortList], true, err
+	}
+	return risks, false, err
 }
 
 // Roles for what the page gathers.
@@ -57,6 +64,7 @@ func (v *visit) now() error {
 			p.Alerts, p.Stale = x.Alerts, x.StaleFor
 			return err
 		}},
+		{readers, func() (err error) { p.Urgent, p.MoreRisks, err = v.urgent(); return err }},
 		{deskRoles, func() (err error) { p.Queue, err = v.api.Queue(ctx, "", exercise, shortList); return err }},
 		{referralRoles, func() (err error) { p.Overdue, p.Mine, err = v.waiting(); return err }},
 		{writers, func() error {

@@ -14,7 +14,7 @@ func TestEveryTableIsPrinted(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"ledger":  {[]string{"-pairs", "1", "-slice", "300ms", "-writers", "16"}, []string{"raft + raft-boltdb", "single alerts", "1000 alerts a request", "against itself", "etcd"}},
+		"ledger":  {[]string{"-pairs", "1", "-slice", "300ms", "-writers", "16"}, []string{"raft + raft-boltdb", "single alerts", "1000 alerts a request", "against itself", "etcd", "rqlite"}},
 		"catchup": {[]string{"-entries", "300", "-lists", "2"}, []string{"a node, entries of one event", "a partner, lists of 10000"}},
 		"start":   {[]string{"-entries", "20", "-rows", "1000", "-times", "1"}, []string{"after it was stopped", "after it was killed"}},
 		"peer":    {[]string{"-nodes", "in/a,uk/a", "-alerts", "20", "-writers", "1,4"}, []string{"abroad/commit", "\n1 ", "\n4 ", "disk after"}},

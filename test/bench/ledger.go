@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,15 +26,20 @@ type slice struct {
 // driver lets so many writers write as fast as they are answered for a while.
 type driver func(ctx context.Context, writers int, d time.Duration) (slice, error)
 
-// inProcess drives writers of this process; weight is how many alerts one write holds.
+// inProcess drives writers of what runs in this process; weight is how many alerts one write holds.
 func inProcess(weight int, write func(ctx context.Context, n int64) error) driver {
+	return driving(weight, processor, func() int64 { return written("self") }, write)
+}
+
+// driving drives writers of what tells how much processor time it has used, and how many bytes it has written.
+func driving(weight int, used func() time.Duration, wrote func() int64, write func(ctx context.Context, n int64) error) driver {
 	var next atomic.Int64
 	return func(ctx context.Context, writers int, d time.Duration) (slice, error) {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		var s slice
 		var failed error
-		began, meter, bytes := time.Now(), startMeter(processor), written("self")
+		began, meter, bytes := time.Now(), startMeter(used), wrote()
 		for range writers {
 			wg.Go(func() {
 				var own []time.Duration
@@ -55,7 +61,7 @@ func inProcess(weight int, write func(ctx context.Context, n int64) error) drive
 		wg.Wait()
 		wall := time.Since(began)
 		s.written = int64(len(s.took) * weight)
-		s.rate, s.effort, s.bytes = float64(s.written)/wall.Seconds(), meter.effort(), written("self")-bytes
+		s.rate, s.effort, s.bytes = float64(s.written)/wall.Seconds(), meter.effort(), wrote()-bytes
 		return s, errors.Join(failed, ctx.Err())
 	}
 }
@@ -75,7 +81,7 @@ func (c *contender) rates() (out []float64) {
 }
 
 // runLedger measures commits of alerts, sealed, signed and checked by every replica, against the raw loop and etcd's plain
-// puts of the same number of bytes, in the same run.
+// puts and rqlite's rows of the same number of bytes, in the same run.
 func runLedger(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("ledger", flag.ContinueOnError)
 	loads := f.String("writers", "1,16,128", "numbers of concurrent writers")
@@ -109,6 +115,11 @@ func runLedger(ctx context.Context, args []string) error {
 		return err
 	}
 	defer kv.close()
+	sql, err := startRqlite(ctx, value)
+	if err != nil {
+		return err
+	}
+	defer sql.close()
 	for text := range strings.SplitSeq(*loads, ",") {
 		writers, err := strconv.Atoi(text)
 		if err != nil || writers < 1 {
@@ -118,6 +129,9 @@ func runLedger(ctx context.Context, args []string) error {
 			{name: fmt.Sprintf("raft + raft-boltdb, %d B", value), drive: inProcess(1, peer.write)},
 			{name: "Vigil, single alerts", drive: inProcess(1, func(ctx context.Context, n int64) error { return ours.write(ctx, n, 1) })},
 			{name: fmt.Sprintf("Vigil, %d alerts a request", *rows), drive: inProcess(*rows, func(ctx context.Context, n int64) error { return ours.write(ctx, n, *rows) })},
+		}
+		if sql != nil {
+			all = append(all, &contender{name: fmt.Sprintf("rqlite, rows of %d B", value), drive: driving(1, sql.usage, sql.wrote, sql.write)})
 		}
 		if kv != nil {
 			all = append(all, &contender{name: fmt.Sprintf("etcd, puts of %d B", value), drive: kv.drive})
@@ -160,6 +174,9 @@ func compare(t *table, all []*contender) {
 		kv = nil
 		t.note("etcd is not here: install it (Debian: etcd-server) for its line and ratio")
 	}
+	if !slices.ContainsFunc(all, func(c *contender) bool { return strings.HasPrefix(c.name, "rqlite") }) {
+		t.note("rqlite is not here: build rqlited (github.com/rqlite/rqlite, MIT up to version 8) into the PATH for its line")
+	}
 	t.row("", "alerts/s", "against raw", "against etcd", "median", "p99", "median against etcd", "processor/alert", "disk/alert", "limited by")
 	for _, c := range all {
 		var took []time.Duration
@@ -172,7 +189,7 @@ func compare(t *table, all []*contender) {
 		t.row(c.name, fmt.Sprintf("%.0f", rate), ratio(c, all[0]), ratio(c, kv), ms(at(took, 0.5)), ms(at(took, 0.99)), wait(c, kv),
 			fmt.Sprintf("%.1f us", e.own/rate*1e6), fmt.Sprintf("%.0f B", median(disk)), e.limit())
 	}
-	t.note("ratios are the medians of rounds; all nodes, the writers and the peers share this machine; only etcd's own processes are counted as its processor time, not its writers")
+	t.note("ratios are the medians of rounds; all nodes, the writers and the peers share this machine; only their own processes are counted as etcd's and rqlite's processor time, not their writers")
 	if drift := drift(all[0]); drift < 0.9 || drift > 1.1 {
 		t.note("the raw loop against itself, later rounds against earlier ones: %.2f: outside 0.9 to 1.1, so measure again when the machine is quiet", drift)
 	} else {

@@ -82,7 +82,7 @@ func TestRot(t *testing.T) {
 			t.Fatalf("%s: undamaged, and answers something else the second time: %s %v", s.name, first(before, again), err)
 		}
 		kept := s.keep(t)
-		for range max(2, *flips*s.weight/total) {
+		for range max(2, (*flips*s.weight+total-1)/total) {
 			s.round(t, random, before, &n)
 			if s.name == "raft.db" {
 				bare(&control)
@@ -102,7 +102,7 @@ func TestRot(t *testing.T) {
 	}
 	rows = append(rows, sum.row("all"))
 	t.Logf("\n%s\ncontrol, raft-boltdb as it comes: of %d damages it served %d as good data", strings.Join(rows, "\n"), control.damages, control.wrong)
-	if sum.damages < *flips/2 {
+	if sum.damages < *flips {
 		t.Errorf("only %d damages", sum.damages)
 	}
 	if control.damages > 0 && control.wrong == 0 { // about one in eight is served

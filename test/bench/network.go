@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"vigil/cmd/network"
 	"vigil/ledger"
+	"vigil/test/nodetest"
 )
 
 // running is a network of real processes, voting and linked.
@@ -38,10 +38,8 @@ func startNetwork(ctx context.Context, names string) (*running, error) {
 		return nil, err
 	}
 	r := &running{dir: dir, binary: filepath.Join(dir, "vigil")}
-	build := exec.CommandContext(ctx, "go", "build", "-o", r.binary, "vigil/cmd/vigil")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %s", err, out), os.RemoveAll(dir))
+	if err := nodetest.Build(r.binary, nodetest.Vigil); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if r.Network, err = network.New(dir, r.binary); err == nil {
 		err = r.start(ctx, agencies)

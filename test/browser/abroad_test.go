@@ -2,9 +2,6 @@ package browser
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,26 +10,13 @@ import (
 	network "vigil/cmd/network"
 	"vigil/ledger"
 	"vigil/node/api"
+	"vigil/test/nodetest"
 )
 
 // jurisdictions runs agencies of two linked jurisdictions, in and uk, as processes.
 func jurisdictions(t *testing.T, agencies ...ledger.AgencyID) *network.Network {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "vigil-browser-") // short: a socket's path is bounded
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary := filepath.Join(dir, "vigil")
-	build := exec.Command("go", "build", "-o", binary, "vigil/cmd/vigil")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	n, err := network.New(dir, binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { n.Stop(); _ = os.RemoveAll(dir) })
+	n := nodetest.Network(t, nodetest.Built(t, nodetest.Vigil))
 	for _, id := range agencies {
 		if err := n.Add(t.Context(), id); err != nil {
 			t.Fatal(err)

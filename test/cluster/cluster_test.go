@@ -20,52 +20,16 @@ import (
 	"vigil/cmd/network"
 	"vigil/ledger"
 	"vigil/node/api"
+	"vigil/test/nodetest"
 )
 
 var binary string
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "vigil-cluster-")
-	if err == nil {
-		err = os.Chmod(dir, 0o755) // one test runs it as nobody
-	}
-	if err == nil {
-		binary = filepath.Join(dir, "vigil")
-		build := exec.Command("go", "build", "-o", binary, "vigil/cmd/vigil")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		build.Stderr = os.Stderr
-		err = build.Run()
-	}
-	status := 1
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	} else {
-		status = m.Run()
-	}
-	_ = os.RemoveAll(dir)
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { os.Exit(nodetest.Main(m, &binary)) }
 
 func start(t *testing.T, agencies ...ledger.AgencyID) *network.Network {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "vigil-net-") // short: a socket's path is bounded
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := network.New(dir, binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		n.Stop()
-		if t.Failed() {
-			for _, id := range n.Order() {
-				log, _ := os.ReadFile(n.Node(id).Config.Dir + ".log")
-				t.Logf("%s:\n%s", id, log[max(0, len(log)-4000):])
-			}
-		}
-		_ = os.RemoveAll(dir)
-	})
+	n := nodetest.Network(t, binary)
 	for _, id := range agencies {
 		if err := n.Add(t.Context(), id); err != nil {
 			t.Fatal(err)

@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,19 +11,8 @@ import (
 	"vigil/cmd/network"
 	"vigil/ledger"
 	"vigil/node/api"
+	"vigil/test/nodetest"
 )
-
-// next builds the binary after this one: it knows one format more.
-func next(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "vigil-next")
-	build := exec.Command("go", "build", "-tags", "vigil_next", "-o", path, "vigil/cmd/vigil")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return path
-}
 
 // TestAClusterOfTwoFormats: nodes are upgraded one by one under load, the format is raised while one still runs the older
 // binary, which stops there, says so and stays readable, and has everything once it is upgraded; a partner follows once it
@@ -37,7 +23,7 @@ func TestAClusterOfTwoFormats(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b, c, uk := n.Node("in/a"), n.Node("in/b"), n.Node("in/c"), n.Node("uk/a")
-	newer := next(t)
+	newer := nodetest.Built(t, nodetest.Vigil, "-tags", "vigil_next") // it knows one format more
 	upgrade := func(x *network.Node) {
 		t.Helper()
 		x.Stop()

@@ -22,6 +22,7 @@ import (
 	"vigil/ledger/ledgertest"
 	"vigil/node/api"
 	"vigil/node/peer"
+	"vigil/test/nodetest"
 )
 
 // liar is a jurisdiction of one agency, with real keys and over the real protocol, that shows each partner a history of its own.
@@ -173,10 +174,7 @@ func TestASplitViewIsSeenByAThirdJurisdiction(t *testing.T) {
 	}
 
 	dir := t.TempDir()
-	verify, trust := filepath.Join(dir, "vigil-verify"), filepath.Join(dir, "trust.json")
-	if out, err := exec.Command("go", "build", "-o", verify, "vigil/cmd/vigil-verify").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	verify, trust := nodetest.Built(t, nodetest.Verify), filepath.Join(dir, "trust.json")
 	for _, v := range victims { // either's trust file pins the liar
 		pins, err := v.Operator.Trust(t.Context())
 		if err != nil {

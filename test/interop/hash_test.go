@@ -17,6 +17,7 @@ import (
 
 	"vigil/node/hashing/pdq"
 	"vigil/node/hashing/synthetic"
+	"vigil/test/nodetest"
 )
 
 // hashed is what vigil hash says of a file.
@@ -39,7 +40,7 @@ type frame struct {
 // hash runs vigil hash and returns what it says, by the base of the name.
 func hash(t *testing.T, arguments ...string) map[string]hashed {
 	t.Helper()
-	cmd := exec.Command(build(t), append([]string{"hash", "--json", "--dihedral", "--quiet"}, arguments...)...)
+	cmd := exec.Command(nodetest.Built(t, nodetest.Vigil), append([]string{"hash", "--json", "--dihedral", "--quiet"}, arguments...)...)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

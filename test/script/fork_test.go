@@ -13,15 +13,13 @@ import (
 
 	"vigil/ledger"
 	"vigil/ledger/ledgertest"
+	"vigil/test/nodetest"
 )
 
 // TestTheVerifierNamesTheLiar gives the offline verifier proofs that a member signed two histories, and did not keep a receipt.
 func TestTheVerifierNamesTheLiar(t *testing.T) {
 	dir := t.TempDir()
-	bin := filepath.Join(dir, "vigil-verify")
-	if out, err := exec.Command("go", "build", "-o", bin, "vigil/cmd/vigil-verify").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	bin := nodetest.Built(t, nodetest.Verify)
 	j := ledgertest.Found(t, "in", 2)
 	m := j.Members[1]
 	var sides [][]byte

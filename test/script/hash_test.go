@@ -23,10 +23,7 @@ import (
 func TestAHashListBecomesAlerts(t *testing.T) {
 	n := nodetest.Run(t, nodetest.Found(t))
 	dir := t.TempDir()
-	bin := filepath.Join(dir, "vigil")
-	if out, err := exec.Command("go", "build", "-o", bin, "vigil/cmd/vigil").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	bin := nodetest.Built(t, nodetest.Vigil)
 	target := n.Target(t, "analyst")
 	token := filepath.Join(dir, "token")
 	if err := os.WriteFile(token, []byte(target.Token), 0o600); err != nil {

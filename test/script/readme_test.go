@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"vigil/test/nodetest"
 )
 
 // TestCommandsInTheREADMEExist takes every "vigil noun verb" of README.md and asks the binary for it.
@@ -14,10 +16,7 @@ func TestCommandsInTheREADMEExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin := t.TempDir() + "/vigil"
-	if out, err := exec.Command("go", "build", "-o", bin, "vigil/cmd/vigil").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	bin := nodetest.Built(t, nodetest.Vigil)
 	help := func(args ...string) string {
 		out, err := exec.Command(bin, append(args, "--help")...).CombinedOutput()
 		if err != nil {

@@ -18,14 +18,15 @@ import (
 	"vigil/ledger"
 	"vigil/node"
 	"vigil/node/api"
+	"vigil/test/nodetest"
 )
 
 func TestScripts(t *testing.T) {
 	bin := t.TempDir()
-	build := exec.Command("go", "build", "-o", bin+"/", "vigil/cmd/vigil", "vigil/cmd/vigil-verify")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	for _, command := range []string{nodetest.Vigil, nodetest.Verify} {
+		if err := nodetest.Build(bin+"/", command); err != nil {
+			t.Fatal(err)
+		}
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",

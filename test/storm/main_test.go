@@ -17,9 +17,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"testing"
+
+	"vigil/test/nodetest"
 )
 
 var (
@@ -40,25 +41,11 @@ func TestMain(m *testing.M) {
 	if *seed == 0 {
 		*seed = rand.Uint64N(1 << 32)
 	}
-	dir, err := os.MkdirTemp("", "vigil-storm-")
-	if err == nil {
-		err = run("ip", "link", "set", "lo", "up")
-	}
-	if err == nil {
-		binary = filepath.Join(dir, "vigil")
-		build := exec.Command("go", "build", "-o", binary, "vigil/cmd/vigil")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		build.Stderr = os.Stderr
-		err = build.Run()
-	}
-	status := 1
-	if err != nil {
+	if err := run("ip", "link", "set", "lo", "up"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-	} else {
-		status = m.Run()
+		os.Exit(1)
 	}
-	_ = os.RemoveAll(dir)
-	os.Exit(status)
+	os.Exit(nodetest.Main(m, &binary))
 }
 
 // again runs this test in namespaces of its own, for network and mounts, and returns its status.

@@ -16,6 +16,7 @@ import (
 	"vigil/cmd/network"
 	"vigil/ledger"
 	"vigil/node/api"
+	"vigil/test/nodetest"
 )
 
 // storm is a jurisdiction of three voters, and what is done to it.
@@ -255,26 +256,10 @@ func (s *storm) account(ctx context.Context, h *history) error {
 
 // TestNothingAcknowledgedIsLostInAStorm lets faults loose one after the other.
 func TestNothingAcknowledgedIsLostInAStorm(t *testing.T) {
-	dir, err := os.MkdirTemp("", "vigil-net-") // short: a socket's path is bounded
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := network.New(dir, binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &storm{t: t, net: n, places: newPlaces(t), random: rand.New(rand.NewPCG(*seed, 1)), clients: make([]*api.Client, nodes), done: map[string]int{}}
+	places := newPlaces(t) // which end after what runs in them
+	n := nodetest.Network(t, binary)
+	s := &storm{t: t, net: n, places: places, random: rand.New(rand.NewPCG(*seed, 1)), clients: make([]*api.Client, nodes), done: map[string]int{}}
 	n.Places = s.places.place
-	t.Cleanup(func() {
-		n.Stop()
-		if t.Failed() {
-			for _, id := range n.Order() {
-				log, _ := os.ReadFile(n.Node(id).Config.Dir + ".log")
-				t.Logf("%s:\n%s", id, log[max(0, len(log)-4000):])
-			}
-		}
-		_ = os.RemoveAll(dir)
-	})
 	for i, id := range three {
 		if err := n.Add(t.Context(), id); err != nil {
 			t.Fatal(err)

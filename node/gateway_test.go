@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"vigil/cmd/network"
+	"vigil/cmd/network/ports"
 	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/node"
@@ -20,7 +20,7 @@ import (
 
 func gateway(t *testing.T, c *node.Config) {
 	t.Helper()
-	port, err := network.FreePort()
+	port, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"vigil/cmd/network/ports"
 	"vigil/ledger"
 	"vigil/node"
 	"vigil/node/api"
@@ -51,16 +52,16 @@ const (
 // newNode makes a node's configuration. A gateway is reached by partners through a link that can be cut.
 func newNode(dir, binary, passphrase string, agency ledger.AgencyID, gateway string, place Place) (*Node, error) {
 	n := &Node{Agency: agency, binary: binary, within: place.Within}
-	ports := make([]int, 3)
-	for i := range ports {
+	var port [3]int
+	for i := range port {
 		var err error
-		if ports[i], err = FreePort(); err != nil {
+		if port[i], err = ports.Free(); err != nil {
 			return nil, err
 		}
 	}
 	c := node.DefaultConfig(filepath.Join(dir, strings.ReplaceAll(string(agency), "/", "-")))
 	c.PassphraseFile = passphrase
-	c.API.Listen, c.Node.Listen = net.JoinHostPort(place.Host, strconv.Itoa(ports[0])), net.JoinHostPort(place.Host, strconv.Itoa(ports[1]))
+	c.API.Listen, c.Node.Listen = net.JoinHostPort(place.Host, strconv.Itoa(port[0])), net.JoinHostPort(place.Host, strconv.Itoa(port[1]))
 	c.Peer.Listen = nil
 	c.Log.Level = "warn"
 	if gateway != "" {
@@ -68,12 +69,12 @@ func newNode(dir, binary, passphrase string, agency ledger.AgencyID, gateway str
 		if gateway == overQUIC {
 			open, format = NewDatagramLink, "/ip4/127.0.0.1/udp/%d/quic-v1"
 		}
-		link, err := open("127.0.0.1:" + strconv.Itoa(ports[2]))
+		link, err := open("127.0.0.1:" + strconv.Itoa(port[2]))
 		if err != nil {
 			return nil, err
 		}
 		n.Link = link
-		c.Peer.Listen, c.Peer.Announce = []string{fmt.Sprintf(format, ports[2])}, []string{fmt.Sprintf(format, link.port())}
+		c.Peer.Listen, c.Peer.Announce = []string{fmt.Sprintf(format, port[2])}, []string{fmt.Sprintf(format, link.port())}
 	}
 	n.Config = c
 	return n, nil

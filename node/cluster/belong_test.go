@@ -162,12 +162,7 @@ func (w *network) replace(at, member int) int {
 	w.t.Helper()
 	fresh := ledgertest.NewMember(w.t, w.members[member].ID)
 	fresh.Key = w.members[member].Key
-	l, err := listen()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	fresh.Address = l.Addr().String()
-	_ = l.Close()
+	fresh.Address = address(w.t)
 	x := len(w.members)
 	w.members, w.dirs, w.nodes = append(w.members, fresh), append(w.dirs, w.t.TempDir()), append(w.nodes, nil)
 	w.j.Members = append(w.j.Members, fresh)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"vigil/cmd/network/ports"
 	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/ledger/ledgertest"
@@ -51,12 +51,7 @@ func newNetwork(t *testing.T, n int) *network {
 	w := &network{t: t, nodes: make([]*testNode, n)}
 	for i := range n {
 		m := ledgertest.NewMember(t, ledger.AgencyID(fmt.Sprintf("in/a%d", i)))
-		l, err := listen()
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.Address = l.Addr().String()
-		_ = l.Close()
+		m.Address = address(t)
 		w.members, w.dirs = append(w.members, m), append(w.dirs, t.TempDir())
 	}
 	w.j = ledgertest.FoundBy(t, "in", w.members...)
@@ -427,14 +422,14 @@ func TestStrangersAreRefused(t *testing.T) {
 	}
 }
 
-// listen binds a port below those that connections take, so that a node that was stopped finds it free again.
-func listen() (l net.Listener, err error) {
-	for range 100 {
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000))); err == nil {
-			return l, nil
-		}
+// address is on a port that a node which was stopped finds free again.
+func address(t *testing.T) string {
+	t.Helper()
+	port, err := ports.Free()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return nil, err
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 func first(c chan string) string {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"vigil/cmd/network"
+	"vigil/cmd/network/ports"
 )
 
 // rqlite is a peer that replicates with the same raft library: three servers as they come, without TLS and authentication, whose
@@ -71,7 +72,7 @@ func (r *rqlite) start(binary string) error {
 	var rafts []string
 	for range 3 {
 		for _, all := range []*[]string{&r.addresses, &rafts} {
-			port, err := network.FreePort()
+			port, err := ports.Free()
 			if err != nil {
 				return err
 			}

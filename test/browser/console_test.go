@@ -21,6 +21,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	network "vigil/cmd/network"
+	"vigil/cmd/network/ports"
 	"vigil/node/api"
 	"vigil/node/hashing/pdq"
 	"vigil/test/nodetest"
@@ -89,7 +90,7 @@ type way struct {
 // toAPI makes a way to a port on which nobody listens yet, so that a node can be told under which name it is reached.
 func toAPI(t *testing.T) way {
 	t.Helper()
-	port, err := network.FreePort()
+	port, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}

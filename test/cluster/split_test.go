@@ -18,6 +18,7 @@ import (
 	libp2p "github.com/libp2p/go-libp2p/core/peer"
 
 	"vigil/cmd/network"
+	"vigil/cmd/network/ports"
 	"vigil/ledger"
 	"vigil/ledger/ledgertest"
 	"vigil/node/api"
@@ -83,7 +84,7 @@ func (l *liar) Next(ctx context.Context, _ ledger.Origin, partner ledger.Jurisdi
 // lie runs the liar as a gateway until the test ends, and returns its card.
 func lie(t *testing.T, to ...*network.Node) (*liar, ledger.PartnerCard) {
 	t.Helper()
-	port, err := network.FreePort()
+	port, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"vigil/cmd/network"
+	"vigil/cmd/network/ports"
 	"vigil/crypto"
 	"vigil/node"
 	"vigil/node/api"
@@ -33,7 +33,7 @@ func Config(t testing.TB, dir string) node.Config {
 	if err := os.WriteFile(c.PassphraseFile, []byte("test passphrase\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	port, err := network.FreePort()
+	port, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"vigil/cmd/network"
+	"vigil/cmd/network/ports"
 	"vigil/ledger"
 	"vigil/node"
 	"vigil/node/api"
@@ -164,17 +165,17 @@ func writeConfig(e *testscript.Env) error {
 	}
 	for _, name := range []string{"one", "two"} {
 		c := node.DefaultConfig(filepath.Join(e.WorkDir, name))
-		var ports [3]string
-		for i := range ports {
-			port, err := network.FreePort()
+		var port [3]string
+		for i := range port {
+			free, err := ports.Free()
 			if err != nil {
 				return err
 			}
-			ports[i] = strconv.Itoa(port)
+			port[i] = strconv.Itoa(free)
 		}
-		c.PassphraseFile, c.API.Listen, c.Node.Listen = pass, "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1]
-		c.Peer.Listen = []string{"/ip4/127.0.0.1/tcp/" + ports[2]}
-		c.API.Socket = filepath.Join(os.TempDir(), "vigil-"+ports[0]+".sock") // short: a socket's path is bounded
+		c.PassphraseFile, c.API.Listen, c.Node.Listen = pass, "127.0.0.1:"+port[0], "127.0.0.1:"+port[1]
+		c.Peer.Listen = []string{"/ip4/127.0.0.1/tcp/" + port[2]}
+		c.API.Socket = filepath.Join(os.TempDir(), "vigil-"+port[0]+".sock") // short: a socket's path is bounded
 		b, err := c.Encode()
 		if err != nil {
 			return err

@@ -1,4 +1,4 @@
-package network
+package ports
 
 import (
 	"bufio"
@@ -14,10 +14,10 @@ const givePorts = "VIGIL_TEST_GIVE_PORTS"
 
 // TestNoPortTwice: neither by this process, over several blocks, nor by others that ask at the same time and have not used theirs.
 func TestNoPortTwice(t *testing.T) {
-	const ask = portBlock * 5 / 2
+	const ask = block * 5 / 2
 	if os.Getenv(givePorts) != "" {
 		for range ask {
-			port, err := FreePort()
+			port, err := Free()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +58,7 @@ func TestNoPortTwice(t *testing.T) {
 		})
 	}
 	for range ask {
-		port, err := FreePort()
+		port, err := Free()
 		if err != nil {
 			t.Fatal(err)
 		}

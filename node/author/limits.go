@@ -12,8 +12,8 @@ const (
 	maxParsed         = 256 // certificates kept parsed
 
 	retryFirst  = 10 * time.Millisecond
-	retryMost   = time.Second
-	holdFor     = 8 * time.Second // what a refusal that time may mend is held back; below what a client waits
+	retryMost   = 200 * time.Millisecond // a new leader is there in two seconds, and is not kept waiting for a third
+	holdFor     = 8 * time.Second        // what a refusal that time may mend is held back; below what a client waits
 	holdAgain   = 250 * time.Millisecond
 	confirmWait = 10 * time.Second
 	confirmLook = time.Second

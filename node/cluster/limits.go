@@ -38,6 +38,8 @@ const (
 	snapshotInterval  = 15 * time.Second
 	nestedBuckets     = 1        // a value of raft.db lies in a bucket
 	compactBytes      = 64 << 10 // in one transaction, when the log is written anew
+	leastFreed        = 16 << 20 // of the log's file, for it to be written anew behind a snapshot
+	mostTidied        = 32 << 20 // of it that is left, as everything waits meanwhile
 	purgeAgain        = 2 * time.Second
 	maxSnapshots      = 4 // in a row, with no entry after them
 

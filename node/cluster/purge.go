@@ -93,9 +93,30 @@ func (r *rewritable) StoreLogs(e []*raft.Log) error {
 	return r.do(func(b *raftboltdb.BoltStore) error { return b.StoreLogs(e) })
 }
 
-// DeleteRange implements raft.LogStore.
+// DeleteRange implements raft.LogStore. Where the file is mostly what was deleted, it is written anew: bbolt never gives a page
+// back, and writes the list of those that are free with everything it commits, megabytes behind a large import.
 func (r *rewritable) DeleteRange(first, last uint64) error {
-	return r.do(func(b *raftboltdb.BoltStore) error { return b.DeleteRange(first, last) })
+	var stats bbolt.Stats
+	err := r.do(func(b *raftboltdb.BoltStore) error {
+		err := b.DeleteRange(first, last)
+		stats = b.Stats()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(r.path)
+	if err != nil {
+		return err
+	}
+	free := int64(stats.FreePageN+stats.PendingPageN) * int64(os.Getpagesize())
+	if free < leastFreed || info.Size()-free > mostTidied {
+		return nil
+	}
+	if err := r.rewrite(); err != nil && r.closed() {
+		return err
+	}
+	return nil // as it was, until more is deleted
 }
 
 // Set implements raft.StableStore.

@@ -180,3 +180,49 @@ func TestTheLogIsWrittenAnew(t *testing.T) {
 		t.Error("a closed log answers")
 	}
 }
+
+// TestALogThatShrankTakesLessRoom: what a large import leaves behind is not carried along, in the file and in every later write.
+func TestALogThatShrankTakesLessRoom(t *testing.T) {
+	path := filepath.Join(t.TempDir(), logFile)
+	l, err := openLog(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	size := func() int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	large := bytes.Repeat([]byte{7}, 1<<20)
+	const imported, left = 80, 2
+	for i := range uint64(imported) {
+		if err := l.StoreLog(&raft.Log{Index: i + 1, Term: 1, Data: large}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full := size()
+	if err := l.DeleteRange(1, 40); err != nil { // half of it stays: more than is worth the wait
+		t.Fatal(err)
+	}
+	if size() < full {
+		t.Errorf("%d bytes are left of %d: everything waited for what is still in use", size(), full)
+	}
+	if err := l.DeleteRange(41, imported-left); err != nil {
+		t.Fatal(err)
+	}
+	if most := int64(left+2) << 20; size() > most {
+		t.Errorf("%d bytes are left of %d, more than %d", size(), full, most)
+	}
+	var e raft.Log
+	for i := range uint64(left) {
+		if err := l.GetLog(imported-i, &e); err != nil || !bytes.Equal(e.Data, large) {
+			t.Errorf("entry %d: %v", imported-i, err)
+		}
+	}
+	if err := l.StoreLog(&raft.Log{Index: imported + 1, Term: 1, Data: large}); err != nil {
+		t.Errorf("it takes no more: %v", err)
+	}
+}

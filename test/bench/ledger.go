@@ -26,44 +26,54 @@ type slice struct {
 // driver lets so many writers write as fast as they are answered for a while.
 type driver func(ctx context.Context, writers int, d time.Duration) (slice, error)
 
-// inProcess drives writers of what runs in this process; weight is how many alerts one write holds.
-func inProcess(weight int, write func(ctx context.Context, n int64) error) driver {
-	return driving(weight, processor, func() int64 { return written("self") }, write)
+// load is what is written to, and what tells how much that takes.
+type load struct {
+	weight int // alerts that one write holds
+	write  func(ctx context.Context, n int64) error
+	used   func() time.Duration // of a processor
+	wrote  func() int64         // bytes
+	settle func() error         // writes to disk what is acknowledged and was to be written later
+
+	next atomic.Int64
 }
 
-// driving drives writers of what tells how much processor time it has used, and how many bytes it has written.
-func driving(weight int, used func() time.Duration, wrote func() int64, write func(ctx context.Context, n int64) error) driver {
-	var next atomic.Int64
-	return func(ctx context.Context, writers int, d time.Duration) (slice, error) {
-		var wg sync.WaitGroup
-		var mu sync.Mutex
-		var s slice
-		var failed error
-		began, meter, bytes := time.Now(), startMeter(used), wrote()
-		for range writers {
-			wg.Go(func() {
-				var own []time.Duration
-				for time.Since(began) < d && ctx.Err() == nil {
-					at := time.Now()
-					if err := write(ctx, next.Add(1)); err != nil {
-						mu.Lock()
-						failed = errors.Join(failed, err)
-						mu.Unlock()
-						return
-					}
-					own = append(own, time.Since(at))
+// inProcess is a load of what runs in this process; nothing of it is written later.
+func inProcess(weight int, write func(ctx context.Context, n int64) error) *load {
+	return &load{weight: weight, write: write, used: processor, wrote: func() int64 { return written("self") }, settle: func() error { return nil }}
+}
+
+// drive implements driver.
+func (l *load) drive(ctx context.Context, writers int, d time.Duration) (slice, error) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var s slice
+	var failed error
+	began, meter, bytes := time.Now(), startMeter(l.used), l.wrote()
+	for range writers {
+		wg.Go(func() {
+			var own []time.Duration
+			for time.Since(began) < d && ctx.Err() == nil {
+				at := time.Now()
+				if err := l.write(ctx, l.next.Add(1)); err != nil {
+					mu.Lock()
+					failed = errors.Join(failed, err)
+					mu.Unlock()
+					return
 				}
-				mu.Lock()
-				s.took = append(s.took, own...)
-				mu.Unlock()
-			})
-		}
-		wg.Wait()
-		wall := time.Since(began)
-		s.written = int64(len(s.took) * weight)
-		s.rate, s.effort, s.bytes = float64(s.written)/wall.Seconds(), meter.effort(), wrote()-bytes
-		return s, errors.Join(failed, ctx.Err())
+				own = append(own, time.Since(at))
+			}
+			mu.Lock()
+			s.took = append(s.took, own...)
+			mu.Unlock()
+		})
 	}
+	wg.Wait()
+	wall := time.Since(began)
+	s.written = int64(len(s.took) * l.weight)
+	s.rate, s.effort = float64(s.written)/wall.Seconds(), meter.effort()
+	err := l.settle() // so that it counts here, and not with what is driven next
+	s.bytes = l.wrote() - bytes
+	return s, errors.Join(failed, err, ctx.Err())
 }
 
 // contender is one line of a table.
@@ -126,12 +136,12 @@ func runLedger(ctx context.Context, args []string) error {
 			return fmt.Errorf("%q is no number of writers", text)
 		}
 		all := []*contender{
-			{name: fmt.Sprintf("raft + raft-boltdb, %d B", value), drive: inProcess(1, peer.write)},
-			{name: "Vigil, single alerts", drive: inProcess(1, func(ctx context.Context, n int64) error { return ours.write(ctx, n, 1) })},
-			{name: fmt.Sprintf("Vigil, %d alerts a request", *rows), drive: inProcess(*rows, func(ctx context.Context, n int64) error { return ours.write(ctx, n, *rows) })},
+			{name: fmt.Sprintf("raft + raft-boltdb, %d B", value), drive: inProcess(1, peer.write).drive},
+			{name: "Vigil, single alerts", drive: ours.load(1).drive},
+			{name: fmt.Sprintf("Vigil, %d alerts a request", *rows), drive: ours.load(*rows).drive},
 		}
 		if sql != nil {
-			all = append(all, &contender{name: fmt.Sprintf("rqlite, rows of %d B", value), drive: driving(1, sql.usage, sql.wrote, sql.write)})
+			all = append(all, &contender{name: fmt.Sprintf("rqlite, rows of %d B", value), drive: sql.load().drive})
 		}
 		if kv != nil {
 			all = append(all, &contender{name: fmt.Sprintf("etcd, puts of %d B", value), drive: kv.drive})

@@ -158,8 +158,12 @@ func (r *rqlite) execute(ctx context.Context, statement []byte) error {
 	return nil
 }
 
-// write commits one value.
-func (r *rqlite) write(ctx context.Context, _ int64) error { return r.execute(ctx, r.body) }
+// load commits one value after the other.
+func (r *rqlite) load() *load {
+	l := inProcess(1, func(ctx context.Context, _ int64) error { return r.execute(ctx, r.body) })
+	l.used, l.wrote = r.usage, r.wrote
+	return l
+}
 
 // usage is how much processor time the servers have used, and wrote how much they have had written to disk.
 func (r *rqlite) usage() (sum time.Duration) {

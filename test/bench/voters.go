@@ -140,6 +140,18 @@ func (v *voters) found(ctx context.Context, j *ledgertest.Jurisdiction) error {
 	})
 }
 
+// load is a request of so many alerts after the other.
+func (v *voters) load(rows int) *load {
+	l := inProcess(rows, func(ctx context.Context, n int64) error { return v.write(ctx, n, rows) })
+	l.settle = func() (err error) {
+		for _, r := range v.replicas {
+			err = errors.Join(err, r.store.Flush())
+		}
+		return err
+	}
+	return l
+}
+
 // write seals, signs and commits a request of so many alerts.
 func (v *voters) write(ctx context.Context, n int64, rows int) error {
 	e := ledger.Event{

@@ -115,9 +115,7 @@ func (s *Store) onDisk() (*Journal, error) {
 			return fmt.Errorf("%w: nothing to send yet", ErrAbsent)
 		}
 		j.size = j.state.Size()
-		if b := tx.Bucket(bucketOwn).Bucket(bucketJournal); b != nil {
-			j.mirrors = b.Sequence()
-		}
+		j.mirrors = journalEnd(tx)
 		return nil
 	})
 	if err != nil {

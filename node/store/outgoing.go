@@ -49,39 +49,63 @@ type MirrorEnd struct {
 
 // MirrorEnds returns where the batches of a mirror ended, the newest first.
 func (s *Store) MirrorEnds(origin ledger.Origin) (out []MirrorEnd, err error) {
-	count, err := s.journaled()
-	for number := count; number > 0 && err == nil; number-- {
-		var m journalMirror
-		if m, err = s.journalMirror(number); err == nil && m.Origin == origin {
-			out = append(out, MirrorEnd{m.Checkpoint, m.Evidence})
+	all, err := s.mirrored(origin)
+	for _, m := range all {
+		out = append(out, MirrorEnd{m.Checkpoint, m.Evidence})
+	}
+	slices.Reverse(out)
+	return out, err
+}
+
+// mirrored returns the places of a mirror's batches in order, those that are not on disk yet among them.
+func (s *Store) mirrored(origin ledger.Origin) (out []journalMirror, err error) {
+	defer onFault(&err)()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	add := func(m journalMirror) {
+		if n := len(out); m.Origin == origin && (n == 0 || m.From >= out[n-1].From+out[n-1].Count) { // one that is being flushed may be on disk, too
+			out = append(out, m)
+		}
+	}
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		for number := uint64(1); number <= journalEnd(tx); number++ {
+			raw, err := opened(bucketJournal, be64(number), tx.Bucket(bucketOwn).Bucket(bucketJournal).Get(be64(number)))
+			var m journalMirror
+			if err == nil {
+				err = ledger.Unmarshal(raw, &m, maxFrameBytes)
+			}
+			if err != nil {
+				return err
+			}
+			add(m)
+		}
+		return nil
+	})
+	for _, o := range []*overlay{s.flushing, s.pending} {
+		for i := 0; o != nil && i < len(o.journal); i++ {
+			add(o.journal[i])
 		}
 	}
 	return out, err
 }
 
-// journaled returns how many mirror batches are on disk.
-func (s *Store) journaled() (count uint64, err error) {
-	err = s.view(func(tx *bbolt.Tx) error {
-		if b := tx.Bucket(bucketOwn).Bucket(bucketJournal); b != nil {
-			count = b.Sequence()
-		}
-		return nil
-	})
-	return count, err
-}
-
 // Remaining returns the batch that takes a partner from its cursor further into the ledger that ours continues, of which
 // all is here; nil where it has all.
 func (s *Store) Remaining(origin ledger.Origin, partner ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
-	count, err := s.journaled()
-	for number := uint64(1); number <= count && err == nil; number++ {
-		var m journalMirror
-		if m, err = s.journalMirror(number); err != nil || m.Origin != origin || m.From+m.Count <= from {
+	all, err := s.mirrored(origin)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range all {
+		if m.From+m.Count <= from {
 			continue
 		}
-		var b *ledger.MirrorBatch
-		if b, err = s.mirrorBatch(m); err != nil {
-			break
+		if m.From > from {
+			return nil, fmt.Errorf("%w: no mirror batch of %s holds entry %d", ErrDamaged, origin, from)
+		}
+		b, err := s.mirrorBatch(m)
+		if err != nil {
+			return nil, err
 		}
 		b.From, b.Items = from, b.Items[from-m.From:]
 		for i, item := range b.Items {
@@ -95,7 +119,7 @@ func (s *Store) Remaining(origin ledger.Origin, partner ledger.JurisdictionID, f
 		}
 		return b, nil
 	}
-	return nil, err
+	return nil, nil
 }
 
 // nextCheckpoint finds the greatest checkpoint beyond from whose entries fit one batch, at least the next one.

@@ -212,7 +212,7 @@ func (r peerRoster) Partners() []peer.Partner {
 			continue
 		}
 		if of, ends := state.Governance.ClosedAt(link.Card.Origin); !ends {
-			out = append(out, peer.Partner{Origin: link.Card.Origin, Gateways: gatewaysOf(state, link)})
+			out = append(out, peer.Partner{Origin: link.Card.Origin, Gateways: r.n.cfg.withTold(gatewaysOf(state, link), link.Card.Origin.Jurisdiction())})
 		} else if next, ok := state.Governance.PartnerOf(of.Origin.Jurisdiction()); ok && state.Partners[of.Origin].Mirror.Size() < of.Size {
 			closed = append(closed, peer.Partner{Origin: of.Origin, Gateways: gatewaysOf(state, *next)}) // the successor's serve the rest
 		}
@@ -232,6 +232,17 @@ func gatewaysOf(state *ledger.State, link ledger.PartnerLink) (out []libp2p.Addr
 		out = appendGateway(out, w.Key, w.Peers)
 	}
 	return out
+}
+
+// withTold adds what the configuration names of a partner to what its ledger does.
+func (c Config) withTold(known []libp2p.AddrInfo, of ledger.JurisdictionID) []libp2p.AddrInfo {
+	for _, address := range c.Peer.Gateways[string(of)] {
+		told, err := peer.ParseGateway(address)
+		if err == nil && !slices.ContainsFunc(known, func(x libp2p.AddrInfo) bool { return x.ID == told.ID }) {
+			known = append(known, told)
+		}
+	}
+	return known
 }
 
 func appendGateway(to []libp2p.AddrInfo, key crypto.NodePublic, addresses []string) []libp2p.AddrInfo {

@@ -226,7 +226,7 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 	out = append(out, n.cfg.backupProblems(s.Backup, time.Now())...)
 	for _, p := range s.Partners {
 		if p.Error != "" {
-			add("warning", fmt.Sprintf("the link to %s is interrupted: %s", p.Origin, p.Error), "it is tried again by itself; 'vigil partner list' on another gateway says whether it is this one's way")
+			add("warning", fmt.Sprintf("the link to %s is interrupted: %s", p.Origin, p.Error), "it is tried again by itself; 'vigil partner list' on another gateway says whether it is this one's way; where all of theirs were replaced meanwhile, name one under [peer.gateways]")
 		}
 	}
 	if late := n.lateAnswers(time.Now()); late > 0 {

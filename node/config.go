@@ -15,6 +15,7 @@ import (
 	"vigil/ledger"
 	"vigil/node/cluster"
 	"vigil/node/match"
+	"vigil/node/peer"
 	"vigil/node/signin"
 )
 
@@ -62,6 +63,9 @@ type Config struct {
 		Listen []string `toml:"listen" comment:"libp2p multiaddresses for partner jurisdictions; empty: this node is no gateway"`
 		// Announce holds what partners dial; default Listen.
 		Announce []string `toml:"announce" comment:"multiaddresses partners dial; empty: listen"`
+		// Gateways are partners', by jurisdiction, beside those that their ledger names here: where all of those were replaced
+		// while the link was down, neither side would know the other's any more.
+		Gateways map[string][]string `toml:"gateways,omitempty" comment:"gateways of partners beside those that their ledger names, for when all of those were replaced while the link was down; as 'vigil serve' prints it there: uk = ['/ip4/203.0.113.7/tcp/7442/p2p/12D3KooW…']"`
 	} `toml:"peer"`
 
 	Match struct {
@@ -187,7 +191,7 @@ func (c Config) Validate() error {
 	case (c.API.Certificate == "") != (c.API.Key == ""):
 		return fmt.Errorf("%w: api.certificate and api.key go together", ErrConfig)
 	}
-	if err := c.matchRadii(); err != nil {
+	if err := errors.Join(c.matchRadii(), c.gatewaysTold()); err != nil {
 		return err
 	}
 	switch c.Log.Level {
@@ -197,6 +201,26 @@ func (c Config) Validate() error {
 	}
 	if c.Log.Format != "json" && c.Log.Format != "text" {
 		return fmt.Errorf("%w: log.format %q is neither json nor text", ErrConfig, c.Log.Format)
+	}
+	return nil
+}
+
+// maxGatewaysTold is how many of one partner the configuration names.
+const maxGatewaysTold = 16
+
+func (c Config) gatewaysTold() error {
+	for j, all := range c.Peer.Gateways {
+		if _, err := ledger.ParseJurisdictionID(j); err != nil {
+			return fmt.Errorf("%w: peer.gateways: %w", ErrConfig, err)
+		}
+		if len(all) > maxGatewaysTold {
+			return fmt.Errorf("%w: peer.gateways names %d of %s; at most %d", ErrConfig, len(all), j, maxGatewaysTold)
+		}
+		for _, address := range all {
+			if _, err := peer.ParseGateway(address); err != nil {
+				return fmt.Errorf("%w: peer.gateways of %s: %w", ErrConfig, j, err)
+			}
+		}
 	}
 	return nil
 }

@@ -242,6 +242,18 @@ func (p *Peer) supervise(ctx context.Context, group *errgroup.Group) error {
 	}
 }
 
+// ParseGateway reads the address of a gateway as it is printed where one starts: a multiaddress that ends with the gateway's key.
+func ParseGateway(address string) (peer.AddrInfo, error) {
+	info, err := peer.AddrInfoFromString(address)
+	if err != nil {
+		return peer.AddrInfo{}, fmt.Errorf("peer: address %q: %w", address, err)
+	}
+	if len(info.Addrs) == 0 {
+		return peer.AddrInfo{}, fmt.Errorf("peer: address %q: it says who, and not where", address)
+	}
+	return *info, nil
+}
+
 // Gateway makes the address information of a partner's gateway from the roster's words.
 func Gateway(key crypto.NodePublic, addresses []string) (peer.AddrInfo, error) {
 	id, err := IDOf(key)

@@ -83,6 +83,11 @@ func (r peerRoster) Partners() []peer.Partner {
 				add(w.Key, w.Peers)
 			}
 		}
+		for _, s := range r.n.w.sides {
+			if told := s.told.Load(); told != nil && s.origin == link.Card.Origin {
+				p.Gateways = append(p.Gateways, *told...)
+			}
+		}
 		out = append(out, p)
 	}
 	return out

@@ -73,6 +73,7 @@ func (w *world) torment(until time.Time) {
 	}
 	for time.Now().Before(until) {
 		w.rest(w.between(500*time.Millisecond, w.lull))
+		w.introduce()
 		if w.plan.ongoing.Load() >= faultsAtOnce {
 			continue
 		}

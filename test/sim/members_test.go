@@ -7,8 +7,11 @@ import (
 	"path/filepath"
 	"time"
 
+	libp2p "github.com/libp2p/go-libp2p/core/peer"
+
 	"vigil/crypto"
 	"vigil/ledger"
+	"vigil/node/peer"
 )
 
 // beginReplace burns a machine: the agency's next one has nothing but the agency's key, and the roster is told by its first
@@ -131,4 +134,55 @@ func (s *side) handIn(e ledger.Entry) error {
 		time.Sleep(time.Second)
 	}
 	return last
+}
+
+// introduce has operators do what they must where every gateway of a side was replaced while the border was closed: neither side
+// knows the other's any more, and each is told of those there are, until it has learned of them.
+func (w *world) introduce() {
+	if !w.linked() {
+		return
+	}
+	a, b := w.sides[0], w.sides[1]
+	strangers := !a.knows(b) || !b.knows(a)
+	for _, s := range w.sides {
+		switch {
+		case strangers && s.told.Load() == nil:
+			var all []libp2p.AddrInfo
+			for _, n := range s.members() {
+				key := n.machine().node.Public()
+				if info, err := peer.Gateway(key, n.member.Peers); err == nil && len(n.member.Peers) > 0 {
+					all = append(all, info)
+				}
+			}
+			s.told.Store(&all)
+			w.note("the gateways of %s are told to the others by hand", s.origin)
+			w.mu.Lock()
+			w.faults["gateways told by hand"]++
+			w.mu.Unlock()
+		case !strangers:
+			s.told.Store(nil)
+		}
+	}
+}
+
+// knows says whether the ledger of another side, as a node here has it, names a gateway that is there.
+func (s *side) knows(o *side) bool {
+	for _, n := range s.members() {
+		p := n.live()
+		if p == nil {
+			continue
+		}
+		state := p.store.State()
+		if state == nil || state.Partners[o.origin] == nil || state.Partners[o.origin].Mirror.Governance == nil {
+			return true // it has the card
+		}
+		g := state.Partners[o.origin].Mirror.Governance
+		for _, gateway := range o.members() {
+			if owner, ok := g.NodeOwner(gateway.id()); ok && owner == gateway.member.ID && len(gateway.member.Peers) > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	return true // nobody is there to be told
 }

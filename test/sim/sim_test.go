@@ -46,6 +46,7 @@ func live(t *testing.T, s shape) *world {
 		w.torment(w.began.Add(s.length))
 		w.plan.resting.Store(true)
 		w.note("all is healed")
+		w.introduce()
 		err = w.until(5*time.Minute, "all is well after healing", w.settled)
 	}
 	if err != nil {

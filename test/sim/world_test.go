@@ -9,8 +9,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	libp2p "github.com/libp2p/go-libp2p/core/peer"
 
 	"vigil/crypto"
 	"vigil/ledger"
@@ -78,9 +81,10 @@ type side struct {
 	j      *ledgertest.Jurisdiction // as it was founded
 
 	mu      sync.Mutex
-	nodes   []*node // guarded by mu; of the members
-	came    int     // guarded by mu; agencies so far
-	changes bool    // guarded by mu; the members are changing the roster
+	told    atomic.Pointer[[]libp2p.AddrInfo] // gateways of this side that the other's operators were told of
+	nodes   []*node                           // guarded by mu; of the members
+	came    int                               // guarded by mu; agencies so far
+	changes bool                              // guarded by mu; the members are changing the roster
 }
 
 // members are the nodes of the agencies that belong now.

@@ -365,6 +365,10 @@ func TestConfigurationIsStrict(t *testing.T) {
 	if _, err := node.ParseConfig(example); err != nil {
 		t.Errorf("the example: %v", err)
 	}
+	told := "dir = '/x'\n[peer.gateways]\nuk = ['/ip4/127.0.0.1/tcp/7/p2p/12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo']"
+	if _, err := node.ParseConfig([]byte(told)); err != nil {
+		t.Errorf("a gateway that is told: %v", err)
+	}
 	shipped, err := os.ReadFile("../deploy/vigil.toml")
 	if err != nil || !bytes.Equal(shipped, example) {
 		t.Errorf("deploy/vigil.toml is not what 'vigil config example' prints: %v", err)
@@ -378,6 +382,10 @@ func TestConfigurationIsStrict(t *testing.T) {
 		"an unknown level":   "[log]\nlevel = 'loud'",
 		"half a certificate": "[api]\ncertificate = 'x.pem'",
 		"no address":         "[api]\nlisten = ''",
+		"a gateway of whom":  "[peer.gateways]\n'../uk' = ['/ip4/127.0.0.1/tcp/7/p2p/12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo']",
+		"a nameless gateway": "[peer.gateways]\nuk = ['/ip4/127.0.0.1/tcp/7']",
+		"a placeless one":    "[peer.gateways]\nuk = ['/p2p/12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo']",
+		"too many gateways":  "[peer.gateways]\nuk = [" + strings.Repeat("'/ip4/127.0.0.1/tcp/7/p2p/12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo',", 17) + "]",
 		"no TOML":            "}{",
 	} {
 		if _, err := node.ParseConfig([]byte(text)); !errors.Is(err, node.ErrConfig) {

@@ -23,6 +23,16 @@ var nodeBugs = []bug{
 		pkg: "node/cluster", test: "Minority",
 	},
 	{
+		name: "mirror-before-disk", takes: "that a mirror's batches are known before they are on disk",
+		file: "node/store/outgoing.go", from: "for i := 0; o != nil && i < len(o.journal); i++ {", to: "for i := 0; o != nil && i < 0; i++ {",
+		pkg: "node/store", test: "AMirrorIsWhole",
+	},
+	{
+		name: "log-never-shrinks", takes: "that raft's log is written anew where most of its file is free",
+		file: "node/cluster/purge.go", from: "if free < leastFreed || info.Size()-free > mostTidied {", to: "if free < leastFreed || info.Size() > 0 {",
+		pkg: "node/cluster", test: "ALogThatShrank",
+	},
+	{
 		name: "backup-chain", takes: "that a backup which goes on from another is read behind that one only",
 		file: "node/backup_check.go", from: "case p.Base != fmt.Sprintf(\"%x\", sha256.Sum256(before.head)) || p.From != before.Entries:", to: "case p.From > before.Entries:",
 		pkg: "node", test: "BackupGoesOn",

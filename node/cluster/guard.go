@@ -19,6 +19,9 @@ var ErrRPC = errors.New("cluster: refused RPC")
 // that was announced, so that it accuses nobody.
 var errUnannounced = errors.New("cluster: refused RPC: it claims a transfer of leadership that was not announced here")
 
+// errLate refuses a hand-over by whoever led a while ago: what it sent may have been on its way when its time was over.
+var errLate = errors.New("cluster: refused RPC: it hands over a leadership that it has no more")
+
 // guard looks at every RPC before raft does. Each refusal is an alarm that names the peer, unless an honest one may have
 // caused it.
 type guard struct {
@@ -33,6 +36,7 @@ type guard struct {
 	rises    map[crypto.NodeID]*rate.Limiter // guarded by mu
 	transfer crypto.NodeID                   // guarded by mu; who may ask for votes over a living leader
 	until    time.Time                       // guarded by mu
+	led      map[crypto.NodeID]time.Time     // guarded by mu; when each last sent entries as the leader of its term
 }
 
 // check returns an error for an RPC that must not reach raft.
@@ -54,7 +58,11 @@ func (g *guard) judge(peer crypto.NodeID, command any) error {
 	}
 	switch c := command.(type) {
 	case *raft.AppendEntriesRequest:
-		return errors.Join(g.checkTerm(peer, c.Term), g.checkEntries(c))
+		err := errors.Join(g.checkTerm(peer, c.Term), g.checkEntries(c))
+		if err == nil && c.Term >= g.term() {
+			g.leads(peer)
+		}
+		return err
 	case *raft.RequestVoteRequest:
 		return errors.Join(g.checkTerm(peer, c.Term), g.checkTransfer(peer, c.LeadershipTransfer))
 	case *raft.RequestPreVoteRequest:
@@ -65,10 +73,14 @@ func (g *guard) judge(peer crypto.NodeID, command any) error {
 		}
 		return errors.Join(g.checkTerm(peer, c.Term), checkConfiguration(c.Configuration))
 	case *raft.TimeoutNowRequest:
-		if g.leader() != raft.ServerID(peer.String()) {
+		switch {
+		case g.leader() == raft.ServerID(peer.String()):
+			return nil
+		case g.ledLately(peer):
+			return errLate
+		default:
 			return fmt.Errorf("%w: only the leader hands leadership over", ErrRPC)
 		}
-		return nil
 	}
 	return fmt.Errorf("%w: unknown command", ErrRPC)
 }
@@ -162,6 +174,19 @@ func checkConfiguration(b []byte) (err error) {
 		return fmt.Errorf("%w: a configuration without voters", ErrRPC)
 	}
 	return nil
+}
+
+func (g *guard) leads(peer crypto.NodeID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.led[peer] = time.Now()
+}
+
+func (g *guard) ledLately(peer crypto.NodeID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at, ok := g.led[peer]
+	return ok && time.Since(at) < lateWindow
 }
 
 // announce notes that the leader is handing leadership over to a node.

@@ -32,6 +32,7 @@ const (
 	maxTermJump       = 1 << 20
 	maxTermRises      = 20 // a second and peer, in bursts
 	transferWindow    = 10 * time.Second
+	lateWindow        = time.Minute // in which what a leader sent may still arrive
 	raftCacheEntries  = 512
 	snapshotThreshold = 2048
 	trailingLogs      = 1024

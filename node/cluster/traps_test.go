@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -32,7 +33,7 @@ func testGuard(applied uint64, logs raft.LogStore, leader string) (*guard, *[]st
 	g := &guard{
 		alarm: func(_ crypto.NodeID, reason string) { alarms = append(alarms, reason) }, logs: logs,
 		term: func() uint64 { return 5 }, applied: func() uint64 { return applied }, leader: func() raft.ServerID { return raft.ServerID(leader) },
-		rises: map[crypto.NodeID]*rate.Limiter{},
+		rises: map[crypto.NodeID]*rate.Limiter{}, led: map[crypto.NodeID]time.Time{},
 	}
 	return g, &alarms
 }
@@ -105,6 +106,33 @@ func TestWhatNoHonestPeerSends(t *testing.T) {
 	if err := g.check(peer, &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 5, LeadershipTransfer: true}); err != nil {
 		t.Fatalf("an announced transfer: %v", err)
 	}
+}
+
+// TestALateHandOverAccusesNobody: a leader hands over, and what it sent arrives when it leads no more. That is refused, and no alarm
+// until it would have been on its way for too long.
+func TestALateHandOverAccusesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peer, other := nodeKey(t).Public().ID(), nodeKey(t).Public().ID()
+		header := raft.RPCHeader{ProtocolVersion: 3, ID: []byte(peer.String())}
+		g, alarms := testGuard(0, raft.NewInmemStore(), other.String())
+		if err := g.check(peer, &raft.AppendEntriesRequest{RPCHeader: header, Term: 4}); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.check(peer, &raft.TimeoutNowRequest{RPCHeader: header}); !errors.Is(err, ErrRPC) || len(*alarms) != 1 {
+			t.Errorf("one who led in a term that is over: %v, %d alarms", err, len(*alarms))
+		}
+		if err := g.check(peer, &raft.AppendEntriesRequest{RPCHeader: header, Term: 5}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(lateWindow - time.Second)
+		if err := g.check(peer, &raft.TimeoutNowRequest{RPCHeader: header}); !errors.Is(err, errLate) || len(*alarms) != 1 {
+			t.Errorf("one who led a while ago: %v, %d alarms", err, len(*alarms))
+		}
+		time.Sleep(2 * time.Second)
+		if err := g.check(peer, &raft.TimeoutNowRequest{RPCHeader: header}); !errors.Is(err, ErrRPC) || len(*alarms) != 2 {
+			t.Errorf("one who led long ago: %v, %d alarms", err, len(*alarms))
+		}
+	})
 }
 
 // TestHeartbeatsTakeTheSlowPath is the gate for hashicorp/raft issue 695: a heartbeat handled beside raft's main loop can

@@ -78,7 +78,11 @@ func (s *side) wake() {
 	s.changed = make(chan struct{})
 }
 
-func (s *side) Serves(origin ledger.Origin) bool { return origin == s.j.Origin() }
+func (s *side) Serves(origin ledger.Origin) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return origin == s.j.Origin()
+}
 
 func (s *side) Next(ctx context.Context, _ ledger.Origin, _ ledger.JurisdictionID, from uint64) (*ledger.MirrorBatch, error) {
 	for {

@@ -57,36 +57,45 @@ func (s *Store) MirrorEnds(origin ledger.Origin) (out []MirrorEnd, err error) {
 	return out, err
 }
 
-// mirrored returns the places of a mirror's batches in order, those that are not on disk yet among them.
+// mirrored returns the places of a mirror's batches in order, those that are not on disk yet among them. Nobody waits while they are
+// read: what is on disk is as it was when the others were copied.
 func (s *Store) mirrored(origin ledger.Origin) (out []journalMirror, err error) {
 	defer onFault(&err)()
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	var later []journalMirror
+	tx, err := func() (*bbolt.Tx, error) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		for _, o := range []*overlay{s.flushing, s.pending} {
+			if o != nil {
+				later = append(later, o.journal...)
+			}
+		}
+		return s.db.Begin(false)
+	}()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
 	add := func(m journalMirror) {
 		if n := len(out); m.Origin == origin && (n == 0 || m.From >= out[n-1].From+out[n-1].Count) { // one that is being flushed may be on disk, too
 			out = append(out, m)
 		}
 	}
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		for number := uint64(1); number <= journalEnd(tx); number++ {
-			raw, err := opened(bucketJournal, be64(number), tx.Bucket(bucketOwn).Bucket(bucketJournal).Get(be64(number)))
-			var m journalMirror
-			if err == nil {
-				err = ledger.Unmarshal(raw, &m, maxFrameBytes)
-			}
-			if err != nil {
-				return err
-			}
-			add(m)
+	for number := uint64(1); number <= journalEnd(tx); number++ {
+		raw, err := opened(bucketJournal, be64(number), tx.Bucket(bucketOwn).Bucket(bucketJournal).Get(be64(number)))
+		var m journalMirror
+		if err == nil {
+			err = ledger.Unmarshal(raw, &m, maxFrameBytes)
 		}
-		return nil
-	})
-	for _, o := range []*overlay{s.flushing, s.pending} {
-		for i := 0; o != nil && i < len(o.journal); i++ {
-			add(o.journal[i])
+		if err != nil {
+			return nil, err
 		}
+		add(m)
 	}
-	return out, err
+	for _, m := range later {
+		add(m)
+	}
+	return out, nil
 }
 
 // Remaining returns the batch that takes a partner from its cursor further into the ledger that ours continues, of which

@@ -24,7 +24,7 @@ var nodeBugs = []bug{
 	},
 	{
 		name: "mirror-before-disk", takes: "that a mirror's batches are known before they are on disk",
-		file: "node/store/outgoing.go", from: "for i := 0; o != nil && i < len(o.journal); i++ {", to: "for i := 0; o != nil && i < 0; i++ {",
+		file: "node/store/outgoing.go", from: "later = append(later, o.journal...)", to: "later = append(later, o.journal[:0]...)",
 		pkg: "node/store", test: "AMirrorIsWhole",
 	},
 	{

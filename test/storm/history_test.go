@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,7 +31,6 @@ const (
 	askWait = 5 * time.Second   // for one answer
 	ackWait = 120 * time.Second // for an acknowledgement, asked for again and again
 	nodes   = 3
-	writers = 3 // at each node
 )
 
 // write raises alerts at one node until done; each is asked for with the same key until it is acknowledged.
@@ -50,7 +50,7 @@ func (h *history) write(ctx context.Context, node, writer, round int, done <-cha
 			h.attempts.Add(1)
 			w, err := h.serve(node).Raise(ask, key, a)
 			if err == nil {
-				h.acknowledged(node*writers+writer, called, w, a.Signals[0])
+				h.acknowledged(node**writers+writer, called, w, a.Signals[0])
 			}
 			return err
 		})
@@ -106,13 +106,21 @@ func (h *history) after(ctx context.Context, at time.Time) (time.Duration, error
 }
 
 // appends is a log to which one operation at a time appends: each is told an index not below that of any before it. Alerts that
-// one node sealed into one entry share an index, and were asked for at one time.
-var appends = porcupine.Model{
-	Init: func() any { return uint64(0) },
-	Step: func(state, _, output any) (bool, any) {
-		last, index := state.(uint64), output.(uint64)
-		return index >= last, index
-	},
+// one node sealed into one entry share an index, and were asked for at one time. As no operation may come after one of a higher
+// index, the next is always one of the lowest index that is left; a step refuses every other, so that nothing is tried twice.
+func appends(ops []porcupine.Operation) porcupine.Model {
+	indexes := make([]uint64, len(ops))
+	for i, o := range ops {
+		indexes[i] = o.Output.(uint64)
+	}
+	slices.Sort(indexes)
+	return porcupine.Model{
+		Init: func() any { return 0 },
+		Step: func(state, _, output any) (bool, any) {
+			n := state.(int)
+			return indexes[n] == output.(uint64), n + 1
+		},
+	}
 }
 
 const checkWait = time.Minute
@@ -121,7 +129,7 @@ const checkWait = time.Minute
 func (h *history) linearizable() (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch porcupine.CheckOperationsTimeout(appends, h.ops, checkWait) {
+	switch porcupine.CheckOperationsTimeout(appends(h.ops), h.ops, checkWait) {
 	case porcupine.Illegal:
 		return len(h.ops), errors.New("the order of the ledger contradicts the clocks of those who wrote to it")
 	case porcupine.Unknown:

@@ -24,9 +24,10 @@ import (
 )
 
 var (
-	faults = flag.Int("faults", 4, "how many faults")
-	only   = flag.String("only", "", "one kind of fault, on the leader: killed, paused, ...; empty draws them")
-	seed   = flag.Uint64("seed", 0, "of the faults; 0 draws one")
+	faults  = flag.Int("faults", 4, "how many faults")
+	only    = flag.String("only", "", "one kind of fault, on the leader: killed, paused, ...; empty draws them")
+	writers = flag.Int("writers", 3, "how many write at each node")
+	seed    = flag.Uint64("seed", 0, "of the faults; 0 draws one")
 )
 
 const inside = "VIGIL_STORM_INSIDE"

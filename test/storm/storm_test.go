@@ -224,16 +224,16 @@ func (s *storm) weather(ctx context.Context, h *history, f fault, x *network.Nod
 // load writes at every node until it is stopped.
 func (s *storm) load(ctx context.Context, h *history, round int) (stop func() error) {
 	var writing sync.WaitGroup
-	done, failed := make(chan struct{}), make(chan error, nodes*writers)
+	done, failed := make(chan struct{}), make(chan error, nodes**writers)
 	for node := range nodes {
-		for writer := range writers {
+		for writer := range *writers {
 			writing.Go(func() { failed <- h.write(ctx, node, writer, round, done) })
 		}
 	}
 	return func() (err error) {
 		close(done)
 		writing.Wait()
-		for range nodes * writers {
+		for range nodes * *writers {
 			err = errors.Join(err, <-failed)
 		}
 		return err

@@ -90,6 +90,8 @@ type Config struct {
 	Within time.Duration
 	// Governed is told of every act of governance once it is signed and before it is proposed; it must not block.
 	Governed func(ledger.Entry)
+	// Clock is the time of day that records carry; nil is the operating system's.
+	Clock func() time.Time
 }
 
 // Receipt says where events were committed.
@@ -144,6 +146,9 @@ type outcome struct {
 func New(cfg Config) *Author {
 	if cfg.Within == 0 {
 		cfg.Within = confirmWait
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
 	}
 	if cfg.Promises == nil {
 		cfg.Promises = noPromises{}

@@ -87,7 +87,7 @@ func (a *Author) sign(groups []*batchGroup) []signedGroup {
 }
 
 func (a *Author) signOne(state *ledger.State, g *batchGroup, sequence uint64) (signedGroup, error) {
-	at := time.Now()
+	at := a.cfg.Clock()
 	rec := ledger.Record{
 		Version: ledger.RecordVersion, Origin: state.Governance.Origin, Author: a.cfg.Agency, Writer: a.cfg.Writer,
 		Sequence: sequence, Kind: ledger.KindGovernance, AuthoredAt: at.UnixMilli(), EventsRoot: ledger.EmptyRoot,

@@ -75,6 +75,9 @@ type Config struct {
 	// (see transport). It is set by the test that shows that the simulation notices, and by nothing else.
 	FastHeartbeats bool
 
+	// Clock is the time of day that others are told, which may be set while a node runs; nil is the operating system's. No other
+	// time depends on it.
+	Clock func() time.Time
 	// Heartbeat is raft's heartbeat and election timeout; the lease is five sixths of it. Zero is 1.2 s.
 	Heartbeat time.Duration
 	// Tell is how often the leader tells others what is committed while nothing is written. Zero is 3 ms.
@@ -128,7 +131,7 @@ type Cluster struct {
 	introduced map[crypto.NodeID]time.Time // guarded by mu; when this node last showed how it became one
 	word       standing                    // guarded by mu; the furthest that others remember of this node
 	short      time.Time                   // guarded by mu; since when this node is behind it
-	twin       standing                    // guarded by mu; what another process with this node's key said last
+	twins      map[crypto.NodeID]twin      // guarded by mu; another process with this node's key, as each node hears it
 }
 
 // Open opens raft's log and starts raft; Run serves. A node without a log waits to be added by the others, unless
@@ -142,7 +145,7 @@ func Open(cfg Config) (*Cluster, error) {
 	c := &Cluster{
 		cfg: cfg, self: cfg.Key.Public().ID(), routes: http.NewServeMux(), queue: make(chan *proposal, queueLength),
 		reconcile: make(chan struct{}, 1), ready: make(chan struct{}), stuck: make(chan struct{}), heights: map[crypto.NodeID]Height{}, addresses: map[crypto.NodeID]string{}, disowned: map[crypto.NodeID]bool{},
-		introduced: map[crypto.NodeID]time.Time{}, instance: newInstance(), heard: make(chan struct{}), condemned: make(chan error, 1),
+		introduced: map[crypto.NodeID]time.Time{}, instance: newInstance(cfg.Clock), twins: map[crypto.NodeID]twin{}, heard: make(chan struct{}), condemned: make(chan error, 1),
 	}
 	c.remember()
 	c.clients = newClients(own, c.Address, cfg.Dial)
@@ -170,6 +173,9 @@ func (cfg Config) filled() Config {
 	cfg.Tell = cmp.Or(cfg.Tell, 3*time.Millisecond)
 	cfg.HungDisk = cmp.Or(cfg.HungDisk, 20*time.Second)
 	cfg.SnapshotAfter, cfg.KeepLogs = cmp.Or(cfg.SnapshotAfter, snapshotThreshold), cmp.Or(cfg.KeepLogs, trailingLogs)
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
 	if cfg.Follows == nil {
 		cfg.Follows = func() []string { return nil }
 	}

@@ -97,7 +97,11 @@ func (c *Cluster) hearing(ctx context.Context) (bool, error) {
 		if err != nil || other.Instance == c.instance.id || a.Age >= uint64(twinPatience.Milliseconds()) {
 			continue
 		}
-		if recent = true; other.At > now.Started && earlier(other, now) && time.Since(c.instance.started) > twinPatience/2 {
+		recent = true
+		c.mu.Lock()
+		lives := c.goesOn(id, other, now)
+		c.mu.Unlock()
+		if lives && earlier(other, now) {
 			return false, fmt.Errorf("%w: %s hears it, too", ErrTwin, c.named(id))
 		}
 	}

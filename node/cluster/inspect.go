@@ -36,7 +36,7 @@ func Inspect(ctx context.Context, dir string, key *crypto.NodeKey, s *store.Stor
 		return Inspection{}, err
 	}
 	c := &Cluster{
-		cfg: Config{Dir: dir, Key: key, Store: s, Pins: pins, Log: slog.New(slog.DiscardHandler)}, self: key.Public().ID(), instance: newInstance(),
+		cfg: Config{Dir: dir, Key: key, Store: s, Pins: pins, Log: slog.New(slog.DiscardHandler), Clock: time.Now}, self: key.Public().ID(), instance: newInstance(time.Now),
 		ready: make(chan struct{}), routes: http.NewServeMux(),
 	}
 	c.clients = newClients(own, c.Address, dialTCP)
@@ -66,7 +66,7 @@ func Inspect(ctx context.Context, dir string, key *crypto.NodeKey, s *store.Stor
 		}
 	}
 	for id, a := range answers {
-		i.Clocks[id] = time.Duration(a.Now-time.Now().UnixMilli()) * time.Millisecond
+		i.Clocks[id] = time.Duration(a.Now-c.cfg.Clock().UnixMilli()) * time.Millisecond
 		if was, err := openStanding(a.Remembered, c.self, now.Origin); err == nil && now.behind(was) {
 			i.Refusal = fmt.Errorf("%w: %s remembers that it was at %s, here is %s", ErrRolledBack, c.named(id), was, now)
 		}

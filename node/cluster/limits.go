@@ -69,6 +69,7 @@ const (
 	longAgo          = uint64(1) << 40 // ms
 	rememberWait     = 2 * time.Second // for answers to what is remembered of this node
 	rememberEvery    = 250 * time.Millisecond
+	twinWords        = 2                       // of another process after its first: one may have been on its way when that ended
 	twinPatience     = 2500 * time.Millisecond // how long a process that was heard may live on in silence
 	shortFor         = 2 * time.Second         // that a log which gives way may be short
 	backAfter        = 5 * time.Second

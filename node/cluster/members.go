@@ -219,7 +219,7 @@ func (c *Cluster) Heights() map[crypto.NodeID]Height {
 
 // height is how far this node is, for another.
 func (c *Cluster) height(to crypto.NodeID) heightWire {
-	w := heightWire{Now: time.Now().UnixMilli(), Root: ledger.EmptyRoot, Follows: c.cfg.Follows(), Standing: c.signed()}
+	w := heightWire{Now: c.cfg.Clock().UnixMilli(), Root: ledger.EmptyRoot, Follows: c.cfg.Follows(), Standing: c.signed()}
 	if r, ok := c.memory.of(to); ok {
 		w.Remembered = r.raw
 	}
@@ -306,7 +306,7 @@ func (c *Cluster) hear(id crypto.NodeID, raw []byte) bool {
 	now := time.Now()
 	h := Height{
 		Term: w.Term, Last: w.Last, Applied: w.Applied, Size: w.Size, Root: w.Root, Heard: now, Follows: w.Follows,
-		Clock: time.Duration(w.Now-now.UnixMilli()) * time.Millisecond,
+		Clock: time.Duration(w.Now-c.cfg.Clock().UnixMilli()) * time.Millisecond,
 	}
 	c.mu.Lock()
 	c.heights[id] = h
@@ -315,7 +315,7 @@ func (c *Cluster) hear(id crypto.NodeID, raw []byte) bool {
 		c.cfg.Alarm(id, "it is behind what it has signed: its disk was rolled back")
 	}
 	if len(w.Remembered) > 0 {
-		c.reflect(w.Remembered)
+		c.reflect(id, w.Remembered)
 	}
 	if state := c.cfg.Store.State(); state != nil && state.Size() == w.Size && state.Root() != w.Root {
 		c.cfg.Alarm(id, "it has another root at the same size")

@@ -99,6 +99,7 @@ type word struct {
 	was   standing
 	heard time.Time // zero: before this node's start
 	left  bool      // it said that it stops
+	short time.Time // since when it says that it is less far; zero where it does not
 }
 
 // age is in ms, and long where nobody is behind the word any more.
@@ -164,7 +165,11 @@ func (m *memory) note(id crypto.NodeID, raw []byte, left bool) (back bool) {
 	defer m.mu.Unlock()
 	before, known = m.nodes[id]
 	if known && s.behind(before.was) {
-		return s.At-before.was.At > backAfter.Milliseconds()
+		if before.short.IsZero() {
+			before.short = time.Now()
+			m.nodes[id] = before
+		}
+		return time.Since(before.short) > backAfter
 	}
 	if !known && len(m.nodes) >= maxRemembered {
 		return false
@@ -206,17 +211,18 @@ func (m *memory) save(member func(crypto.NodeID) bool) error {
 type instance struct {
 	id      [16]byte
 	started time.Time
+	said    int64 // when, in ms by its clock
 }
 
-func newInstance() instance {
-	i := instance{started: time.Now()}
+func newInstance(clock func() time.Time) instance {
+	i := instance{started: time.Now(), said: clock().UnixMilli()}
 	_, _ = rand.Read(i.id[:]) // never fails
 	return i
 }
 
 // durable is how far this node is on disk.
 func (c *Cluster) durable() (standing, error) {
-	s := standing{Origin: c.cfg.Store.Origin(), Instance: c.instance.id, Started: c.instance.started.UnixMilli(), At: time.Now().UnixMilli(), Signed: c.cfg.Store.LastSigned()}
+	s := standing{Origin: c.cfg.Store.Origin(), Instance: c.instance.id, Started: c.instance.said, At: c.cfg.Clock().UnixMilli(), Signed: c.cfg.Store.LastSigned()}
 	if c.disk == nil {
 		return s, ErrLog
 	}
@@ -241,7 +247,7 @@ func (c *Cluster) signed() []byte {
 	last := c.said[(c.saying+wordsKept-1)%wordsKept]
 	c.mu.Unlock()
 	younger := func(than time.Duration) bool {
-		age := time.Now().UnixMilli() - last.was.At
+		age := c.cfg.Clock().UnixMilli() - last.was.At
 		return last.raw != "" && age >= 0 && age < than.Milliseconds()
 	}
 	if younger(heightEvery / 2) {
@@ -316,7 +322,7 @@ func (c *Cluster) serveRemembers(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no key", http.StatusForbidden)
 		return
 	}
-	out := rememberedWire{Now: time.Now().UnixMilli()}
+	out := rememberedWire{Now: c.cfg.Clock().UnixMilli()}
 	asks, err := openStanding(raw, peer, c.memory.origin)
 	if x, ok := c.memory.of(peer); ok {
 		out.Remembered = x.raw
@@ -335,13 +341,14 @@ func (c *Cluster) serveRemembers(w http.ResponseWriter, r *http.Request) {
 // been rolled back to before the others came.
 func (c *Cluster) serveRemembered(w http.ResponseWriter, r *http.Request) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxStandingBytes))
-	if err != nil || !c.reflect(raw) {
+	peer, ok := PeerFromContext(r.Context())
+	if err != nil || !ok || !c.reflect(peer, raw) {
 		http.Error(w, "not this node's word", http.StatusBadRequest)
 	}
 }
 
 // reflect compares this node with its own earlier word, as another remembers it, while it runs.
-func (c *Cluster) reflect(raw []byte) bool {
+func (c *Cluster) reflect(by crypto.NodeID, raw []byte) bool {
 	was, err := c.ownWord(raw)
 	if err != nil {
 		return false
@@ -350,6 +357,7 @@ func (c *Cluster) reflect(raw []byte) bool {
 	if err != nil {
 		return true
 	}
+	member := c.Member(by)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.word.behind(was) {
@@ -363,16 +371,40 @@ func (c *Cluster) reflect(raw []byte) bool {
 	case time.Since(c.short) > shortFor:
 		c.condemn(fmt.Errorf("%w: it has signed that it was at %s, here is %s", ErrRolledBack, c.word, now))
 	}
-	if was.Instance == c.instance.id || was.At <= now.Started {
-		return true
-	}
-	if seen := c.twin; seen.Instance == was.Instance && seen.At < was.At && earlier(was, now) {
+	if was.Instance != c.instance.id && member && c.goesOn(by, was, now) && earlier(was, now) {
 		c.condemn(fmt.Errorf("%w: it was started at %s", ErrTwin, time.UnixMilli(was.Started).UTC().Format(time.RFC3339)))
 	}
-	if c.twin.Instance != was.Instance || c.twin.At < was.At {
-		c.twin = was
-	}
 	return true
+}
+
+// twin is another process with this node's key, as one node hears it.
+type twin struct {
+	instance [16]byte
+	at       int64 // of its last word, by its clock
+	words    int   // newer than the first
+}
+
+// goesOn notes what a member remembers of another process with this node's key, and says whether that process lives: the same
+// member has heard word after word of it, where one that has ended is remembered by its last. A clock alone tells nothing, as it may
+// have been set between two starts; a member alone could play old words again, so where they are from before this start by the
+// clock, two must have heard them. c.mu is held.
+func (c *Cluster) goesOn(by crypto.NodeID, other, now standing) bool {
+	seen := c.twins[by]
+	switch {
+	case seen.instance != other.Instance:
+		seen = twin{instance: other.Instance, at: other.At}
+	case other.At > seen.at:
+		seen.at = other.At
+		seen.words++
+	}
+	c.twins[by] = seen
+	hear := 0
+	for _, t := range c.twins {
+		if t.instance == other.Instance && t.words >= twinWords {
+			hear++
+		}
+	}
+	return seen.words >= twinWords && (other.At > now.Started || hear > 1)
 }
 
 // earlier says which of two processes with one key stays: the one that was started first.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -9,9 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vigil/crypto"
+	"vigil/ledger"
 	"vigil/node/store"
 )
 
@@ -114,8 +117,14 @@ func TestNobodyTakesPartUnheard(t *testing.T) {
 	}
 }
 
-// TestACopyBesideItsOriginal: a second process with a node's key, at another address, is refused, and the first goes on.
+// TestACopyBesideItsOriginal: a second process with a node's key, at another address, is refused, and the first goes on; also where
+// the copy's clock is ahead.
 func TestACopyBesideItsOriginal(t *testing.T) {
+	t.Run("with its clock", func(t *testing.T) { copyBeside(t, 0) })
+	t.Run("with a clock that is ahead", func(t *testing.T) { copyBeside(t, time.Hour) })
+}
+
+func copyBeside(t *testing.T, ahead time.Duration) {
 	w := newNetwork(t, 3)
 	w.found()
 	w.write(0, 2)
@@ -130,11 +139,12 @@ func TestACopyBesideItsOriginal(t *testing.T) {
 	w.rememberedAt(0, 2)
 	c, closed := w.config(2, beside, "127.0.0.1:0")
 	defer closed()
+	c.Clock = func() time.Time { return time.Now().Add(ahead) }
 	copied, err := Open(c)
 	if err == nil {
-		ended := make(chan error, 1)
-		go func() { ended <- copied.Run(t.Context()) }()
-		err = <-ended
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		err = copied.Run(ctx) // which it must end by itself
 		if closeErr := copied.Close(); closeErr != nil {
 			t.Error(closeErr)
 		}
@@ -152,6 +162,93 @@ func TestACopyBesideItsOriginal(t *testing.T) {
 		t.Errorf("the original ended: %v", err)
 	default:
 	}
+}
+
+// TestAClockThatWasSetAccusesNobody: what others remember of a process that has ended is no process beside this one, whatever the
+// clock was when that spoke; a process that goes on speaking is.
+func TestAClockThatWasSetAccusesNobody(t *testing.T) {
+	w := newNetwork(t, 3)
+	w.found()
+	w.stop(2)
+	for name, says := range map[string]struct {
+		at   []time.Duration // after this start, by the clock, that another process spoke
+		by   []int           // of whom each was heard
+		twin bool
+	}{
+		"a word each of one that ended, before the clock was set back": {[]time.Duration{time.Hour, time.Hour + time.Second}, []int{0, 1}, false},
+		"the same again and again":                                     {[]time.Duration{time.Hour, time.Hour, time.Hour, time.Hour}, []int{0, 0, 0, 0}, false},
+		"one that was on its way":                                      {[]time.Duration{time.Hour, time.Hour + time.Second}, []int{0, 0}, false},
+		"old words in turn":                                            {[]time.Duration{time.Hour, 2 * time.Hour, time.Hour, 2 * time.Hour}, []int{0, 1, 0, 1}, false},
+		"one member plays those from before":                           {[]time.Duration{-3 * time.Second, -2 * time.Second, -time.Second}, []int{0, 0, 0}, false},
+		"one that goes on":                                             {[]time.Duration{time.Second, 2 * time.Second, 3 * time.Second}, []int{0, 0, 0}, true},
+		"one that goes on behind this node's clock":                    {[]time.Duration{-6 * time.Second, -5 * time.Second, -5 * time.Second, -4 * time.Second, -4 * time.Second, -3 * time.Second}, []int{0, 0, 1, 0, 1, 1}, true},
+		"strangers play what goes on":                                  {[]time.Duration{time.Second, 2 * time.Second, 3 * time.Second}, []int{-1, -1, -1}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, closed := w.config(2, w.dirs[2], "127.0.0.1:0")
+			defer closed()
+			c, err := Open(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := c.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			now, err := c.durable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, d := range says.at {
+				other := now
+				other.Instance, other.Started, other.At = [16]byte{1}, now.Started-time.Hour.Milliseconds(), now.Started+d.Milliseconds()
+				var by crypto.NodeID
+				if says.by[i] >= 0 {
+					by = w.members[says.by[i]].Node.Public().ID()
+				}
+				if !c.reflect(by, signStanding(other, cfg.Key)) {
+					t.Fatal("its own word is not taken")
+				}
+			}
+			if twin := len(c.condemned) > 0; twin != says.twin {
+				t.Errorf("another process lives: %t", twin)
+			}
+		})
+	}
+}
+
+// TestWhoSaysLessForAWhileIsNamed: by how long it says so here, whatever its clock says meanwhile.
+func TestWhoSaysLessForAWhileIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key, err := crypto.GenerateNodeKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, origin := key.Public().ID(), ledger.Origin("vigil.in.example/ledger")
+		m := &memory{origin: origin, nodes: map[crypto.NodeID]remembered{}}
+		clock := time.Now()
+		named := func(last uint64) bool {
+			return m.note(id, signStanding(standing{Origin: origin, Term: 1, LogTerm: 1, Last: last, At: clock.UnixMilli()}, key), false)
+		}
+		for name, back := range map[string]time.Duration{"a clock that is right": 0, "one that was set forward": time.Hour, "one that was set back": -2 * time.Hour} {
+			if named(9) {
+				t.Errorf("%s: named as it goes on", name)
+			}
+			clock = clock.Add(back)
+			if named(8) {
+				t.Errorf("%s: named as its log gives way", name)
+			}
+			time.Sleep(backAfter / 2)
+			if named(9) || named(8) {
+				t.Errorf("%s: named, and it has gone on meanwhile", name)
+			}
+			time.Sleep(backAfter + time.Second)
+			if !named(8) {
+				t.Errorf("%s: not named", name)
+			}
+		}
+	})
 }
 
 // TestItsOwnWordIsGivenBack: a node rolled back to before the others came knows nobody to ask; they give it its own word.

@@ -63,7 +63,7 @@ type Members interface {
 	Leads() bool
 }
 
-// Config names what a Cosigner works with; every field but May, Contradicted, Ahead and Sealed is required.
+// Config names what a Cosigner works with; every field but May, Contradicted, Ahead, Sealed and Clock is required.
 type Config struct {
 	Agency  ledger.AgencyID
 	Node    crypto.NodeID
@@ -81,6 +81,8 @@ type Config struct {
 	Ahead func(signed []byte)
 	// Sealed is told when a checkpoint begins to count.
 	Sealed func(c ledger.Checkpoint, noLaterThan time.Time)
+	// Clock is the time of day that signatures carry; nil is the operating system's.
+	Clock func() time.Time
 }
 
 // Cosigner is safe for concurrent use.
@@ -91,7 +93,12 @@ type Cosigner struct {
 }
 
 // New returns a Cosigner; Run drives it, Sign and Take answer others.
-func New(cfg Config) *Cosigner { return &Cosigner{cfg: cfg, tree: &ledger.Frontier{}} }
+func New(cfg Config) *Cosigner {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	return &Cosigner{cfg: cfg, tree: &ledger.Frontier{}}
+}
 
 // Sign cosigns a checkpoint of our own ledger if it is exactly what this node has applied: the root is computed from
 // the leaf bytes read back from disk, on a path that shares nothing with the stored tree. The size and root are on
@@ -128,7 +135,7 @@ func (c *Cosigner) Sign(text string) (line string, err error) {
 	if err := c.cfg.Store.SetLastSigned(cp.Origin, cp.Size, cp.Root); err != nil {
 		return "", err
 	}
-	return ledger.Cosign(cp, c.cfg.Agency, c.cfg.Key, time.Now())
+	return ledger.Cosign(cp, c.cfg.Agency, c.cfg.Key, c.cfg.Clock())
 }
 
 func (c *Cosigner) may() error {
@@ -191,5 +198,5 @@ func (c *Cosigner) CosignPartner(cp ledger.Checkpoint) (line string, err error) 
 	if err := c.cfg.Store.SetLastSigned(cp.Origin, cp.Size, cp.Root); err != nil {
 		return "", err
 	}
-	return ledger.Cosign(cp, c.cfg.Agency, c.cfg.Key, time.Now())
+	return ledger.Cosign(cp, c.cfg.Agency, c.cfg.Key, c.cfg.Clock())
 }

@@ -65,7 +65,7 @@ func (p *Peer) followWhileFree(ctx context.Context, origin ledger.Origin, turn i
 	gateway := gateways[turn%len(gateways)]
 	f := &following{Peer: p, origin: origin, from: gateway.ID, patience: patience}
 	f.look()
-	f.last.Store(time.Now().UnixNano())
+	f.brought()
 	go func() {
 		for ctx.Err() == nil {
 			pause(ctx, min(lookAgain, p.cfg.Watch))

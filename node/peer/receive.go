@@ -28,7 +28,7 @@ type following struct {
 	patience time.Duration
 
 	others atomic.Pointer[[]peer.AddrInfo] // the partner's other gateways, as the roster names them now
-	last   atomic.Int64                    // Unix ns; when it brought something new
+	last   atomic.Pointer[time.Time]       // when it brought something new
 	busy   atomic.Bool                     // a batch comes or is committed
 }
 
@@ -70,7 +70,7 @@ func (f *following) receive(ctx context.Context, s network.Stream) error {
 // await waits for the next frame to begin.
 func (f *following) await(s network.Stream, r *bufio.Reader) error {
 	f.busy.Store(false)
-	silent, quiet := time.Now().Add(f.cfg.Silent), time.Unix(0, f.last.Load()).Add(f.cfg.Quiet)
+	silent, quiet := time.Now().Add(f.cfg.Silent), f.last.Load().Add(f.cfg.Quiet)
 	others := len(*f.others.Load()) > 0
 	deadline := silent
 	if others && quiet.Before(deadline) {
@@ -91,6 +91,12 @@ func (f *following) await(s network.Stream, r *bufio.Reader) error {
 	return nil
 }
 
+// brought notes that the gateway brings something new, now.
+func (f *following) brought() {
+	now := time.Now() // with a reading that setting the clock does not move
+	f.last.Store(&now)
+}
+
 // next reads a frame; while it is a batch, nobody says that the gateway withholds.
 func (f *following) next(r *paced, buffered *bufio.Reader) (kind byte, body []byte, err error) {
 	if head, err := buffered.Peek(1); err == nil {
@@ -107,7 +113,7 @@ func (f *following) take(ctx context.Context, s network.Stream, body []byte) (fr
 		return false, fmt.Errorf("peer: batch from gateway %s: %w", f.from, err)
 	}
 	if fresh = next > before; fresh {
-		f.last.Store(time.Now().UnixNano())
+		f.brought()
 	}
 	f.mu.Lock()
 	delete(f.liars, f.from)

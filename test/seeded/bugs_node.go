@@ -53,6 +53,26 @@ var nodeBugs = []bug{
 		pkg: "node/cluster", test: "Heartbeats",
 	},
 	{
+		name: "clock-tells-twins", takes: "that two processes with one key find each other whatever their clocks say",
+		file: "node/cluster/memory.go", from: "(other.At > now.Started || hear > 1)", to: "other.At > now.Started && hear > 0",
+		pkg: "node/cluster", test: "ClockThatWasSet",
+	},
+	{
+		name: "old-words-make-twins", takes: "that one member cannot end a node by playing its words from before its start",
+		file: "node/cluster/memory.go", from: "(other.At > now.Started || hear > 1)", to: "hear > 0",
+		pkg: "node/cluster", test: "ClockThatWasSet",
+	},
+	{
+		name: "last-word-makes-a-twin", takes: "that what is remembered of a process that has ended is no process beside its successor",
+		file: "node/cluster/memory.go", from: "\treturn seen.words >= twinWords &&", to: "\treturn seen.words > 0 &&",
+		pkg: "node/cluster", test: "ClockThatWasSet",
+	},
+	{
+		name: "named-by-its-clock", takes: "that a node is named as rolled back after it has said less for a while, and not because its clock was set",
+		file: "node/cluster/memory.go", from: "return time.Since(before.short) > backAfter", to: "return s.At-before.was.At > backAfter.Milliseconds()",
+		pkg: "node/cluster", test: "SaysLess",
+	},
+	{
 		name: "log-gaps", takes: "that raft knows its log store wants no gaps (hashicorp/raft issue 697)",
 		file: "node/cluster/cluster.go", from: "func (monotonic) IsMonotonic() bool { return true }", to: "func (monotonic) IsMonotonic() bool { return false }",
 		pkg: "node/cluster", test: "FarBehind",

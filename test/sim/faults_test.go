@@ -31,6 +31,7 @@ var (
 		{"partition", 4, (*world).beginPartition},
 		{"one way cut", 4, (*world).beginOneWay},
 		{"flapping", 2, (*world).beginFlapping},
+		{"clock set", 3, (*world).beginClock},
 		{"slow disk", 3, (*world).beginSlowDisk},
 		{"hung disk", 1, (*world).beginHungDisk},
 		{"slow network", 2, (*world).beginSlowNetwork},
@@ -335,6 +336,19 @@ func (w *world) beginFlapping() func() {
 			w.during(ways, d)
 			time.Sleep(d / 2)
 		}
+	}
+}
+
+// beginClock sets the time of day of a node, forward or back, and sets it right after a while.
+func (w *world) beginClock() func() {
+	nodes := w.side().members()
+	n := nodes[w.rng.IntN(len(nodes))] // whatever else is done to it: the next process may find another time
+	by, d := w.between(-26*time.Hour, 26*time.Hour), w.between(time.Second, 2*time.Minute)
+	return func() {
+		w.note("the clock of %s is set by %s for %s", n.member.ID, by, d)
+		n.ahead.Store(int64(by))
+		time.Sleep(d)
+		n.ahead.Store(0)
 	}
 }
 

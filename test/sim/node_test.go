@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -32,7 +33,8 @@ type node struct {
 	member  ledgertest.Member
 	host    *host
 	disk    *disk
-	drift   float64 // by which its timers run slower than others': above 1
+	drift   float64      // by which its timers run slower than others': above 1
+	ahead   atomic.Int64 // ns, by which its time of day was set
 	lies    cluster.Lies
 	written int // events so far, across processes
 
@@ -57,6 +59,9 @@ func (n *node) live() *process {
 	defer n.mu.Unlock()
 	return n.process
 }
+
+// clock is the time of day as the node's machine has it.
+func (n *node) clock() time.Time { return time.Now().Add(time.Duration(n.ahead.Load())) }
 
 // process is what node.Node wires, without the doors for people.
 type process struct {
@@ -87,6 +92,7 @@ func (n *node) start() error {
 	listener := n.host.listen()
 	p.cluster, err = cluster.Open(cluster.Config{
 		Dir: filepath.Join(dir, "raft"), Agency: n.member.ID, Key: own.node, Store: p.store, Listener: listener, Pins: n.side.pins(), Log: discard,
+		Clock: n.clock,
 		Alarm: func(who crypto.NodeID, reason string) {
 			n.w.alarm("%s: of node %s: %s", n.member.ID, n.side.named(who), reason)
 		},
@@ -145,6 +151,7 @@ func (p *process) open(dir string) (err error) {
 	}
 	p.author = author.New(author.Config{
 		Agency: n.member.ID, Key: func(*ledger.State) *crypto.AgencyKey { return n.member.Key }, Writer: n.id(), Ledger: authorLedger{p}, Log: discard,
+		Clock: n.clock,
 		Alarm: func(reason string, sequence uint64) {
 			n.w.alarm("%s: author: %s (sequence %d)", n.member.ID, reason, sequence)
 		},
@@ -153,7 +160,7 @@ func (p *process) open(dir string) (err error) {
 		},
 	})
 	p.cosign = cosign.New(cosign.Config{
-		Agency: n.member.ID, Node: n.id(), Key: p.own.checkpoint, Store: p.store, Members: cosignMembers{p}, Log: discard, May: p.cluster.Unheard,
+		Agency: n.member.ID, Node: n.id(), Key: p.own.checkpoint, Store: p.store, Members: cosignMembers{p}, Log: discard, May: p.cluster.Unheard, Clock: n.clock,
 		Alarm: func(reason, who string) { n.w.accused(n, reason, who) }, Contradicted: func(signed []byte) { n.w.contradicted(p, signed) },
 	})
 	p.routes()

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"vigil/cmd/network"
 	"vigil/ledger"
@@ -61,10 +58,10 @@ var kinds = []fault{
 		func(s *storm, x *network.Node, _ []*network.Node) error { return s.places.pull(x, false) },
 	},
 	{"flapping", flap, func(*storm, *network.Node, []*network.Node) error { return nil }},
-	{"with a full disk", fill, func(s *storm, x *network.Node, rest []*network.Node) error {
-		x.Kill()
-		return s.again(x, rest)
-	}},
+	{"with a full disk", fill, (*storm).renew},
+	{"whose disk syncs nothing", broken("fsync,fdatasync", "EIO"), (*storm).renew},
+	{"whose disk takes nothing", broken("write,pwrite64", "EIO"), (*storm).renew},
+	{"with a read-only disk", broken("write,pwrite64,ftruncate,fsync,fdatasync", "EROFS"), (*storm).renew},
 }
 
 // cut mutes a node towards the others, or them towards it, or both.
@@ -105,16 +102,6 @@ func flap(s *storm, x *network.Node, rest []*network.Node) error {
 		s.pause(s.random.IntN(800))
 	}
 	return nil
-}
-
-// fill lets every write beyond half of what the raft log has fail.
-func fill(_ *storm, x *network.Node, _ []*network.Node) error {
-	info, err := os.Stat(x.Config.Dir + "/raft/raft.db")
-	if err != nil {
-		return err
-	}
-	limit := unix.Rlimit{Cur: uint64(info.Size() / 2), Max: unix.RLIM_INFINITY}
-	return unix.Prlimit(x.Process(), unix.RLIMIT_FSIZE, &limit, nil)
 }
 
 // pause lets a fault last: its length is what is drawn, so nothing can be waited for.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -81,7 +82,7 @@ func ParseTrust(b []byte) (*Trust, error) {
 	if err := d.Decode(t); err != nil || t.Version != 1 {
 		return nil, fmt.Errorf("%w: not a trust file of version 1", ErrBundle)
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: bytes behind the trust file", ErrBundle)
 	}
 	return t, nil

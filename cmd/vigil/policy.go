@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -67,16 +64,13 @@ func policyTemplate(o *options) *cobra.Command {
 	}
 }
 
-// maxPolicyFile bounds what is read of a policy.
-const maxPolicyFile = 1 << 20
-
 func policyPropose(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "propose FILE", Short: "Propose another policy; what the file leaves out stays as it is", Args: cobra.ExactArgs(1),
 		Example: "  vigil policy show >policy.json; $EDITOR policy.json; vigil policy propose policy.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := readPolicy(args[0], cmd.InOrStdin())
-			if err != nil {
+			var p api.Policy
+			if err := readJSON(cmd, args[0], &p, "'vigil policy show' prints a policy"); err != nil {
 				return err
 			}
 			c, err := o.client()
@@ -90,27 +84,4 @@ func policyPropose(o *options) *cobra.Command {
 			return o.written(w, err)
 		},
 	}
-}
-
-func readPolicy(name string, stdin io.Reader) (api.Policy, error) {
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return api.Policy{}, err
-		}
-		defer f.Close()
-		in = f
-	}
-	b, err := io.ReadAll(io.LimitReader(in, maxPolicyFile))
-	if err != nil {
-		return api.Policy{}, err
-	}
-	var p api.Policy
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil {
-		return p, &usageError{text: fmt.Sprintf("%s is not a policy: %v", name, err), hint: "'vigil policy show' prints one"}
-	}
-	return p, nil
 }

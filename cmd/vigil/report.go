@@ -1,10 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -65,13 +62,16 @@ func addFileFlags(cmd *cobra.Command, file *api.ReportFile, uploaded *string, cl
 	f.BoolVar(&file.Supplemental, "supplemental", false, "sent along, not what is reported")
 }
 
+// reportShape says where a file of a report is described.
+const reportShape = "'/docs' on a node describes what is taken"
+
 // read puts flags and hashes together; hashes are those of one file.
 func (s *statementFlags) read(cmd *cobra.Command, hashes []string) (api.SubmitReport, error) {
 	if s.from != "" {
 		if len(hashes) > 0 {
 			return s.r, &usageError{text: "--from has the whole report: hashes beside it are not taken"}
 		}
-		return s.r, readJSON(cmd, s.from, &s.r)
+		return s.r, readJSON(cmd, s.from, &s.r, reportShape)
 	}
 	var err error
 	if s.r.Occurred, err = moment("occurred", s.occurred); err != nil {
@@ -105,25 +105,6 @@ func fileOf(f *api.ReportFile, hashes []string, uploaded string, classes []strin
 	}
 	f.Uploaded, err = moment("uploaded", uploaded)
 	return err
-}
-
-// readJSON reads a file, or the standard input, that holds nothing but what into has.
-func readJSON(cmd *cobra.Command, path string, into any) error {
-	r := cmd.InOrStdin()
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		r = f
-	}
-	d := json.NewDecoder(io.LimitReader(r, 1<<20))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return &usageError{text: path + ": " + err.Error(), hint: "'/docs' on a node describes what is taken"}
-	}
-	return nil
 }
 
 func moment(flag, text string) (*time.Time, error) {
@@ -251,7 +232,7 @@ func reportFile(o *options) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if from != "" {
-				err = readJSON(cmd, from, &f)
+				err = readJSON(cmd, from, &f, reportShape)
 			} else {
 				err = fileOf(&f, args[1:], uploaded, classes)
 			}

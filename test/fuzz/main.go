@@ -4,6 +4,7 @@
 //	go run ./test/fuzz -each 10m              # each for ten minutes
 //	go run ./test/fuzz -each 1m -save 20      # and twenty of the inputs that each found are kept beside its tests
 //	go run ./test/fuzz -run 'ledger .*Leaf'   # only those whose package and name match
+//	go run ./test/fuzz -blind -each 1m        # what is kept, altered without looking at what it reaches: fifty times as many
 //
 // What is kept is run by every go test. It exits with 1 where a target failed; the input that did it lies in testdata/fuzz then.
 package main
@@ -30,15 +31,17 @@ import (
 )
 
 type options struct {
-	each string
-	save int
-	run  *regexp.Regexp
+	each  string
+	save  int
+	blind bool
+	run   *regexp.Regexp
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.each, "each", "4000x", "how long each target runs: inputs, as 4000x, or a time, as 10m")
 	flag.IntVar(&o.save, "save", 0, "keep so many of the inputs that each target found")
+	flag.BoolVar(&o.blind, "blind", false, "build without the instruments that tell which inputs reach something new")
 	pattern := flag.String("run", "", "only targets that match this regular expression, as \"package name\"")
 	flag.Parse()
 	var err error
@@ -92,7 +95,7 @@ func all(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("go env: %w", err)
 	}
-	b := builder{work: work, cache: filepath.Join(strings.TrimSpace(string(cache)), "fuzz", "vigil")}
+	b := builder{blind: o.blind, work: work, cache: filepath.Join(strings.TrimSpace(string(cache)), "fuzz", "vigil")}
 	ran := 0
 	for _, t := range found {
 		if !o.run.MatchString(t.pkg + " " + t.name) {
@@ -133,6 +136,7 @@ var executed = regexp.MustCompile(`execs: (\d+)`)
 
 // builder keeps the binary of one package, so that its targets, which stand one after the other, are linked once.
 type builder struct {
+	blind       bool
 	work, cache string // the inputs that fuzzing found lie below cache
 	pkg, binary string
 	err         error // why there is none
@@ -143,7 +147,11 @@ func (b *builder) build(ctx context.Context, pkg string) (string, error) {
 		return b.binary, b.err
 	}
 	b.pkg, b.binary = pkg, filepath.Join(b.work, "fuzz.test")
-	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-fuzz", ".", "-o", b.binary, pkg).CombinedOutput()
+	args := []string{"test", "-c", "-o", b.binary}
+	if !b.blind {
+		args = append(args, "-fuzz", ".")
+	}
+	out, err := exec.CommandContext(ctx, "go", append(args, pkg)...).CombinedOutput()
 	if b.err = err; err != nil {
 		b.err = fmt.Errorf("build: %w: %s", err, out)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -55,7 +56,7 @@ func Normal(kind Kind, value string) (string, error) {
 	if value == "" {
 		return "", noun.ErrRequired
 	}
-	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
+	if !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
 		return "", noun.ErrText
 	}
 	switch kind {
@@ -75,7 +76,9 @@ func Normal(kind Kind, value string) (string, error) {
 	return "", noun.ErrUnknownName
 }
 
-func fold(s string) string { return norm.NFKC.String(cases.Fold().String(s)) }
+// fold makes one form of whatever differs in case only. Cherokee folds to capitals, and x/text takes a capital for one that folds
+// on: lower case is the same for both.
+func fold(s string) string { return norm.NFKC.String(strings.ToLower(cases.Fold().String(s))) }
 
 func account(s string) (string, error) {
 	service, name, ok := strings.Cut(fold(s), ":")

@@ -22,6 +22,7 @@ func TestOneFormOfAPointer(t *testing.T) {
 	}{
 		{pointer.Account, []string{"Instagram:Some.Body", "instagram: @some.body", " ＩＮＳＴＡＧＲＡＭ:some.body "}, "instagram:some.body"},
 		{pointer.Account, []string{"x:straße99", "X:STRASSE99"}, "x:strasse99"},
+		{pointer.Account, []string{"x:\u13dc\u13a1abc", "x:\uabac\uab71abc"}, "x:\uabac\uab71abc"}, // capitals and small letters of Cherokee
 		{pointer.Email, []string{"A.B+c@Example.ORG", "a.b+c@example.org."}, "a.b+c@example.org"},
 		{pointer.Phone, []string{"+91 98765 43210", "+91-98765-43210", "+91(98765)43210", "＋９１９８７６５４３２１０"}, "+919876543210"},
 		{pointer.Device, []string{"490154203237518", "49-015420-323751-8"}, "490154203237518"},
@@ -52,6 +53,7 @@ func TestWhatIsNoPointer(t *testing.T) {
 	}{
 		{pointer.Account, "x:abc", pointer.ErrTooShort},
 		{pointer.Account, "somebody", pointer.ErrAccount},
+		{pointer.Account, "x:some\x86body", noun.ErrText},
 		{pointer.Account, ":somebody", pointer.ErrAccount},
 		{pointer.Account, "x:some body", pointer.ErrAccount},
 		{pointer.Email, "a@b", pointer.ErrEmail},

@@ -49,14 +49,24 @@ func (h *history) write(ctx context.Context, node, writer, round int, done <-cha
 			defer cancel()
 			h.attempts.Add(1)
 			w, err := h.serve(node).Raise(ask, key, a)
-			if err == nil {
-				h.acknowledged(node**writers+writer, called, w, a.Signals[0])
+			if err != nil {
+				backOff(ctx)
+				return err
 			}
-			return err
+			h.acknowledged(node**writers+writer, called, w, a.Signals[0])
+			return nil
 		})
 		if err != nil {
 			return fmt.Errorf("%s is not acknowledged: %w", key, err)
 		}
+	}
+}
+
+// backOff is what a writer that is refused leaves the machine to others for.
+func backOff(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(25 * time.Millisecond):
 	}
 }
 

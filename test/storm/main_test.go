@@ -27,6 +27,7 @@ var (
 	faults  = flag.Int("faults", 4, "how many faults")
 	only    = flag.String("only", "", "one kind of fault, on the leader: killed, paused, ...; empty draws them")
 	writers = flag.Int("writers", 3, "how many write at each node")
+	least   = flag.Int("least", 30, "how much is acknowledged before a fault counts, while it lasts, and after it")
 	seed    = flag.Uint64("seed", 0, "of the faults; 0 draws one")
 )
 

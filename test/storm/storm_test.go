@@ -136,7 +136,6 @@ func (s *storm) serve(i int) *api.Client {
 }
 
 const (
-	atLeast  = 30 // acknowledged before a fault counts, while it lasts, and after it
 	longest  = 6000
 	shortest = 500
 )
@@ -183,7 +182,7 @@ func (s *storm) round(n int) error {
 
 // weather is the fault itself: writes before it, while it lasts and after.
 func (s *storm) weather(ctx context.Context, h *history, f fault, x *network.Node, rest []*network.Node) error {
-	if err := h.more(ctx, atLeast); err != nil {
+	if err := h.more(ctx, *least); err != nil {
 		return fmt.Errorf("before: %w", err)
 	}
 	began := time.Now()
@@ -193,7 +192,7 @@ func (s *storm) weather(ctx context.Context, h *history, f fault, x *network.Nod
 	took, during := h.after(ctx, began)
 	if during == nil {
 		s.failovers = append(s.failovers, took)
-		during = h.more(ctx, atLeast)
+		during = h.more(ctx, *least)
 	}
 	s.pause(shortest + s.random.IntN(longest))
 	if err := f.heal(s, x, rest); err != nil {
@@ -202,7 +201,7 @@ func (s *storm) weather(ctx context.Context, h *history, f fault, x *network.Nod
 	if during != nil {
 		return fmt.Errorf("while it lasted: %w", during)
 	}
-	if err := h.more(ctx, atLeast); err != nil {
+	if err := h.more(ctx, *least); err != nil {
 		return fmt.Errorf("after: %w", err)
 	}
 	return nil

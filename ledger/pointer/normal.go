@@ -10,7 +10,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
 	"vigil/ledger/noun"
@@ -76,9 +75,7 @@ func Normal(kind Kind, value string) (string, error) {
 	return "", noun.ErrUnknownName
 }
 
-// fold makes one form of whatever differs in case only. Cherokee folds to capitals, and x/text takes a capital for one that folds
-// on: lower case is the same for both.
-func fold(s string) string { return norm.NFKC.String(strings.ToLower(cases.Fold().String(s))) }
+func fold(s string) string { return norm.NFKC.String(noun.Fold(s)) }
 
 func account(s string) (string, error) {
 	service, name, ok := strings.Cut(fold(s), ":")

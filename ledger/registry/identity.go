@@ -11,7 +11,6 @@ import (
 	"unicode"
 
 	"golang.org/x/crypto/argon2"
-	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
 	"vigil/ledger"
@@ -108,7 +107,7 @@ func word(text, normal string, limit int) error {
 // words in alphabetical order, since forms ask for them in different ones. Signs that make another letter in other scripts
 // stay.
 func NormalName(name string) string {
-	folded := strings.ToLower(cases.Fold().String(norm.NFKC.String(name))) // of Cherokee, folding alone changes from one case to the other
+	folded := noun.Fold(norm.NFKC.String(name))
 	var out strings.Builder
 	latin := false
 	for _, r := range norm.NFD.String(folded) {

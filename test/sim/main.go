@@ -37,6 +37,7 @@ func main() {
 	flag.DurationVar(&o.length, "length", 30*time.Minute, "simulated time of one history")
 	flag.Uint64Var(&o.seed, "seed", 0, "make histories of this seed only; 0 draws them from the clock and counts on")
 	flag.IntVar(&o.times, "times", 0, "end after so many histories; 0 is when the time is up")
+	flag.BoolVar(&o.liars, "liars", false, "of the seeds that are counted, take those in whose histories a member lies")
 	flag.IntVar(&o.cores, "cores", runtime.NumCPU(), "histories at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -51,13 +52,18 @@ type options struct {
 	duration, length time.Duration
 	seed             uint64
 	times, cores     int
+	liars            bool
 }
+
+// lies says whether a member lies in a seed's history.
+func lies(seed uint64) bool { return seed/18%2 == 1 }
 
 // totals are what all histories came to.
 type totals struct {
 	mu        sync.Mutex
 	histories int
 	simulated time.Duration
+	lying     time.Duration // of simulated, with a member that lies
 	processor time.Duration // of the histories' processes
 	faults    int
 	kinds     map[string]int // of faults
@@ -87,10 +93,15 @@ func run(ctx context.Context, o options) error {
 	seeds := make(chan uint64)
 	go func() {
 		defer close(seeds)
+		next := first
 		for i := 0; o.times == 0 || i < o.times; i++ {
 			seed := first
 			if o.seed == 0 {
-				seed += uint64(i)
+				for o.liars && !lies(next) {
+					next++
+				}
+				seed = next
+				next++
 			}
 			select {
 			case seeds <- seed:
@@ -161,7 +172,11 @@ func (t *totals) history(ctx context.Context, binary string, seed uint64, length
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.histories++
-	t.simulated += time.Duration(number(1)) * time.Second
+	lived := time.Duration(number(1)) * time.Second
+	t.simulated += lived
+	if lies(seed) {
+		t.lying += lived
+	}
 	spent := c.ProcessState.UserTime() + c.ProcessState.SystemTime()
 	t.processor += spent
 	t.faults += number(2)
@@ -185,6 +200,6 @@ func (t *totals) print() {
 	for _, name := range slices.Sorted(maps.Keys(t.kinds)) {
 		fmt.Printf("%6d  %s\n", t.kinds[name], name)
 	}
-	fmt.Printf("%d histories hold: %.1f hours simulated in %.0f s of one core (%.0f times real time), %d faults, %d acknowledged writes checked, %d whose outcome nobody was told\n",
-		t.histories, t.simulated.Hours(), t.processor.Seconds(), t.simulated.Seconds()/max(t.processor.Seconds(), 0.001), t.faults, t.acked, t.unknown)
+	fmt.Printf("%d histories hold: %.1f hours simulated, %.1f of them with a member that lies, in %.0f s of one core (%.0f times real time), %d faults, %d acknowledged writes checked, %d whose outcome nobody was told\n",
+		t.histories, t.simulated.Hours(), t.lying.Hours(), t.processor.Seconds(), t.simulated.Seconds()/max(t.processor.Seconds(), 0.001), t.faults, t.acked, t.unknown)
 }

@@ -24,7 +24,7 @@ var (
 func drawn(seed uint64, length time.Duration) shape {
 	shapes := [][]int{{3}, {4}, {5}, {3, 3}, {3, 2}, {4, 3}}
 	rates := []time.Duration{20 * time.Second, time.Minute, 5 * time.Minute}
-	return shape{seed: seed, sides: shapes[seed%uint64(len(shapes))], length: length, rate: rates[seed/6%3], liar: seed/18%2 == 1}
+	return shape{seed: seed, sides: shapes[seed%uint64(len(shapes))], length: length, rate: rates[seed/6%3], liar: lies(seed)}
 }
 
 // live makes one history and returns it with what was wrong about it.

@@ -234,8 +234,8 @@ func (c *Cluster) durable() (standing, error) {
 	if s.LogTerm, s.Last, err = c.disk.end(); err != nil {
 		return s, err
 	}
-	if m, err := c.snapshots.read(); err == nil && m.Index > s.Last {
-		s.LogTerm, s.Last = max(s.LogTerm, m.Term), m.Index
+	if term, index, err := c.snapshots.reach(); err == nil && index > s.Last {
+		s.LogTerm, s.Last = max(s.LogTerm, term), index
 	}
 	return s, nil
 }

@@ -24,6 +24,8 @@ type snapshots struct {
 
 	mu       sync.Mutex
 	received map[string]*snapshotMeta // guarded by mu; complete, waiting for Restore
+	file     fs.FileInfo              // guarded by mu; what reach has read; nil for nothing
+	reached  *snapshotMeta            // guarded by mu; what stood in it
 }
 
 type snapshotMeta struct {
@@ -87,12 +89,35 @@ func (s *snapshots) read() (*snapshotMeta, error) {
 	return m, nil
 }
 
+// reach is up to which entry of raft's log the snapshot goes. Every word of this node and every one about it asks, so that the file is
+// read again only where it is another, or was written.
+func (s *snapshots) reach() (term, index uint64, err error) {
+	file, err := os.Stat(filepath.Join(s.dir, referenceFile))
+	if err != nil {
+		return 0, 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if was := s.file; was == nil || !os.SameFile(was, file) || was.Size() != file.Size() || !was.ModTime().Equal(file.ModTime()) {
+		m, err := s.read()
+		if err != nil {
+			return 0, 0, err
+		}
+		s.file, s.reached = file, m
+	}
+	return s.reached.Term, s.reached.Index, nil
+}
+
 func (s *snapshots) write(m *snapshotMeta) error {
 	b, err := encodeSummed(m)
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(s.dir, referenceFile), b, 0o600)
+	err = durable.WriteFile(filepath.Join(s.dir, referenceFile), b, 0o600)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.file = nil
+	return err
 }
 
 // Open implements raft.SnapshotStore: the journal of the ledger as it is now, which may be newer than the reference

@@ -5,6 +5,7 @@
 //	go run ./test/fuzz -each 1m -save 20      # and twenty of the inputs that each found are kept beside its tests
 //	go run ./test/fuzz -run 'ledger .*Leaf'   # only those whose package and name match
 //	go run ./test/fuzz -blind -each 1m        # what is kept, altered without looking at what it reaches: fifty times as many
+//	go run ./test/fuzz -bounds -blind -each 5s # and each input is measured: none may take more than 50 ms or 64 MiB
 //
 // What is kept is run by every go test. It exits with 1 where a target failed; the input that did it lies in testdata/fuzz then.
 package main
@@ -13,6 +14,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -31,10 +33,10 @@ import (
 )
 
 type options struct {
-	each  string
-	save  int
-	blind bool
-	run   *regexp.Regexp
+	each          string
+	save          int
+	blind, bounds bool
+	run           *regexp.Regexp
 }
 
 func main() {
@@ -42,6 +44,7 @@ func main() {
 	flag.StringVar(&o.each, "each", "4000x", "how long each target runs: inputs, as 4000x, or a time, as 10m")
 	flag.IntVar(&o.save, "save", 0, "keep so many of the inputs that each target found")
 	flag.BoolVar(&o.blind, "blind", false, "build without the instruments that tell which inputs reach something new")
+	flag.BoolVar(&o.bounds, "bounds", false, "measure each input, and fail where one takes too long or too much memory")
 	pattern := flag.String("run", "", "only targets that match this regular expression, as \"package name\"")
 	flag.Parse()
 	var err error
@@ -91,23 +94,24 @@ func all(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	cache, err := exec.CommandContext(ctx, "go", "env", "GOCACHE").Output()
+	b, err := newBuilder(ctx, o, work)
 	if err != nil {
-		return fmt.Errorf("go env: %w", err)
+		return err
 	}
-	b := builder{blind: o.blind, work: work, cache: filepath.Join(strings.TrimSpace(string(cache)), "fuzz", "vigil")}
+	var hungriest most
 	ran := 0
 	for _, t := range found {
 		if !o.run.MatchString(t.pkg + " " + t.name) {
 			continue
 		}
 		began := time.Now()
-		n, err := b.fuzz(ctx, t, o.each)
+		n, out, err := b.fuzz(ctx, t, o.each)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		word := "ok"
 		if err != nil {
+			fmt.Fprintf(os.Stderr, "%s %s: %v\n%s", t.pkg, t.name, err, out)
 			word = "FAILED"
 			failed = append(failed, t.pkg+" "+t.name)
 		} else if o.save > 0 {
@@ -117,10 +121,22 @@ func all(ctx context.Context, o options) error {
 		}
 		total += n
 		ran++
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d inputs\t%.1f s\n", word, t.pkg, t.name, n, time.Since(began).Seconds())
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d inputs\t%.1f s", word, t.pkg, t.name, n, time.Since(began).Seconds())
+		if o.bounds {
+			m, err := taken(b.measures())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(table, "\tat most %s", m)
+			hungriest.Nanoseconds, hungriest.Bytes = max(hungriest.Nanoseconds, m.Nanoseconds), max(hungriest.Bytes, m.Bytes)
+		}
+		fmt.Fprintln(table)
 		if err := table.Flush(); err != nil {
 			return err
 		}
+	}
+	if o.bounds {
+		fmt.Printf("an input took at most %s\n", hungriest)
 	}
 	fmt.Printf("%d targets, %d inputs, %d failed\n", ran, total, len(failed))
 	if len(failed) > 0 {
@@ -137,10 +153,32 @@ var executed = regexp.MustCompile(`execs: (\d+)`)
 // builder keeps the binary of one package, so that its targets, which stand one after the other, are linked once.
 type builder struct {
 	blind       bool
+	overlay     string // where inputs are measured: what is put in the place of the standard library's source
 	work, cache string // the inputs that fuzzing found lie below cache
 	pkg, binary string
 	err         error // why there is none
 }
+
+func newBuilder(ctx context.Context, o options, work string) (*builder, error) {
+	var env struct{ GOCACHE, GOROOT string }
+	out, err := exec.CommandContext(ctx, "go", "env", "-json", "GOCACHE", "GOROOT").Output()
+	if err == nil {
+		err = json.Unmarshal(out, &env)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("go env: %w", err)
+	}
+	b := &builder{blind: o.blind, work: work, cache: filepath.Join(env.GOCACHE, "fuzz", "vigil")}
+	if o.bounds {
+		if b.overlay, err = measuring(env.GOROOT, work); err == nil {
+			err = os.Mkdir(b.measures(), 0o700)
+		}
+	}
+	return b, err
+}
+
+// measures is where workers write what their inputs took.
+func (b *builder) measures() string { return filepath.Join(b.work, "measures") }
 
 func (b *builder) build(ctx context.Context, pkg string) (string, error) {
 	if b.pkg == pkg {
@@ -150,6 +188,9 @@ func (b *builder) build(ctx context.Context, pkg string) (string, error) {
 	args := []string{"test", "-c", "-o", b.binary}
 	if !b.blind {
 		args = append(args, "-fuzz", ".")
+	}
+	if b.overlay != "" {
+		args = append(args, "-overlay", b.overlay)
 	}
 	out, err := exec.CommandContext(ctx, "go", append(args, pkg)...).CombinedOutput()
 	if b.err = err; err != nil {
@@ -163,28 +204,25 @@ func (b *builder) found(t target) string {
 	return filepath.Join(b.cache, filepath.FromSlash(strings.TrimPrefix(t.pkg, "./")))
 }
 
-// fuzz runs one target and returns how many inputs it was given.
-func (b *builder) fuzz(ctx context.Context, t target, each string) (n int64, err error) {
+// fuzz runs one target and returns how many inputs it was given and what it printed.
+func (b *builder) fuzz(ctx context.Context, t target, each string) (n int64, out []byte, err error) {
 	binary, err := b.build(ctx, t.pkg)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", t.pkg, err)
-		return 0, err
+		return 0, nil, err
 	}
 	cmd := exec.CommandContext(ctx, binary, "-test.run", "^$", "-test.fuzz", "^"+t.name+"$", "-test.fuzztime", each,
 		"-test.fuzzminimizetime", "1x", "-test.fuzzcachedir", b.found(t))
 	cmd.Dir = filepath.FromSlash(t.pkg)
+	cmd.Env = append(os.Environ(), measuresIn+"="+b.measures())
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	out, err := cmd.CombinedOutput()
+	out, err = cmd.CombinedOutput()
 	if m := executed.FindAllSubmatch(out, -1); len(m) > 0 {
 		n, _ = strconv.ParseInt(string(m[len(m)-1][1]), 10, 64)
 	}
 	if err != nil && endedLate(out) {
 		err = nil
 	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s %s: %v\n%s", t.pkg, t.name, err, out)
-	}
-	return n, err
+	return n, out, err
 }
 
 // endedLate says whether nothing failed but the end of a time that was given: before Go 1.27 a worker that is busy then counts as

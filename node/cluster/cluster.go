@@ -233,7 +233,7 @@ func (c *Cluster) openRaft(own tls.Certificate) error {
 // start wires transport, guard and raft to each other.
 func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
 	logger := hclog.New(&hclog.LoggerOptions{Name: "raft", Level: hclog.Info, Output: slogWriter{c.cfg.Log}, DisableTime: true})
-	c.guard = &guard{alarm: c.cfg.Alarm, logs: logs, rises: map[crypto.NodeID]*rate.Limiter{}, led: map[crypto.NodeID]time.Time{}}
+	c.guard = &guard{alarm: c.cfg.Alarm, logs: logs, rises: map[crypto.NodeID]*rate.Limiter{}}
 	c.transport = newTransport(c.self, own, c.raftAddress, c.guard, c.Unheard, logger)
 	c.transport.lies = c.cfg.Lies
 	c.transport.dial, c.transport.fast = c.cfg.Dial, c.cfg.FastHeartbeats

@@ -19,7 +19,7 @@ var ErrRPC = errors.New("cluster: refused RPC")
 // that was announced, so that it accuses nobody.
 var errUnannounced = errors.New("cluster: refused RPC: it claims a transfer of leadership that was not announced here")
 
-// errLate refuses a hand-over by whoever led a while ago: what it sent may have been on its way when its time was over.
+// errLate refuses a hand-over that may have been on its way when its sender's time was over, or come before its first word as leader.
 var errLate = errors.New("cluster: refused RPC: it hands over a leadership that it has no more")
 
 // guard looks at every RPC before raft does. Each refusal is an alarm that names the peer, unless an honest one may have
@@ -36,7 +36,14 @@ type guard struct {
 	rises    map[crypto.NodeID]*rate.Limiter // guarded by mu
 	transfer crypto.NodeID                   // guarded by mu; who may ask for votes over a living leader
 	until    time.Time                       // guarded by mu
-	led      map[crypto.NodeID]time.Time     // guarded by mu; when each last sent entries as the leader of its term
+	reign    reign                           // guarded by mu; the newest that was heard of
+}
+
+// reign is who leads in a term, and since when this process has known.
+type reign struct {
+	who   crypto.NodeID
+	term  uint64
+	since time.Time
 }
 
 // check returns an error for an RPC that must not reach raft.
@@ -60,7 +67,7 @@ func (g *guard) judge(peer crypto.NodeID, command any) error {
 	case *raft.AppendEntriesRequest:
 		err := errors.Join(g.checkTerm(peer, c.Term), g.checkEntries(c))
 		if err == nil && c.Term >= g.term() {
-			g.leads(peer)
+			g.leads(peer, c.Term)
 		}
 		return err
 	case *raft.RequestVoteRequest:
@@ -73,14 +80,7 @@ func (g *guard) judge(peer crypto.NodeID, command any) error {
 		}
 		return errors.Join(g.checkTerm(peer, c.Term), checkConfiguration(c.Configuration))
 	case *raft.TimeoutNowRequest:
-		switch {
-		case g.leader() == raft.ServerID(peer.String()):
-			return nil
-		case g.ledLately(peer):
-			return errLate
-		default:
-			return fmt.Errorf("%w: only the leader hands leadership over", ErrRPC)
-		}
+		return g.checkHandOver(peer)
 	}
 	return fmt.Errorf("%w: unknown command", ErrRPC)
 }
@@ -176,17 +176,26 @@ func checkConfiguration(b []byte) (err error) {
 	return nil
 }
 
-func (g *guard) leads(peer crypto.NodeID) {
+func (g *guard) leads(peer crypto.NodeID, term uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.led[peer] = time.Now()
+	if g.reign.who != peer || g.reign.term != term {
+		g.reign = reign{peer, term, time.Now()}
+	}
 }
 
-func (g *guard) ledLately(peer crypto.NodeID) bool {
+// checkHandOver refuses a hand-over by any but the leader. It has no term, so that it is a lie only where another has led for as long
+// as anything is on its way: who leads after that one has an entry taken here before it can hand over to this node.
+func (g *guard) checkHandOver(peer crypto.NodeID) error {
+	if g.leader() == raft.ServerID(peer.String()) {
+		return nil
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	at, ok := g.led[peer]
-	return ok && time.Since(at) < lateWindow
+	if now := g.reign; now.term == 0 || now.who == peer || time.Since(now.since) < lateWindow {
+		return errLate
+	}
+	return fmt.Errorf("%w: only the leader hands leadership over", ErrRPC)
 }
 
 // announce notes that the leader is handing leadership over to a node.

@@ -33,7 +33,7 @@ func testGuard(applied uint64, logs raft.LogStore, leader string) (*guard, *[]st
 	g := &guard{
 		alarm: func(_ crypto.NodeID, reason string) { alarms = append(alarms, reason) }, logs: logs,
 		term: func() uint64 { return 5 }, applied: func() uint64 { return applied }, leader: func() raft.ServerID { return raft.ServerID(leader) },
-		rises: map[crypto.NodeID]*rate.Limiter{}, led: map[crypto.NodeID]time.Time{},
+		rises: map[crypto.NodeID]*rate.Limiter{},
 	}
 	return g, &alarms
 }
@@ -85,6 +85,7 @@ func TestWhatNoHonestPeerSends(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g, alarms := testGuard(3, logs, other.String())
+			g.reign = reign{other, 5, time.Now().Add(-lateWindow)}
 			err := g.check(peer, tt.command)
 			accuses := err != nil && !errors.Is(err, errUnannounced) // an honest peer cannot know who heard of a transfer
 			if (err == nil) != tt.ok || accuses != (len(*alarms) > 0) {
@@ -108,30 +109,42 @@ func TestWhatNoHonestPeerSends(t *testing.T) {
 	}
 }
 
-// TestALateHandOverAccusesNobody: a leader hands over, and what it sent arrives when it leads no more. That is refused, and no alarm
-// until it would have been on its way for too long.
-func TestALateHandOverAccusesNobody(t *testing.T) {
+// TestAHandOverAccusesNobodyTooSoon: what a leader sent arrives when it leads no more, or at a node that has just started, before
+// anything else it sent. That is refused, and is a lie only where another has led for a while.
+func TestAHandOverAccusesNobodyTooSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		peer, other := nodeKey(t).Public().ID(), nodeKey(t).Public().ID()
-		header := raft.RPCHeader{ProtocolVersion: 3, ID: []byte(peer.String())}
 		g, alarms := testGuard(0, raft.NewInmemStore(), other.String())
-		if err := g.check(peer, &raft.AppendEntriesRequest{RPCHeader: header, Term: 4}); err != nil {
-			t.Fatal(err)
+		header := func(of crypto.NodeID) raft.RPCHeader {
+			return raft.RPCHeader{ProtocolVersion: 3, ID: []byte(of.String())}
 		}
-		if err := g.check(peer, &raft.TimeoutNowRequest{RPCHeader: header}); !errors.Is(err, ErrRPC) || len(*alarms) != 1 {
-			t.Errorf("one who led in a term that is over: %v, %d alarms", err, len(*alarms))
+		leads := func(who crypto.NodeID, term uint64) {
+			t.Helper()
+			if err := g.check(who, &raft.AppendEntriesRequest{RPCHeader: header(who), Term: term}); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err := g.check(peer, &raft.AppendEntriesRequest{RPCHeader: header, Term: 5}); err != nil {
-			t.Fatal(err)
+		handsOver := func(when string, want error) {
+			t.Helper()
+			*alarms = nil
+			err := g.check(peer, &raft.TimeoutNowRequest{RPCHeader: header(peer)})
+			if !errors.Is(err, want) || (want == ErrRPC) != (len(*alarms) == 1) {
+				t.Errorf("%s: %v, %d alarms", when, err, len(*alarms))
+			}
 		}
+		handsOver("at a node that has heard nothing", errLate)
+		leads(peer, 5)
+		handsOver("one who led a moment ago", errLate)
+		time.Sleep(2 * lateWindow)
+		handsOver("one whose successor was not heard of", errLate)
+		leads(other, 6)
+		handsOver("one whose successor has just begun", errLate)
 		time.Sleep(lateWindow - time.Second)
-		if err := g.check(peer, &raft.TimeoutNowRequest{RPCHeader: header}); !errors.Is(err, errLate) || len(*alarms) != 1 {
-			t.Errorf("one who led a while ago: %v, %d alarms", err, len(*alarms))
-		}
-		time.Sleep(2 * time.Second)
-		if err := g.check(peer, &raft.TimeoutNowRequest{RPCHeader: header}); !errors.Is(err, ErrRPC) || len(*alarms) != 2 {
-			t.Errorf("one who led long ago: %v, %d alarms", err, len(*alarms))
-		}
+		leads(other, 6)
+		leads(peer, 4)
+		handsOver("one whose successor began a while ago", errLate)
+		time.Sleep(time.Second)
+		handsOver("one whose successor has led for long", ErrRPC)
 	})
 }
 

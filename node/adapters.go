@@ -44,11 +44,8 @@ func (a authorLedger) Committed(writer crypto.NodeID, sequence uint64) (uint64, 
 	return index, leaf, ok, err
 }
 
-// leaderHeard is how old the last word of the leader may be for it to count as heard of.
-const leaderHeard = 3 * time.Second
-
 // Heard implements author.Ledger.
-func (a authorLedger) Heard() bool { return time.Since(a.n.cluster.LastContact()) < leaderHeard }
+func (a authorLedger) Heard() (term uint64, ok bool) { return a.n.cluster.Heard() }
 
 // Wait implements author.Ledger.
 func (a authorLedger) Wait(ctx context.Context, size uint64) error {

@@ -49,8 +49,8 @@ type Ledger interface {
 	Propose(ctx context.Context, entries []ledger.Entry) ([]ledger.Result, error)
 	// Committed returns the index and leaf hash that the own replica holds for a writer's sequence.
 	Committed(writer crypto.NodeID, sequence uint64) (index uint64, leaf [32]byte, ok bool, err error)
-	// Heard says whether whoever leads has been heard of within the last seconds.
-	Heard() bool
+	// Heard returns the term of who leads, and whether that one has been heard of within the last seconds and tells this replica all.
+	Heard() (term uint64, ok bool)
 	// Wait returns when the own replica holds size entries.
 	Wait(ctx context.Context, size uint64) error
 	// Earlier returns a leaf of the own replica.

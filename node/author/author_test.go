@@ -33,6 +33,7 @@ type fakeLedger struct {
 	changed chan struct{}                    // guarded by mu
 	renewed *crypto.AgencyKey                // of member 0, once the roster names it
 	deaf    atomic.Bool                      // whoever leads is not heard
+	term    atomic.Uint64                    // of whoever leads
 	shows   *[32]byte                        // the leaf that this replica has wherever it is asked; nil where it has none yet
 	alarms  chan string
 	kept    []author.Receipt // what an earlier process was told, and had not seen when it ended
@@ -72,7 +73,7 @@ func (f *fakeLedger) Changed() <-chan struct{} {
 
 func (f *fakeLedger) Writable() error { return nil }
 
-func (f *fakeLedger) Heard() bool { return !f.deaf.Load() }
+func (f *fakeLedger) Heard() (uint64, bool) { return f.term.Load(), !f.deaf.Load() }
 
 func (f *fakeLedger) Earlier(ledger.Index) ([]byte, error) { return nil, errLost }
 
@@ -161,7 +162,7 @@ func start(t *testing.T, f *fakeLedger, j *ledgertest.Jurisdiction) *author.Auth
 	return a
 }
 
-// TestWhoIsCutOffAccusesNobody: what was acknowledged does not arrive. That is the leader's doing only where it is heard.
+// TestWhoIsCutOffAccusesNobody: what was acknowledged does not arrive. That is the leader's doing only where it is heard, and one.
 func TestWhoIsCutOffAccusesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))) // the test's keys were made by then
@@ -176,6 +177,13 @@ func TestWhoIsCutOffAccusesNobody(t *testing.T) {
 			t.Fatalf("%d alarms over a leader that is not heard", n)
 		}
 		f.deaf.Store(false)
+		for range 12 {
+			time.Sleep(5 * time.Second)
+			f.term.Add(1)
+		}
+		if n := len(f.alarms); n != 0 {
+			t.Fatalf("%d alarms where one leader follows the other", n)
+		}
 		time.Sleep(15 * time.Second)
 		if n := len(f.alarms); n != 1 {
 			t.Fatalf("%d alarms over an entry that is withheld", n)

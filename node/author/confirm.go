@@ -58,13 +58,14 @@ func (a *Author) confirmAll(ctx context.Context) error {
 }
 
 // arrives waits until the own replica has the entry. It is false where the deadline of the receipt is over and the replica
-// has stood still for as long as a receipt gives, while it heard of the leader all the time: one that is cut off, or whose
-// disk is slow, is behind without anybody's lie.
+// has stood still for as long as a receipt gives, while it heard of one leader all the time: one that is cut off, or whose
+// disk is slow, is behind without anybody's lie, and where one leader follows the other none comes to tell it.
 func (a *Author) arrives(ctx context.Context, c confirmation) bool {
 	size, since, r := uint64(0), c.since, c.receipt
 	if state := a.cfg.Ledger.State(); state != nil {
 		size = state.Size()
 	}
+	term, _ := a.cfg.Ledger.Heard()
 	for ctx.Err() == nil && time.Since(since) < a.cfg.Within {
 		look, cancel := context.WithTimeout(ctx, min(confirmLook, a.cfg.Within-time.Since(since)))
 		err := a.cfg.Ledger.Wait(look, r.Index+1)
@@ -77,8 +78,9 @@ func (a *Author) arrives(ctx context.Context, c confirmation) bool {
 		if state := a.cfg.Ledger.State(); state != nil {
 			now = state.Size()
 		}
-		if now != size || !a.cfg.Ledger.Heard() {
-			size, since = now, time.Now()
+		leads, heard := a.cfg.Ledger.Heard()
+		if now != size || !heard || leads != term {
+			size, term, since = now, leads, time.Now()
 		}
 	}
 	return false

@@ -423,6 +423,19 @@ func (c *Cluster) LastContact() time.Time {
 	return c.raft.LastContact()
 }
 
+// Heard returns the term of who leads, and whether that is a leader that tells this node what is committed, so that what it
+// acknowledges is to be here soon. Who has just been elected or could not reach this node, and who sends a snapshot, may be honest and slower.
+func (c *Cluster) Heard() (term uint64, ok bool) {
+	if c.Halted() {
+		return 0, false
+	}
+	if c.Leads() {
+		return c.raft.CurrentTerm(), true
+	}
+	term, ok = c.guard.follows()
+	return term, ok && !c.snapshots.coming()
+}
+
 // Voting says whether this node votes in raft now.
 func (c *Cluster) Voting() bool {
 	if c.Halted() {

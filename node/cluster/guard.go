@@ -39,11 +39,14 @@ type guard struct {
 	reign    reign                           // guarded by mu; the newest that was heard of
 }
 
-// reign is who leads in a term, and since when this process has known.
+// reign is who leads in a term, as this process has heard.
 type reign struct {
-	who   crypto.NodeID
-	term  uint64
-	since time.Time
+	who    crypto.NodeID
+	term   uint64
+	since  time.Time // when it was first heard
+	steady time.Time // since when it has been heard again and again
+	heard  time.Time
+	told   time.Time // when it last said how far its log is, as heartbeats do not
 }
 
 // check returns an error for an RPC that must not reach raft.
@@ -67,7 +70,7 @@ func (g *guard) judge(peer crypto.NodeID, command any) error {
 	case *raft.AppendEntriesRequest:
 		err := errors.Join(g.checkTerm(peer, c.Term), g.checkEntries(c))
 		if err == nil && c.Term >= g.term() {
-			g.leads(peer, c.Term)
+			g.leads(peer, c.Term, c.PrevLogEntry > 0 || len(c.Entries) > 0)
 		}
 		return err
 	case *raft.RequestVoteRequest:
@@ -176,12 +179,29 @@ func checkConfiguration(b []byte) (err error) {
 	return nil
 }
 
-func (g *guard) leads(peer crypto.NodeID, term uint64) {
+func (g *guard) leads(peer crypto.NodeID, term uint64, tells bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.reign.who != peer || g.reign.term != term {
-		g.reign = reign{peer, term, time.Now()}
+	now := time.Now()
+	r := &g.reign
+	if r.who != peer || r.term != term {
+		*r = reign{who: peer, term: term, since: now, steady: now}
 	}
+	if now.Sub(r.heard) > leaderHeard {
+		r.steady = now
+	}
+	if r.heard = now; tells {
+		r.told = now
+	}
+}
+
+// follows is the term of the leader that was heard lately. It is false where that leader may not have come to telling this node of its
+// log: raft waits for ten seconds before it tries one again that it could not reach, and sends heartbeats meanwhile.
+func (g *guard) follows() (term uint64, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := &g.reign
+	return r.term, time.Since(r.heard) < leaderHeard && (time.Since(r.told) < leaderHeard || time.Since(r.steady) > leaderTells)
 }
 
 // checkHandOver refuses a hand-over by any but the leader. It has no term, so that it is a lie only where another has led for as long

@@ -33,8 +33,11 @@ const (
 	maxTermRises      = 20 // a second and peer, in bursts
 	transferWindow    = 10 * time.Second
 	lateWindow        = time.Minute // in which what a leader sent may still arrive
+	leaderHeard       = 3 * time.Second
+	leaderTells       = 12 * time.Second // within which a leader that is heard tells of its log: raft's longest wait is 10.24 s
 	raftCacheEntries  = 512
 	snapshotThreshold = 2048
+	snapshotTakes     = time.Hour // at most, for somebody to be behind because of it
 	trailingLogs      = 1024
 	snapshotInterval  = 15 * time.Second
 	nestedBuckets     = 1        // a value of raft.db lies in a bucket

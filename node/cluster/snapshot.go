@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -24,6 +25,7 @@ type snapshots struct {
 
 	mu       sync.Mutex
 	received map[string]*snapshotMeta // guarded by mu; complete, waiting for Restore
+	begun    time.Time                // guarded by mu; when a journal began to come; zero where none does
 	file     fs.FileInfo              // guarded by mu; what reach has read; nil for nothing
 	reached  *snapshotMeta            // guarded by mu; what stood in it
 }
@@ -158,6 +160,21 @@ func (s *snapshots) path(id string) string {
 	return filepath.Join(s.dir, "incoming-"+filepath.Base(id))
 }
 
+func (s *snapshots) comes(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun = (time.Time{}); yes {
+		s.begun = time.Now()
+	}
+}
+
+// coming says whether a journal is being received or folded, and has not been for longer than one may take.
+func (s *snapshots) coming() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.begun.IsZero() && time.Since(s.begun) < snapshotTakes
+}
+
 // receivedReader reads a received journal; commit lists it once it has been folded.
 type receivedReader struct {
 	*os.File
@@ -170,6 +187,7 @@ func (r *receivedReader) commit(state uint64) error {
 	if err := r.s.write(r.meta); err != nil {
 		return err
 	}
+	r.s.comes(false)
 	r.s.mu.Lock()
 	delete(r.s.received, r.meta.ID)
 	r.s.mu.Unlock()
@@ -195,6 +213,7 @@ func (k *snapshotSink) Write(b []byte) (int, error) {
 			return 0, err
 		}
 		k.file = f
+		k.s.comes(true)
 	}
 	n, err := k.file.Write(b)
 	k.meta.Size += int64(n)
@@ -211,6 +230,7 @@ func (k *snapshotSink) Close() error {
 		return k.s.write(&k.meta)
 	}
 	if err := errors.Join(k.file.Sync(), k.file.Close()); err != nil {
+		k.s.comes(false)
 		return err
 	}
 	k.s.mu.Lock()
@@ -226,5 +246,6 @@ func (k *snapshotSink) Cancel() error {
 		return nil
 	}
 	k.closed = true
+	k.s.comes(false)
 	return errors.Join(k.file.Close(), os.Remove(k.s.path(k.meta.ID)))
 }

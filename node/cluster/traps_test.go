@@ -85,7 +85,7 @@ func TestWhatNoHonestPeerSends(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g, alarms := testGuard(3, logs, other.String())
-			g.reign = reign{other, 5, time.Now().Add(-lateWindow)}
+			g.reign = reign{who: other, term: 5, since: time.Now().Add(-lateWindow)}
 			err := g.check(peer, tt.command)
 			accuses := err != nil && !errors.Is(err, errUnannounced) // an honest peer cannot know who heard of a transfer
 			if (err == nil) != tt.ok || accuses != (len(*alarms) > 0) {
@@ -145,6 +145,51 @@ func TestAHandOverAccusesNobodyTooSoon(t *testing.T) {
 		handsOver("one whose successor began a while ago", errLate)
 		time.Sleep(time.Second)
 		handsOver("one whose successor has led for long", ErrRPC)
+	})
+}
+
+// TestWhoFollowsALeaderThatTells: a leader is heard by its heartbeats, and may not have come to telling of its log.
+func TestWhoFollowsALeaderThatTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peer := nodeKey(t).Public().ID()
+		header := raft.RPCHeader{ProtocolVersion: 3, ID: []byte(peer.String())}
+		g, _ := testGuard(0, raft.NewInmemStore(), peer.String())
+		hears := func(term uint64, tells bool, times int) {
+			t.Helper()
+			for range times {
+				time.Sleep(time.Second)
+				r := &raft.AppendEntriesRequest{RPCHeader: header, Term: term}
+				if tells {
+					r.PrevLogEntry = 7
+				}
+				if err := g.check(peer, r); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		follows := func(when string, term uint64, want bool) {
+			t.Helper()
+			if in, ok := g.follows(); in != term || ok != want {
+				t.Errorf("%s: term %d, %v", when, in, ok)
+			}
+		}
+		follows("nobody leads", 0, false)
+		hears(5, false, 12)
+		follows("heartbeats alone, for as long as raft waits", 5, false)
+		hears(5, true, 1)
+		follows("it tells", 5, true)
+		hears(5, false, 4)
+		follows("heartbeats alone, and it was heard before", 5, true)
+		time.Sleep(4 * time.Second)
+		follows("it is not heard", 5, false)
+		hears(5, false, 12)
+		follows("it is heard again, by heartbeats", 5, false)
+		hears(5, false, 2)
+		follows("it could have told long ago", 5, true)
+		hears(6, false, 1)
+		follows("another term", 6, false)
+		hears(6, true, 1)
+		follows("it tells in that term", 6, true)
 	})
 }
 

@@ -16,9 +16,9 @@ import (
 // authorLedger is what the author sees of cluster and store.
 type authorLedger struct{ *process }
 
-func (a authorLedger) Heard() bool          { return time.Since(a.cluster.LastContact()) < 3*time.Second }
-func (a authorLedger) State() *ledger.State { return a.store.State() }
-func (a authorLedger) Writable() error      { return a.store.Failed() }
+func (a authorLedger) Heard() (uint64, bool) { return a.cluster.Heard() }
+func (a authorLedger) State() *ledger.State  { return a.store.State() }
+func (a authorLedger) Writable() error       { return a.store.Failed() }
 func (a authorLedger) Propose(ctx context.Context, e []ledger.Entry) ([]ledger.Result, error) {
 	return a.cluster.Propose(ctx, e)
 }

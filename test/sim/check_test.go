@@ -150,6 +150,22 @@ func (w *world) checkReceipts(n *node, entries []ledger.Entry) error {
 	return nil
 }
 
+// noticed is nil once what a liar acknowledged and dropped has been missed: who was told so a moment ago may still wait for it.
+func (s *side) noticed(p *process) error {
+	w := p.n.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, x := range w.writes {
+		if !x.acknowledged || x.by.side != s || w.excused(x) {
+			continue
+		}
+		if e, _, _, err := p.store.Entry(s.origin, x.receipt.Index); err != nil || ledger.LeafHash(e.Leaf) != x.receipt.Leaf {
+			return fmt.Errorf("%w: %s may still miss event %s, acknowledged at %d", errNotYet, x.by.member.ID, x.event.ID, x.receipt.Index)
+		}
+	}
+	return nil
+}
+
 // checkProofs proves some entries under every checkpoint that counts, and each of those from the one before.
 func checkProofs(s *store.Store, origin ledger.Origin, entries []ledger.Entry) error {
 	before, root := uint64(0), tlog.Hash{}

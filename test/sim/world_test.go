@@ -283,6 +283,11 @@ func (w *world) settled() error {
 				return fmt.Errorf("%w: the board of %s follows", errNotYet, n.member.ID)
 			}
 		}
+		if w.liar != nil && w.liar.side == s {
+			if err := s.noticed(s.members()[0].live()); err != nil {
+				return err
+			}
+		}
 	}
 	if !w.linked() {
 		return nil

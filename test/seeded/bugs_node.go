@@ -73,6 +73,21 @@ var nodeBugs = []bug{
 		pkg: "node/cluster", test: "SaysLess",
 	},
 	{
+		name: "hand-over-before-its-leader", takes: "that a hand-over is a lie only where another has led for long",
+		file: "node/cluster/guard.go", from: " || time.Since(now.since) < lateWindow {", to: " {",
+		pkg: "node/cluster", test: "AHandOver",
+	},
+	{
+		name: "heartbeats-tell-all", takes: "that a leader that sends heartbeats alone may not have come to telling of its log",
+		file: "node/cluster/guard.go", from: "(time.Since(r.told) < leaderHeard || time.Since(r.steady) > leaderTells)", to: "true",
+		pkg: "node/cluster", test: "WhoFollows",
+	},
+	{
+		name: "late-under-many-leaders", takes: "that nobody is accused of what did not come while one leader followed the other",
+		file: "node/author/confirm.go", from: " || leads != term {", to: " || leads < term {",
+		pkg: "node/author", test: "CutOff",
+	},
+	{
 		name: "log-gaps", takes: "that raft knows its log store wants no gaps (hashicorp/raft issue 697)",
 		file: "node/cluster/cluster.go", from: "func (monotonic) IsMonotonic() bool { return true }", to: "func (monotonic) IsMonotonic() bool { return false }",
 		pkg: "node/cluster", test: "FarBehind",

@@ -20,9 +20,9 @@ func TestAnInputThatTakesTooMuch(t *testing.T) {
 		"a_test.go": `package example
 import ("testing"; "time")
 var kept []byte
-func FuzzLittle(f *testing.F) { f.Add("a"); f.Fuzz(func(t *testing.T, s string) { kept = make([]byte, 3<<20) }) }
-func FuzzMemory(f *testing.F) { f.Add("a"); f.Fuzz(func(t *testing.T, s string) { for range 65 { kept = make([]byte, 1<<20) } }) }
-func FuzzTime(f *testing.F) { f.Add("a"); f.Fuzz(func(t *testing.T, s string) { for b := time.Now(); time.Since(b) < 60*time.Millisecond; {} }) }
+	func FuzzLittle(f *testing.F) { f.Add("a"); f.Fuzz(func(t *testing.T, s string) { kept = make([]byte, 3<<20) }) }
+	func FuzzMemory(f *testing.F) { f.Add("a"); f.Fuzz(func(t *testing.T, s string) { for range 65 { kept = make([]byte, 1<<20) } }) }
+	func FuzzTime(f *testing.F) { f.Add("a"); f.Fuzz(func(t *testing.T, s string) { for b := time.Now(); time.Since(b) < 60*time.Millisecond; {} }) }
 `,
 	} {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {

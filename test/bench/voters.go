@@ -35,9 +35,9 @@ type replica struct {
 	origin ledger.Origin
 }
 
-func (r replica) State() *ledger.State { return r.store.State() }
-func (r replica) Writable() error      { return r.store.Failed() }
-func (r replica) Heard() bool          { return true }
+func (r replica) State() *ledger.State  { return r.store.State() }
+func (r replica) Writable() error       { return r.store.Failed() }
+func (r replica) Heard() (uint64, bool) { return 1, true }
 
 func (r replica) Earlier(i ledger.Index) ([]byte, error) {
 	return r.store.Leaf(r.store.Origin(), i)

@@ -296,8 +296,9 @@ func (a *Author) propose(ctx context.Context, groups []*batchGroup) (again []*ba
 }
 
 // refused holds a group back where time may mend it: a stale epoch is replaced by the next, a rotated key by the roster's.
-// The leader's word alone refuses nothing: it counts when the own replica refuses the entry too. Everything else is the
-// callers' answer.
+// The leader's word alone refuses nothing: it counts when the own replica refuses the entry too. A replica that is behind may take what
+// the ledger has no place for any more, as another entry of its own that it does not know yet: then nobody knows the outcome, and
+// nobody lies. Everything else is the callers' answer.
 func (a *Author) refused(s signedGroup, reason *ledger.Reason) {
 	_, own := a.cfg.Ledger.State().Apply(s.entry, a.cfg.Ledger.Earlier)
 	confirmed := own.Verdict == ledger.Refused
@@ -305,7 +306,12 @@ func (a *Author) refused(s signedGroup, reason *ledger.Reason) {
 		if a.hold(s.group, holdFor) {
 			return
 		}
-		if !confirmed {
+		switch {
+		case confirmed:
+		case s.group.behind:
+			s.group.fail(ErrUnknown)
+			return
+		default:
 			a.cfg.Alarm("the leader refuses an entry that this replica accepts", s.sequence)
 		}
 	}
@@ -327,9 +333,11 @@ func mends(g *batchGroup, reason *ledger.Reason) bool {
 
 // hold keeps a group for when the own replica has moved on, until its time is up.
 func (a *Author) hold(g *batchGroup, most time.Duration) bool {
+	term, heard := a.cfg.Ledger.Heard()
 	if g.until.IsZero() {
-		g.until = time.Now().Add(max(most, g.requests[0].patience))
+		g.until, g.term = time.Now().Add(max(most, g.requests[0].patience)), term
 	}
+	g.behind = g.behind || !heard || term != g.term
 	if time.Now().After(g.until) {
 		return false
 	}

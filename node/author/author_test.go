@@ -30,6 +30,7 @@ type fakeLedger struct {
 	lose    func(n int) (before, after bool) // of the n-th proposal
 	calls   int                              // guarded by mu
 	refuse  *ledger.Reason                   // guarded by mu; once
+	always  bool                             // it refuses more than once
 	changed chan struct{}                    // guarded by mu
 	renewed *crypto.AgencyKey                // of member 0, once the roster names it
 	deaf    atomic.Bool                      // whoever leads is not heard
@@ -95,7 +96,9 @@ func (f *fakeLedger) Propose(_ context.Context, entries []ledger.Entry) ([]ledge
 	for i, e := range entries {
 		if f.refuse != nil {
 			out[i] = ledger.Result{Verdict: ledger.Refused, Reason: f.refuse}
-			f.refuse = nil
+			if !f.always {
+				f.refuse = nil
+			}
 			continue
 		}
 		next, r := f.state.Apply(e, nil)
@@ -139,16 +142,17 @@ func start(t *testing.T, f *fakeLedger, j *ledgertest.Jurisdiction) *author.Auth
 	if f.lose == nil {
 		f.lose = func(int) (bool, bool) { return false, false }
 	}
+	alarm := func(reason string) {
+		select {
+		case f.alarms <- reason:
+		default:
+		}
+	}
 	m := j.Members[0]
 	a := author.New(author.Config{
 		Agency: m.ID, Key: func(s *ledger.State) *crypto.AgencyKey { return f.keyOf(s, m.Key) }, Writer: m.Node.Public().ID(), Ledger: f, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Alarm: func(string, uint64) {}, Promises: f,
-		Late: func(reason string, _ author.Receipt) {
-			select {
-			case f.alarms <- reason:
-			default:
-			}
-		},
+		Alarm: func(reason string, _ uint64) { alarm(reason) }, Promises: f,
+		Late: func(reason string, _ author.Receipt) { alarm(reason) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -189,6 +193,35 @@ func TestWhoIsCutOffAccusesNobody(t *testing.T) {
 			t.Fatalf("%d alarms over an entry that is withheld", n)
 		}
 	})
+}
+
+// TestALeaderThatRefusesForEver what this replica accepts lies, where that one leads all the time and tells it of its log. Where the
+// replica may be behind, nobody knows.
+func TestALeaderThatRefusesForEver(t *testing.T) {
+	for name, tt := range map[string]struct {
+		happens func(*fakeLedger)
+		want    error
+		alarms  int
+	}{
+		"it is heard":     {func(*fakeLedger) {}, author.ErrRefused, 1},
+		"it is not heard": {func(f *fakeLedger) { f.deaf.Store(true) }, author.ErrUnknown, 0},
+		"another follows": {func(f *fakeLedger) { time.Sleep(time.Second); f.term.Add(1) }, author.ErrUnknown, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))) // the test's keys were made by then
+				f := &fakeLedger{alarms: make(chan string, 4), refuse: ledger.ErrConflict, always: true}
+				a := start(t, f, ledgertest.Found(t, "in", 2))
+				go tt.happens(f)
+				if _, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event("row")}); !errors.Is(err, tt.want) {
+					t.Errorf("%v", err)
+				}
+				if n := len(f.alarms); n != tt.alarms {
+					t.Errorf("%d alarms", n)
+				}
+			})
+		})
+	}
 }
 
 var everyone = []ledger.AudienceName{"in/*"}

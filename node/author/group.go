@@ -17,6 +17,8 @@ type batchGroup struct {
 	rows     int
 	bytes    int
 	until    time.Time // when it was first held back, and for how long at most
+	term     uint64    // of who led then
+	behind   bool      // since then, no leader, or more than one, has told this replica of its log
 }
 
 func (g *batchGroup) fail(err error) {

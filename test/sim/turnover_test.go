@@ -68,10 +68,14 @@ func (n *node) turnOver(stays, until time.Duration) error {
 }
 
 // decide has a change proposed by whoever can, but not by the agency that it is about, until it is carried out; the members
-// approve what is proposed by themselves.
+// approve what is proposed by themselves. A liar that leads can keep anybody's writes out until it is cut: its people have it give way.
 func (s *side) decide(about *node, change any, done func(*ledger.Governance) bool) error {
 	last := errNotYet
-	for range 300 {
+	for i := range 300 {
+		if n := s.leader(); i%30 == 29 && n != nil && n == n.w.liar {
+			n.w.note("%s has kept a change out, and gives way", n.member.ID)
+			n.live().cluster.StepDown(n.w.t.Context())
+		}
 		for _, n := range s.members() {
 			p := n.live()
 			if p == nil || n == about {

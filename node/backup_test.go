@@ -257,7 +257,7 @@ func TestABackupGoesOnFromAnother(t *testing.T) {
 	}
 	for name, parts := range map[string][]string{
 		"none": nil, "a part alone": chain[1:2], "the last alone": chain[3:], "the middle is missing": {chain[0], chain[2], chain[3]}, "another order": {chain[0], chain[2], chain[1]},
-		"twice": {chain[0], chain[1], chain[1]}, "two whole ones": {chain[0], chain[0]}, "another ledger's": {chain[0], foreign}, "behind another ledger's": {foreign, chain[1]},
+		"one that is empty is missing": {chain[0], chain[1], chain[3]}, "twice": {chain[0], chain[1], chain[1]}, "two whole ones": {chain[0], chain[0]}, "another ledger's": {chain[0], foreign}, "behind another ledger's": {foreign, chain[1]},
 	} {
 		if _, err := check(parts...); !errors.Is(err, node.ErrBackup) {
 			t.Errorf("%s: %v", name, err)

@@ -32,7 +32,8 @@ type notices struct {
 	mu        sync.Mutex
 	held      ledger.Notices                // guarded by mu
 	condemned map[crypto.NodeID]bool        // guarded by mu
-	since     map[ledger.AgencyID]time.Time // guarded by mu; when each author's oldest act that is not in the ledger came
+	since     map[ledger.AgencyID]time.Time // guarded by mu; when each author's oldest act that is not in the ledger came, or the leader's term began
+	term      uint64                        // guarded by mu; of whoever leads, as it was seen last
 	wake      chan struct{}
 }
 
@@ -178,16 +179,28 @@ func (x *notices) send(ctx context.Context, g *ledger.Governance) {
 // watch raises the alarm, once for each, over acts that do not get into the ledger.
 func (x *notices) watch() {
 	leader, led := x.n.cluster.Leader()
+	term, heard := x.n.cluster.Heard()
+	for _, id := range x.overdue(term, led && heard, time.Now()) {
+		x.n.alarm(x.n.nameOf(leader), fmt.Sprintf("it leads, and an act of governance of %s has not come into the ledger for %s", id, withheldAfter))
+	}
+}
+
+// overdue returns, once for each, whose acts one leader has had time enough for, and which did not come: while nobody leads, or whoever
+// does has not told this node of its log, it may be there, or be late by nobody's fault.
+func (x *notices) overdue(term uint64, heard bool, now time.Time) (authors []ledger.AgencyID) {
 	x.mu.Lock()
-	var withheld []ledger.AgencyID
+	defer x.mu.Unlock()
+	same := heard && term == x.term
+	x.term = term
 	for id, since := range x.since {
-		if led && !since.IsZero() && time.Since(since) > withheldAfter {
-			withheld = append(withheld, id)
+		switch {
+		case since.IsZero():
+		case !same:
+			x.since[id] = now
+		case now.Sub(since) > withheldAfter:
+			authors = append(authors, id)
 			x.since[id] = time.Time{}
 		}
 	}
-	x.mu.Unlock()
-	for _, id := range withheld {
-		x.n.alarm(x.n.nameOf(leader), fmt.Sprintf("it leads, and an act of governance of %s has not come into the ledger for %s", id, withheldAfter))
-	}
+	return authors
 }

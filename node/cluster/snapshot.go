@@ -187,8 +187,8 @@ func (r *receivedReader) commit(state uint64) error {
 	if err := r.s.write(r.meta); err != nil {
 		return err
 	}
-	r.s.comes(false)
 	r.s.mu.Lock()
+	r.s.begun = time.Time{}
 	delete(r.s.received, r.meta.ID)
 	r.s.mu.Unlock()
 	return os.Remove(r.s.path(r.meta.ID))

@@ -73,8 +73,10 @@ func (s *side) decide(about *node, change any, done func(*ledger.Governance) boo
 	last := errNotYet
 	for i := range 300 {
 		if n := s.leader(); i%30 == 29 && n != nil && n == n.w.liar {
-			n.w.note("%s has kept a change out, and gives way", n.member.ID)
-			n.live().cluster.StepDown(n.w.t.Context())
+			if p := n.live(); p != nil { // it may have crashed since
+				n.w.note("%s has kept a change out, and gives way", n.member.ID)
+				p.cluster.StepDown(n.w.t.Context())
+			}
 		}
 		for _, n := range s.members() {
 			p := n.live()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,10 @@ func matchCommand(o *options) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if len(args) == 0 && len(hashes) == 0 && watch == "" {
 			return &usageError{text: "nothing to ask for", hint: "name files, directories or hashes, or --hashes FILE, or --watch DIR"}
+		}
+		named := slices.Concat(args, hashes)
+		if first := slices.Index(named, "-"); first >= 0 && slices.Contains(named[first+1:], "-") {
+			return &usageError{text: `"-" is standard input, and is read once`, hint: "a file of that name is ./-"}
 		}
 		if cmd.Flags().Changed("radius") {
 			if radius < 0 || radius > 63 {
@@ -176,15 +181,11 @@ func fingerprintOf(s alert.Signal) api.Fingerprint {
 
 // list asks for every row of a hash set. A bad line is named and the rest goes on.
 func (m *matchRun) list(ctx context.Context, path string) error {
-	in := io.Reader(os.Stdin)
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
+	in, err := openInput(path)
+	if err != nil {
+		return err
 	}
+	defer in.Close()
 	source, _, err := interop.Detect(in, path)
 	if err != nil {
 		return &usageError{text: hashing.Visible(path) + ": " + err.Error(), hint: "it takes " + importFormat}

@@ -70,7 +70,7 @@ func policyPropose(o *options) *cobra.Command {
 		Example: "  vigil policy show >policy.json; $EDITOR policy.json; vigil policy propose policy.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var p api.Policy
-			if err := readJSON(cmd, args[0], &p, "'vigil policy show' prints a policy"); err != nil {
+			if err := readJSON(args[0], &p, "'vigil policy show' prints a policy"); err != nil {
 				return err
 			}
 			c, err := o.client()

@@ -66,12 +66,13 @@ func addFileFlags(cmd *cobra.Command, file *api.ReportFile, uploaded *string, cl
 const reportShape = "'/docs' on a node describes what is taken"
 
 // read puts flags and hashes together; hashes are those of one file.
-func (s *statementFlags) read(cmd *cobra.Command, hashes []string) (api.SubmitReport, error) {
+func (s *statementFlags) read(hashes []string) (api.SubmitReport, error) {
 	if s.from != "" {
 		if len(hashes) > 0 {
 			return s.r, &usageError{text: "--from has the whole report: hashes beside it are not taken"}
 		}
-		return s.r, readJSON(cmd, s.from, &s.r, reportShape)
+		err := readJSON(s.from, &s.r, reportShape)
+		return s.r, err
 	}
 	var err error
 	if s.r.Occurred, err = moment("occurred", s.occurred); err != nil {
@@ -164,7 +165,7 @@ func reportSubmit(o *options) *cobra.Command {
 		Example: "  vigil report submit md5:0cc175b9c0f1b6a831c399e269772661 --kind abuse-material --about account:4711 --viewed yes --priority sextortion --key 2026-117\n" +
 			"  vigil report submit --from report.json --key 2026-117",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := s.read(cmd, args)
+			r, err := s.read(args)
 			if err != nil {
 				return err
 			}
@@ -205,7 +206,7 @@ func reportDraft(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "draft [HASH…] --kind KIND", Short: "Begin a report that files are added to",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := s.read(cmd, args)
+			r, err := s.read(args)
 			if err != nil {
 				return err
 			}
@@ -232,7 +233,7 @@ func reportFile(o *options) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if from != "" {
-				err = readJSON(cmd, from, &f, reportShape)
+				err = readJSON(from, &f, reportShape)
 			} else {
 				err = fileOf(&f, args[1:], uploaded, classes)
 			}
@@ -325,7 +326,7 @@ func reportAmend(o *options) *cobra.Command {
 	cmd := &cobra.Command{Use: "amend ID [HASH…]", Short: "Put another statement in place of what was said: the whole of it", Args: cobra.MinimumNArgs(1)}
 	revision := seenFlag(cmd, "revision")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		r, err := s.read(cmd, args[1:])
+		r, err := s.read(args[1:])
 		if err != nil {
 			return err
 		}

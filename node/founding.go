@@ -106,5 +106,6 @@ func readGenesis(dir string) (ledger.Entry, error) {
 	if err != nil {
 		return e, err
 	}
-	return e, ledger.Unmarshal(b, &e, maxSmallFile)
+	err = ledger.Unmarshal(b, &e, maxSmallFile)
+	return e, err
 }

@@ -335,7 +335,8 @@ func (s *Store) journalMirror(number uint64) (m journalMirror, err error) {
 	if err != nil {
 		return m, err
 	}
-	return m, ledger.Unmarshal(raw, &m, maxFrameBytes)
+	err = ledger.Unmarshal(raw, &m, maxFrameBytes)
+	return m, err
 }
 
 // mirrorBatch puts a mirror batch together again from what was kept of it.

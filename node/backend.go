@@ -110,12 +110,9 @@ func (n *Node) Ready() (bool, []string) {
 func (n *Node) Status(context.Context) api.Status {
 	s := api.Status{
 		Agency: string(n.id.Agency), Node: n.id.Node, Version: Version(), Format: ledger.StateFormat, Problems: []api.NodeProblem{}, Ledgers: []api.LedgerStatus{}, Nodes: []api.NodeStatus{},
-		Partners: n.Partners(), Role: n.role(),
+		Partners: n.Partners(), Role: n.role(), Leader: n.leader(),
 	}
 	s.Ready, _ = n.Ready()
-	if leader, ok := n.cluster.Leader(); ok {
-		s.Leader = n.nameOf(leader)
-	}
 	for _, origin := range n.store.Origins() {
 		s.Ledgers = append(s.Ledgers, n.ledgerStatus(origin))
 	}

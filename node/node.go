@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -186,7 +187,7 @@ func (n *Node) open() (err error) {
 	n.author = author.New(author.Config{
 		Agency: n.id.Agency, Key: n.signer, Writer: n.keys.Node.Public().ID(), Ledger: authorLedger{n}, Log: n.log,
 		Alarm: func(reason string, sequence uint64) {
-			n.alarm("leader", fmt.Sprintf("%s (sequence %d)", reason, sequence))
+			n.alarm(cmp.Or(n.leader(), "leader"), fmt.Sprintf("%s (sequence %d)", reason, sequence))
 		},
 		Late: n.receipts.late, Promises: n.promises, Within: n.cfg.receiptWithin(), Governed: n.notices.tell,
 	})
@@ -307,6 +308,14 @@ func (n *Node) nameOf(id crypto.NodeID) string {
 		}
 	}
 	return "node " + id.Short()
+}
+
+// leader is whose node leads here; empty where none is known to.
+func (n *Node) leader() string {
+	if id, ok := n.cluster.Leader(); ok {
+		return n.nameOf(id)
+	}
+	return ""
 }
 
 // Identity says whose node this is.

@@ -21,6 +21,8 @@ const (
 	successorFile = "successor.json"
 	// takeOverAgain is when the founder of a successor tries again to take the old ledger over.
 	takeOverAgain = time.Second
+	// takeOverWait is how long after the leader's answer a batch may take to be here.
+	takeOverWait = 30 * time.Second
 )
 
 // Errors of ledgers that end.
@@ -182,7 +184,10 @@ func (n *Node) takeOverFrom(ctx context.Context, of *ledger.Closed) (whole bool,
 		case result.Verdict != ledger.MirrorApplied && result.Verdict != ledger.MirrorRepeat:
 			return false, fmt.Errorf("%w: %w", errMirror, errors.Join(result.Reason))
 		}
-		if err := n.store.Wait(ctx, of.Origin, from+uint64(len(b.Items))); err != nil {
+		wait, cancel := context.WithTimeout(ctx, takeOverWait) // a leader may have said so and not have done it
+		err = n.store.Wait(wait, of.Origin, from+uint64(len(b.Items)))
+		cancel()
+		if err != nil {
 			return false, err
 		}
 	}

@@ -36,6 +36,8 @@ var (
 	ErrNoKey = errors.New("author: the roster names a key of this agency that is not here; bring the kit with the newest key")
 	// ErrTooLarge says that the events do not fit one entry.
 	ErrTooLarge = errors.New("author: the events do not fit one entry")
+
+	errNumber = errors.New("author: the leader says that an earlier entry of this node is missing")
 )
 
 // Ledger is what the author needs of the cluster and of its own replica.
@@ -279,17 +281,20 @@ func (a *Author) propose(ctx context.Context, groups []*batchGroup) (again []*ba
 		return nil
 	}
 
+	refused := false // one before it, so that its number was too high
 	for i, s := range signed {
-		switch results[i].Verdict {
-		case ledger.Accepted, ledger.Repeat:
+		switch r := results[i]; {
+		case r.Verdict == ledger.Accepted, r.Verdict == ledger.Repeat:
 			a.next = s.sequence + 1
-			a.committed(s, results[i])
-		case ledger.Gap: // an earlier one was refused: the same events under a new sequence
-			a.next = min(a.next, results[i].NextSequence)
+			a.committed(s, r)
+		case r.Verdict == ledger.Gap && refused: // the same events under a new sequence
 			again = append(again, s.group)
 		default:
-			a.next = min(a.next, s.sequence)
-			a.refused(s, results[i].Reason)
+			refused = true
+			if a.next = min(a.next, s.sequence); r.Verdict == ledger.Gap {
+				a.next = min(a.next, r.NextSequence) // a leader before this one said that it had written what it had not
+			}
+			a.refused(s, r)
 		}
 	}
 	return again
@@ -299,23 +304,27 @@ func (a *Author) propose(ctx context.Context, groups []*batchGroup) (again []*ba
 // The leader's word alone refuses nothing: it counts when the own replica refuses the entry too. A replica that is behind may take what
 // the ledger has no place for any more, as another entry of its own that it does not know yet: then nobody knows the outcome, and
 // nobody lies. Everything else is the callers' answer.
-func (a *Author) refused(s signedGroup, reason *ledger.Reason) {
+func (a *Author) refused(s signedGroup, r ledger.Result) {
+	why := errNumber // the sequence is too high, and no other was refused before it
+	if r.Reason != nil {
+		why = r.Reason
+	}
 	_, own := a.cfg.Ledger.State().Apply(s.entry, a.cfg.Ledger.Earlier)
 	confirmed := own.Verdict == ledger.Refused
-	if !confirmed || mends(s.group, reason) {
+	if !confirmed || mends(s.group, r.Reason) {
 		if a.hold(s.group, holdFor) {
 			return
 		}
 		switch {
 		case confirmed:
-		case s.group.behind:
+		case s.group.behind, own.Verdict == ledger.Gap:
 			s.group.fail(ErrUnknown)
 			return
 		default:
 			a.cfg.Alarm("the leader refuses an entry that this replica accepts", s.sequence)
 		}
 	}
-	s.group.fail(fmt.Errorf("%w: %w", ErrRefused, reason))
+	s.group.fail(fmt.Errorf("%w: %w", ErrRefused, why))
 }
 
 // mends says whether another's entry may mend a refusal.

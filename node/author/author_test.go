@@ -31,6 +31,8 @@ type fakeLedger struct {
 	calls   int                              // guarded by mu
 	refuse  *ledger.Reason                   // guarded by mu; once
 	always  bool                             // it refuses more than once
+	gap     bool                             // it says of everything that an earlier entry is missing
+	pretend bool                             // it says once that it has written what it has not
 	changed chan struct{}                    // guarded by mu
 	renewed *crypto.AgencyKey                // of member 0, once the roster names it
 	deaf    atomic.Bool                      // whoever leads is not heard
@@ -94,6 +96,15 @@ func (f *fakeLedger) Propose(_ context.Context, entries []ledger.Entry) ([]ledge
 	}
 	out := make([]ledger.Result, len(entries))
 	for i, e := range entries {
+		if f.gap && f.calls < 1000 { // a test that fails ends
+			out[i] = ledger.Result{Verdict: ledger.Gap, NextSequence: 1}
+			continue
+		}
+		if f.pretend {
+			f.pretend = false
+			out[i] = ledger.Result{Verdict: ledger.Accepted, Index: f.state.Size()}
+			continue
+		}
 		if f.refuse != nil {
 			out[i] = ledger.Result{Verdict: ledger.Refused, Reason: f.refuse}
 			if !f.always {
@@ -204,6 +215,7 @@ func TestALeaderThatRefusesForEver(t *testing.T) {
 		alarms  int
 	}{
 		"it is heard":     {func(*fakeLedger) {}, author.ErrRefused, 1},
+		"it misses one":   {func(f *fakeLedger) { f.mu.Lock(); f.gap = true; f.mu.Unlock() }, author.ErrRefused, 1},
 		"it is not heard": {func(f *fakeLedger) { f.deaf.Store(true) }, author.ErrUnknown, 0},
 		"another follows": {func(f *fakeLedger) { time.Sleep(time.Second); f.term.Add(1) }, author.ErrUnknown, 0},
 	} {
@@ -218,6 +230,9 @@ func TestALeaderThatRefusesForEver(t *testing.T) {
 				}
 				if n := len(f.alarms); n != tt.alarms {
 					t.Errorf("%d alarms", n)
+				}
+				if f.calls > 50 {
+					t.Errorf("it was asked %d times", f.calls)
 				}
 			})
 		})
@@ -333,6 +348,20 @@ func TestARefusalRenumbersWhatFollows(t *testing.T) {
 	f.mu.Unlock()
 	if _, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event("sealed again")}); err != nil {
 		t.Fatalf("a stale epoch is mended by signing again: %v", err)
+	}
+}
+
+// TestWhatWasPretendedHoldsNobodyUp: behind a leader that lied the number after the one that it pretended to write is too high.
+func TestWhatWasPretendedHoldsNobodyUp(t *testing.T) {
+	f := &fakeLedger{pretend: true}
+	a := start(t, f, ledgertest.Found(t, "in", 2))
+	for _, text := range []string{"pretended", "written", "written, too"} {
+		if _, err := a.Submit(t.Context(), everyone, []ledger.Event{ledgertest.Event(text)}); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+	if f.entries != 2 {
+		t.Errorf("%d entries", f.entries)
 	}
 }
 

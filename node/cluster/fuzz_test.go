@@ -11,6 +11,7 @@ import (
 func FuzzWhatNodesSay(f *testing.F) {
 	f.Add(ledger.Marshal(command{Kind: commandEntries, Entries: []ledger.Entry{{Leaf: []byte{1}, Payload: []byte{2}}}}))
 	f.Add(encodeAnswer(answer{results: []ledger.Result{{Verdict: ledger.Accepted, Index: 7}}}))
+	f.Add(encodeAnswer(answer{results: []ledger.Result{{Verdict: ledger.Refused}}}))
 	f.Add(ledger.Marshal(heightWire{Term: 1, Last: 2, Size: 3, Now: 4, Follows: []string{"uk/x"}}))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var c command
@@ -22,8 +23,14 @@ func FuzzWhatNodesSay(f *testing.F) {
 			t.Fatal("a height accepted in another encoding")
 		}
 		for n := range 3 {
-			if a := decodeAnswer(raw, n); a.err == nil && len(a.results) != n {
+			a := decodeAnswer(raw, n)
+			if a.err == nil && len(a.results) != n {
 				t.Fatalf("%d answers for %d entries", len(a.results), n)
+			}
+			for _, r := range a.results {
+				if (r.Verdict == ledger.Refused) != (r.Reason != nil) {
+					t.Fatalf("a refusal has a reason, and nothing else: %+v", r)
+				}
 			}
 		}
 	})

@@ -299,7 +299,7 @@ func decodeAnswer(raw []byte, entries int) answer {
 	}
 	for _, x := range w.Results {
 		r := ledger.Result{Verdict: ledger.Verdict(x.Verdict), Index: x.Index, Leaf: x.Leaf, NextSequence: x.Next}
-		if x.Reason != "" {
+		if r.Verdict == ledger.Refused {
 			r.Reason = ledger.ReasonByCode(x.Reason)
 		}
 		if r.Verdict < ledger.Accepted || r.Verdict > ledger.Refused {

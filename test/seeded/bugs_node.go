@@ -88,6 +88,11 @@ var nodeBugs = []bug{
 		pkg: "node/author", test: "CutOff",
 	},
 	{
+		name: "numbers-too-high", takes: "that a leader that calls every number of this node too high refuses",
+		file: "node/author/author.go", from: "case r.Verdict == ledger.Gap && refused:", to: "case r.Verdict == ledger.Gap && (refused || i >= 0):",
+		pkg: "node/author", test: "RefusesForEver",
+	},
+	{
 		name: "log-gaps", takes: "that raft knows its log store wants no gaps (hashicorp/raft issue 697)",
 		file: "node/cluster/cluster.go", from: "func (monotonic) IsMonotonic() bool { return true }", to: "func (monotonic) IsMonotonic() bool { return false }",
 		pkg: "node/cluster", test: "FarBehind",

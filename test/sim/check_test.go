@@ -280,6 +280,12 @@ func (r *readers) may(by ledger.AgencyID, at place) bool {
 	})
 }
 
+// alike says whether an agency shows of an alert what whoever has it from its first place shows. Where it was written twice, as its author
+// did not know of the first, who was admitted between has the second only.
+func (r *readers) alike(by ledger.AgencyID, seen, first shown) bool {
+	return seen.text == first.text && (seen.at == first.at || !r.may(by, first.at))
+}
+
 // checkBoards compares every board with what was written: what was acknowledged to its audience stands there, nothing else
 // does but what was at least asked for, and what two agencies both see looks the same to both. Who was admitted later sees what
 // was sealed since.
@@ -295,6 +301,13 @@ func (w *world) checkBoards(r *readers) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	first := map[alert.Key]shown{}
+	for _, picture := range all {
+		for key, seen := range picture {
+			if before, known := first[key]; !known || seen.at.index < before.at.index {
+				first[key] = seen
+			}
+		}
+	}
 	for n, picture := range all {
 		left := maps.Clone(picture)
 		for _, x := range w.writes {
@@ -302,16 +315,14 @@ func (w *world) checkBoards(r *readers) error {
 				continue
 			}
 			seen, there := picture[x.key()]
-			if before, known := first[x.key()]; there && known && before != seen {
-				return fmt.Errorf("%s shows %v of %s, another %v", n.member.ID, seen, x.event.ID, before)
+			if before := first[x.key()]; there && !r.alike(n.member.ID, seen, before) {
+				return fmt.Errorf("%s: %s shows %v of %s, another %v", differs, n.member.ID, seen, x.event.ID, before)
 			}
 			switch {
 			case x.acknowledged && x.sees(n) && r.may(n.member.ID, place{x.by.side.origin, x.receipt.Index}) && !there && !w.excused(x):
 				return fmt.Errorf("%s: %s does not see %s of %s", lost, n.member.ID, x.event.ID, x.by.member.ID)
 			case there && (!x.sees(n) || !r.may(n.member.ID, seen.at)):
 				return fmt.Errorf("%s: %s sees %s, which is for %s", leaked, n.member.ID, x.event.ID, x.audience)
-			case there:
-				first[x.key()] = seen
 			}
 			delete(left, x.key())
 		}
@@ -322,7 +333,10 @@ func (w *world) checkBoards(r *readers) error {
 	return nil
 }
 
-const leaked = "leaked"
+const (
+	leaked  = "leaked"
+	differs = "differs"
+)
 
 // checkSecrets looks at who opened what, and that what was not released is not even across the border.
 func (w *world) checkSecrets(r *readers) error {

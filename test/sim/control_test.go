@@ -190,3 +190,28 @@ func TestTheCheckNotices(t *testing.T) {
 		return nil
 	})
 }
+
+// TestWhoHasTheSecondOnly: an alert that was written twice stands at its second place where the first cannot be opened, and nowhere else.
+func TestWhoHasTheSecondOnly(t *testing.T) {
+	early, late := place{"in/x", 4}, place{"in/x", 9}
+	before, after := ledger.AudienceRef{Name: "in/*", Epoch: 1}, ledger.AudienceRef{Name: "in/*", Epoch: 2}
+	r := &readers{
+		given: map[ledger.AudienceRef][]ledger.AgencyID{before: {"in/a0"}, after: {"in/a0", "in/a1"}},
+		named: map[place][]ledger.AudienceRef{early: {before}, late: {after}},
+	}
+	for _, tt := range []struct {
+		by   ledger.AgencyID
+		seen shown
+		want bool
+	}{
+		{"in/a0", shown{early, "1 of 1"}, true},
+		{"in/a0", shown{late, "1 of 1"}, false},
+		{"in/a1", shown{late, "1 of 1"}, true},
+		{"in/a1", shown{late, "0 of 1"}, false},
+		{"in/a0", shown{early, "0 of 1"}, false},
+	} {
+		if got := r.alike(tt.by, tt.seen, shown{early, "1 of 1"}); got != tt.want {
+			t.Errorf("%s shows %v: %v", tt.by, tt.seen, got)
+		}
+	}
+}

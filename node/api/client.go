@@ -84,7 +84,7 @@ func NewClient(t Target) (*Client, error) {
 		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", path)
 		}
-		return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}, base: "http://vigil", token: t.Token, purpose: t.Purpose, caseNumber: t.Case, consent: t.Consent}, nil
+		return t.client("http://vigil", &http.Transport{DialContext: dial}), nil
 	}
 	u, err := url.Parse(t.Server)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
@@ -95,7 +95,13 @@ func NewClient(t Target) (*Client, error) {
 		return nil, err
 	}
 	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 256}
-	return &Client{http: &http.Client{Transport: transport}, base: "https://" + u.Host, token: t.Token, purpose: t.Purpose, caseNumber: t.Case, consent: t.Consent}, nil
+	return t.client("https://"+u.Host, transport), nil
+}
+
+// client follows no redirect: what is asked for, and the token, go to the target alone.
+func (t Target) client(base string, transport *http.Transport) *Client {
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{http: &http.Client{Transport: transport, CheckRedirect: stay}, base: base, token: t.Token, purpose: t.Purpose, caseNumber: t.Case, consent: t.Consent}
 }
 
 func tlsConfig(t Target) (*tls.Config, error) {
@@ -174,7 +180,7 @@ func (c *Client) do(ctx context.Context, k call) (*http.Response, error) {
 		defer resp.Body.Close()
 		return nil, readWaiting(resp)
 	}
-	if resp.StatusCode >= 400 {
+	if resp.StatusCode >= http.StatusMultipleChoices { // redirects, too: see Target.client
 		defer resp.Body.Close()
 		return nil, readRefusal(resp)
 	}

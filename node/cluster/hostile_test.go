@@ -12,6 +12,7 @@ import (
 	"runtime/metrics"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,4 +298,37 @@ func TestAFloodOfRequestsOfAMember(t *testing.T) {
 		t.Errorf("afterwards: %d, %v", code, c.asked.now)
 	}
 	all.Wait()
+}
+
+// TestAMemberSendsNobodyElsewhere: a member that redirects, or whose answer's head has no end, gets no more than the request it was sent.
+func TestAMemberSendsNobodyElsewhere(t *testing.T) {
+	var reached atomic.Bool
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Store(true) }))
+	t.Cleanup(elsewhere.Close)
+	key, liar := nodeKey(t), nodeKey(t)
+	own, err := certificate(liar)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, answer := range map[string]http.HandlerFunc{
+		"307": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
+		"302":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) },
+		"head": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) },
+	} {
+		listener, err := tls.Listen("tcp", "127.0.0.1:0", serverConfig(own, func(crypto.NodeID) bool { return true }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: answer, ReadHeaderTimeout: time.Minute}
+		go func() { _ = server.Serve(listener) }()
+		t.Cleanup(func() { _ = server.Close() })
+		if _, err := PostTo(t.Context(), key, liar.Public().ID(), listener.Addr().String(), "/cluster/height", []byte("word")); err == nil {
+			t.Errorf("%s: taken for an answer", name)
+		}
+	}
+	if reached.Load() {
+		t.Error("it went there")
+	}
 }

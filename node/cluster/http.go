@@ -164,7 +164,10 @@ func pinnedClient(own tls.Certificate, id crypto.NodeID, connect dialer, address
 		}
 		return conn, nil
 	}
-	return &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: dial}, Timeout: requestWait}
+	return &http.Client{
+		Transport: &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: dial, MaxResponseHeaderBytes: maxHeadBytes}, Timeout: requestWait,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // nobody sends this node elsewhere, in clear
+	}
 }
 
 func (c *clients) cut(member func(crypto.NodeID) bool) {

@@ -56,6 +56,7 @@ const (
 	// forwardBytes bounds what is handed to the leader in one request.
 	forwardBytes = 4 << 20
 	answerBytes  = 1 << 20
+	maxHeadBytes = 32 << 10 // of an answer
 
 	introduceEvery = 5 * time.Second
 	leaderLook     = 100 * time.Millisecond

@@ -143,6 +143,11 @@ var nodeBugs = []bug{
 		pkg: "node/cluster", test: "Strangers|Removed",
 	},
 	{
+		name: "redirects", takes: "that a member cannot send a node's requests elsewhere, in clear",
+		file: "node/cluster/http.go", from: "return http.ErrUseLastResponse }, // nobody", to: "return nil }, // nobody",
+		pkg: "node/cluster", test: "SendsNobody",
+	},
+	{
 		name: "rolled-back", takes: "that a node believes what others remember of it",
 		file: "node/cluster/hearing.go", from: "err == nil && now.behind(was) {", to: "err == nil && now.behind(was) && c == nil {",
 		pkg: "node/cluster", test: "RolledBack",

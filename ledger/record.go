@@ -21,6 +21,8 @@ var (
 	ErrLeaf = errors.New("ledger: leaf")
 	// ErrPayload says that a payload is not the one its record names, or not well-formed.
 	ErrPayload = errors.New("ledger: payload")
+	// ErrAbsent says that what is asked for is not here: not yet, only as a hash, or expunged.
+	ErrAbsent = errors.New("ledger: not here")
 )
 
 // RecordVersion is the version of records this binary writes, and the highest it accepts.

@@ -214,6 +214,9 @@ func (n *Node) problems(s api.Status) []api.NodeProblem {
 	out = append(out, n.receipts.problems()...)
 	out = append(out, n.idle.problems()...)
 	out = append(out, n.scrubs.problems()...)
+	for origin, err := range n.board.Unread() {
+		add("failure", fmt.Sprintf("what comes after entry %d of %s is not shown: it cannot be read: %v", n.board.Position(origin), origin, err), "have it back from another member: vigil ledger scrub")
+	}
 	out = append(out, n.predecessorProblems()...)
 	out = append(out, quorumProblems(s.Nodes)...)
 	if state := n.store.State(); state != nil {

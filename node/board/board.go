@@ -27,7 +27,8 @@ var (
 type Ledger interface {
 	Origins() []ledger.Origin
 	Size(origin ledger.Origin) uint64
-	// Entry returns an entry; where its payload is not here, it returns the leaf with an error.
+	// Entry returns an entry; where its payload is not here, it returns the leaf with ledger.ErrAbsent, and where it cannot be read with
+	// another error.
 	Entry(origin ledger.Origin, index uint64) (e ledger.Entry, bare bool, hash tlog.Hash, err error)
 	// Gone says whether an entry's payload was expunged, and by which entry; its leaf is still there.
 	Gone(origin ledger.Origin, index uint64) (by uint64, gone bool, err error)
@@ -72,6 +73,7 @@ type Board struct {
 	positions map[ledger.Origin]uint64 // guarded by mu
 	rewind    map[ledger.Origin]uint64 // guarded by mu; where Run is asked to begin again
 	alike     []Alike                  // guarded by mu; what NoteAlike left for Run
+	unread    map[ledger.Origin]error  // guarded by mu; see Unread
 	last      uint64                   // guarded by mu; sequence of the last change
 	changed   chan struct{}            // guarded by mu
 }
@@ -90,7 +92,7 @@ func OpenNoted(cfg Config) (_ *Board, anew, _ error) {
 	}
 	b := &Board{
 		cfg: cfg, vfs: registerCipher(cfg.Key), tables: tables(), flood: newFlood(), wake: make(chan struct{}, 1),
-		rewind: map[ledger.Origin]uint64{}, changed: make(chan struct{}),
+		rewind: map[ledger.Origin]uint64{}, unread: map[ledger.Origin]error{}, changed: make(chan struct{}),
 	}
 	b.markDated = marking(b.tables)
 	err := b.openFile()

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,17 +26,24 @@ import (
 	"vigil/node/board"
 )
 
-// fakeLedgers are ledgers in memory whose sizes the test moves.
-var errGone = errors.New("not here")
+var errRead = errors.New("the disk does not give it")
 
+// fakeLedgers are ledgers in memory whose sizes the test moves.
 type fakeLedgers struct {
 	origins []ledger.Origin
 	entries map[ledger.Origin][]ledger.Entry
 	shown   map[ledger.Origin]uint64
 	changed chan struct{}
+	unread  atomic.Pointer[place] // what cannot be read; nil is nothing
 
 	mu   sync.Mutex
 	seen map[ledger.Origin]seen // guarded by mu
+}
+
+// place is where an entry stands.
+type place struct {
+	origin ledger.Origin
+	index  uint64
 }
 
 func (f *fakeLedgers) Origins() []ledger.Origin    { return f.origins }
@@ -43,8 +51,11 @@ func (f *fakeLedgers) Size(o ledger.Origin) uint64 { return f.shown[o] }
 func (f *fakeLedgers) Changed() <-chan struct{}    { return f.changed }
 func (f *fakeLedgers) Entry(o ledger.Origin, i uint64) (ledger.Entry, bool, tlog.Hash, error) {
 	e := f.entries[o][i]
+	if p := f.unread.Load(); p != nil && *p == (place{o, i}) {
+		return ledger.Entry{Leaf: e.Leaf}, false, ledger.LeafHash(e.Leaf), errRead
+	}
 	if _, gone, err := f.Gone(o, i); err != nil || gone {
-		return ledger.Entry{Leaf: e.Leaf}, false, ledger.LeafHash(e.Leaf), errors.Join(err, errGone)
+		return ledger.Entry{Leaf: e.Leaf}, false, ledger.LeafHash(e.Leaf), errors.Join(err, ledger.ErrAbsent)
 	}
 	return e, false, ledger.LeafHash(e.Leaf), nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -35,10 +36,15 @@ func (b *Board) Run(ctx context.Context) error {
 		if moved || stale {
 			continue
 		}
+		var again <-chan time.Time
+		if b.Unread() != nil {
+			again = time.After(readAgain)
+		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
 		case <-b.wake:
+		case <-again:
 		}
 	}
 	return nil
@@ -54,12 +60,45 @@ func (b *Board) round(ctx context.Context) (moved bool, err error) {
 		if b.Position(origin) >= b.cfg.Ledger.Size(origin) || ctx.Err() != nil {
 			continue
 		}
-		if err := b.batch(ctx, origin); err != nil {
+		err := b.batch(ctx, origin)
+		if unread := (*unreadError)(nil); errors.As(err, &unread) {
+			b.noteUnread(origin, unread)
+			continue
+		}
+		if err != nil {
 			return moved, fmt.Errorf("board: follow %s: %w", origin, err)
 		}
+		b.noteUnread(origin, nil)
 		moved = true
 	}
 	return moved, nil
+}
+
+// unreadError says that an entry cannot be read, which is not that it is absent: the disk has it and does not give it. The board waits
+// there until it is mended, as whatever comes behind may depend on it.
+type unreadError struct{ cause error }
+
+func (e *unreadError) Error() string { return e.cause.Error() }
+func (e *unreadError) Unwrap() error { return e.cause }
+
+// Unread are the ledgers whose next entry cannot be read, and why.
+func (b *Board) Unread() map[ledger.Origin]error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.unread)
+}
+
+func (b *Board) noteUnread(origin ledger.Origin, err *unreadError) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil {
+		delete(b.unread, origin)
+		return
+	}
+	_, known := b.unread[origin]
+	if b.unread[origin] = err; !known {
+		b.cfg.Log.Error("an entry cannot be read; the board waits for it to be mended", "ledger", origin, "error", err)
+	}
 }
 
 // batch follows some entries of a ledger in one transaction. A crash before it commits leaves the cursor where it was.
@@ -68,7 +107,11 @@ func (b *Board) batch(ctx context.Context, origin ledger.Origin) error {
 	start := time.Now()
 	return b.transact(ctx, func(f *folder) error {
 		for n := 0; next < size && n < batchEntries && f.rows < batchRows && (n == 0 || time.Since(start) < batchTime); n++ {
-			if err := f.entry(origin, next); err != nil {
+			err := f.entry(origin, next)
+			if unread := (*unreadError)(nil); errors.As(err, &unread) && n > 0 {
+				break // what comes before it is kept
+			}
+			if err != nil {
 				return fmt.Errorf("entry %d: %w", next, err)
 			}
 			next++
@@ -248,8 +291,11 @@ func (f *folder) index(insert string, rows []signalRow) error {
 // entry folds one entry. What cannot be opened, or does not hold inside, has no effect and never stops the cursor.
 func (f *folder) entry(origin ledger.Origin, index uint64) error {
 	e, bare, _, err := f.board.cfg.Ledger.Entry(origin, index)
-	if err != nil && len(e.Leaf) == 0 || bare {
-		return err
+	if bare {
+		return nil
+	}
+	if err != nil && len(e.Leaf) == 0 {
+		return &unreadError{err}
 	}
 	rec, absent, err := f.record(origin, index, e, err)
 	if err != nil {
@@ -294,8 +340,9 @@ func (f *folder) record(origin ledger.Origin, index uint64, e ledger.Entry, read
 		return nil, true, err
 	}
 	_, gone, err := f.board.cfg.Ledger.Gone(origin, index)
-	if err == nil && !gone && (rec.Kind == ledger.KindGovernance || origin.Jurisdiction() == f.board.cfg.Agency.Jurisdiction()) {
-		err = read // what is here in full has its payload, unless that was taken
+	own := rec.Kind == ledger.KindGovernance || origin.Jurisdiction() == f.board.cfg.Agency.Jurisdiction()
+	if err == nil && !gone && read != nil && (own || !errors.Is(read, ledger.ErrAbsent)) { // what is here in full has its payload, unless that was taken
+		return nil, true, &unreadError{read}
 	}
 	return rec, true, err
 }

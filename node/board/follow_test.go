@@ -17,6 +17,7 @@ import (
 	"vigil/ledger/alert"
 	"vigil/ledger/ledgertest"
 	"vigil/node/board"
+	"vigil/test/nodetest"
 )
 
 // alone is one jurisdiction of a few agencies, shown whole.
@@ -369,4 +370,46 @@ func runUntil(t testing.TB, b *board.Board, ok func() bool) error {
 	expired := ctx.Err()
 	cancel()
 	return errors.Join(expired, <-done)
+}
+
+// TestWhatCannotBeReadIsWaitedFor: an entry that the disk does not give, ours or a partner's, is not passed over as one whose payload is
+// not here; what comes before it, and the other ledger, is shown meanwhile.
+func TestWhatCannotBeReadIsWaitedFor(t *testing.T) {
+	for n := range 2 {
+		f, in, uk := world(t)
+		show(f, in)
+		show(f, uk)
+		at := place{f.origins[n], f.shown[f.origins[n]] / 2}
+		f.unread.Store(&at)
+		b := open(t, t.TempDir(), f, in.Ring(0), 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		done := make(chan error, 1)
+		go func() { done <- b.Run(ctx) }()
+		other := f.origins[1-n]
+		err := errors.Join(waitOr(ctx, done, func() error { return b.WaitFor(ctx, at.origin, at.index) }), waitOr(ctx, done, func() error { return b.WaitFor(ctx, other, f.shown[other]) }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodetest.Until(t, "it says so", func() bool { return errors.Is(b.Unread()[at.origin], errRead) })
+		if p := b.Position(at.origin); p != at.index {
+			t.Errorf("it is at %d, behind what cannot be read at %d", p, at.index)
+		}
+		f.unread.Store(nil)
+		if err := waitOr(ctx, done, func() error { return b.WaitFor(ctx, at.origin, f.shown[at.origin]) }); err != nil {
+			t.Fatal(err)
+		}
+		got, untold := picture(t, b), len(b.Unread())
+		cancel()
+		if err := errors.Join(<-done, b.Close()); err != nil || untold > 0 {
+			t.Fatal(err, untold)
+		}
+		whole := open(t, t.TempDir(), f, in.Ring(0), 1)
+		catchUp(t, whole, f)
+		if want := picture(t, whole); got != want {
+			t.Errorf("it shows\n%s\ninstead of\n%s", got, want)
+		}
+		if err := whole.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -34,7 +34,7 @@ var (
 	// ErrDamaged says that what is on disk is not what was written. Nothing of it is ever returned.
 	ErrDamaged = errors.New("store: damaged")
 	// ErrAbsent says that the entry is not here: not yet, only as a hash, or expunged.
-	ErrAbsent = errors.New("store: not here")
+	ErrAbsent = ledger.ErrAbsent
 	// ErrFailed says that a write failed: nothing more is written until the node is started again.
 	ErrFailed = errors.New("store: nothing more is written; reads go on")
 	// ErrSigned refuses to sign a smaller size than before, or another root for the same size.

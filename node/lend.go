@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -25,6 +26,7 @@ const (
 	lendRequestBytes = 4 << 10
 	lentBytes        = 2 << 20 // an entry: 64 KiB leaf, 1 MiB payload and some
 	journalsAtOnce   = 2
+	entryWait        = 5 * time.Second // for one member to send an entry
 )
 
 type lendRequest struct {
@@ -97,6 +99,7 @@ func (n *Node) serveJournal(w http.ResponseWriter, _ *http.Request) {
 type lenders struct {
 	key     *crypto.NodeKey
 	members []Pin
+	wait    time.Duration // for one of them; zero is as long as it takes
 }
 
 // lendersOf takes the members from a roster, or where there is none from what the directory names.
@@ -107,7 +110,7 @@ func lendersOf(id Identity, key *crypto.NodeKey, state *ledger.State) lenders {
 	}
 	pins = slices.DeleteFunc(slices.Clone(pins), func(p Pin) bool { return p.Node == id.Node || p.Agency == id.Agency })
 	rand.Shuffle(len(pins), func(i, j int) { pins[i], pins[j] = pins[j], pins[i] })
-	return lenders{key, pins}
+	return lenders{key: key, members: pins}
 }
 
 // each asks one member after the other until one's answer is taken.
@@ -118,10 +121,7 @@ func (l lenders) each(ctx context.Context, route string, body []byte, take func(
 		if err != nil {
 			continue
 		}
-		r, err := cluster.StreamTo(ctx, l.key, to, p.Address, route, body)
-		if err == nil {
-			err = errors.Join(take(p, r), r.Close())
-		}
+		err = l.ask(ctx, p, to, route, body, take)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -130,8 +130,22 @@ func (l lenders) each(ctx context.Context, route string, body []byte, take func(
 	return errors.Join(errs...)
 }
 
+func (l lenders) ask(ctx context.Context, p Pin, to crypto.NodeID, route string, body []byte, take func(Pin, io.Reader) error) error {
+	if l.wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, l.wait)
+		defer cancel()
+	}
+	r, err := cluster.StreamTo(ctx, l.key, to, p.Address, route, body)
+	if err != nil {
+		return err
+	}
+	return errors.Join(take(p, r), r.Close())
+}
+
 // entry implements store.Fetch.
 func (l lenders) entry(ctx context.Context, origin ledger.Origin, index ledger.Index) (e ledger.Entry, hash tlog.Hash, err error) {
+	l.wait = entryWait
 	err = l.each(ctx, "/ledger/entry", ledger.Marshal(lendRequest{Origin: origin, Index: index}), func(_ Pin, r io.Reader) error {
 		raw, err := io.ReadAll(io.LimitReader(r, lentBytes))
 		var lent lentEntry

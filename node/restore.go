@@ -76,7 +76,7 @@ func Restore(ctx context.Context, c Config, chain []string, r Replacing, alone b
 // newerThan takes the ledger of the first member who has all that the backup has, the same.
 func newerThan(ctx context.Context, out *Restored, keys Keys, r Replacing, staged string) (from string, err error) {
 	dir := filepath.Join(staged, "theirs")
-	lend := lenders{keys.Node, lendersOf(out.Identity, keys.Node, nil).members}
+	lend := lenders{key: keys.Node, members: lendersOf(out.Identity, keys.Node, nil).members}
 	askErr := lend.each(ctx, "/ledger/journal", nil, func(p Pin, journal io.Reader) error {
 		if err := os.RemoveAll(dir); err != nil {
 			return err

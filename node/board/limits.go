@@ -7,8 +7,8 @@ const (
 	batchTime    = 50 * time.Millisecond // after which a transaction takes no further entry
 	batchEntries = 1_024
 	readAgain    = time.Second // an entry that could not be read
-	maxFoldBytes = 32 << 20 // of events whose folds stay in memory, so that the next event of an object folds by itself
-	staleBatch   = 256      // objects folded again in one transaction
+	maxFoldBytes = 32 << 20    // of events whose folds stay in memory, so that the next event of an object folds by itself
+	staleBatch   = 256         // objects folded again in one transaction
 	// alarmApart is how much later the next of those concerned says that a deadline has passed where nobody did.
 	alarmApart   = 10 * time.Minute
 	maxPage      = 500

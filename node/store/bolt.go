@@ -125,6 +125,10 @@ func writeMeta(tx *bbolt.Tx, o *overlay, end segmentEnd, before *ledger.State) e
 	if err := put(meta, bucketMeta, keyRaft, append(be64(o.applied.Index), be64(o.applied.Term)...)); err != nil {
 		return err
 	}
+	return writeEnd(meta, end)
+}
+
+func writeEnd(meta *bbolt.Bucket, end segmentEnd) error {
 	segment := binary.BigEndian.AppendUint32(nil, end.Number)
 	return put(meta, bucketMeta, keySegment, binary.BigEndian.AppendUint64(segment, end.Offset))
 }

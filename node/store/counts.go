@@ -125,24 +125,31 @@ func readCounts(tx *bbolt.Tx) (counts, error) {
 	return out, nil
 }
 
-// checkMany compares what is much with its counts, in one look at the disk.
-func (s *Store) checkMany() error {
-	return s.view(func(tx *bbolt.Tx) error {
-		c, err := readCounts(tx)
-		if err != nil {
-			return err
+// checkMany compares what is much with its counts, in one look at the disk. It takes long, and nobody waits for it: only a store that is
+// closed, or put in place of another.
+func (s *Store) checkMany() (err error) {
+	defer onFault(&err)()
+	s.mu.RLock()
+	tx, err := s.db.Begin(false)
+	s.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // of what only read
+	c, err := readCounts(tx)
+	if err != nil {
+		return err
+	}
+	for origin, x := range c {
+		bucket, name, want := tx.Bucket([]byte(origin)), bucketCheckpoints, x.Marks
+		if origin == "" {
+			bucket, name, want = tx.Bucket(bucketOwn), bucketBoundaries, x.Boundaries
 		}
-		for origin, x := range c {
-			bucket, name, want := tx.Bucket([]byte(origin)), bucketCheckpoints, x.Marks
-			if origin == "" {
-				bucket, name, want = tx.Bucket(bucketOwn), bucketBoundaries, x.Boundaries
-			}
-			if have, err := countKeys(bucket, name); err != nil || have != want {
-				return errors.Join(fmt.Errorf("%w: ledger.db: %d of %d keys of %s of %s are there", ErrDamaged, have, want, name, origin), err)
-			}
+		if have, err := countKeys(bucket, name); err != nil || have != want {
+			return errors.Join(fmt.Errorf("%w: ledger.db: %d of %d keys of %s of %s are there", ErrDamaged, have, want, name, origin), err)
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // countAll counts what a binary before the counts wrote.

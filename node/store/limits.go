@@ -28,4 +28,6 @@ const (
 	pieceFrames = 256
 
 	maxCursorBytes = 4 << 10
+	// fetchWait is how long others may take to send what is to be mended, while nothing is flushed.
+	fetchWait = 20 * time.Second
 )

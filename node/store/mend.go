@@ -28,6 +28,8 @@ func (s *Store) Mend(ctx context.Context, d Damage, fetch Fetch) (done string, e
 	if failed := s.Failed(); failed != nil {
 		return "", failed
 	}
+	ctx, cancel := context.WithTimeout(ctx, fetchWait) // nothing is flushed meanwhile
+	defer cancel()
 	m := &mending{s: s, ctx: ctx, fetch: fetch}
 	if d.bucket == nil {
 		return m.entry(d.Origin, d.Index)
@@ -40,6 +42,8 @@ type mending struct {
 	ctx   context.Context
 	fetch Fetch
 	asked bool // another member
+
+	appended bool // a payload, behind the end of the segments
 }
 
 // value mends one value of ledger.db by its bucket: what cannot be made again from entries needs a rebuild.
@@ -92,6 +96,11 @@ func (m *mending) entry(origin ledger.Origin, index uint64) (string, error) {
 		b := tx.Bucket([]byte(origin))
 		if b == nil {
 			return ErrRebuild
+		}
+		if at != nil && m.appended { // or the next start would cut it off
+			if err := writeEnd(tx.Bucket(bucketMeta), m.s.segments.end); err != nil {
+				return err
+			}
 		}
 		return m.write(tx, b, origin, index, e, bare, hash, at)
 	})
@@ -202,6 +211,7 @@ func (m *mending) payload(origin ledger.Origin, index uint64, payload []byte) (*
 		}
 	}
 	p, err := segs.append(payload)
+	m.appended = true
 	if err == nil {
 		err = segs.sync()
 	}

@@ -3,12 +3,15 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"go.etcd.io/bbolt"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"vigil/ledger"
@@ -125,6 +128,75 @@ func TestScrubMends(t *testing.T) {
 	flip("current/payload-00000000", 100)
 	if mended < 8 || rebuilt < 5 {
 		t.Fatalf("%d mended, %d rebuilt: is everything tried?", mended, rebuilt)
+	}
+}
+
+// TestAPayloadWithoutItsPlace: where a payload lay is lost, and the payload with it. It is written behind the others, and is there at the
+// next start, behind a flush and without.
+func TestAPayloadWithoutItsPlace(t *testing.T) {
+	dir := t.TempDir()
+	s, in, _ := filledWith(t, dir, 2)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, copyDir(t, dir), in.Origin())
+	t.Cleanup(func() { _ = other.Close() })
+	last := uint64(len(in.Entries) - 1)
+	db, err := bbolt.Open(filepath.Join(dir, "current", "ledger.db"), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(in.Origin())).Bucket([]byte("payloads")).Delete(binary.BigEndian.AppendUint64(nil, last))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	segment := filepath.Join(dir, "current", "payload-00000000")
+	raw, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(segment, bytes.Replace(raw, in.Entries[last].Payload, make([]byte, len(in.Entries[last].Payload)), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, in.Origin())
+	found, left := scrubAll(t, s, from(other))
+	if err := s.Close(); err != nil || found == 0 || left != nil {
+		t.Fatalf("%d found, %q, %v", found, left, err)
+	}
+	if bad := verify(t, dir, in.Origin()); len(bad) > 0 {
+		t.Errorf("at the next start: %q", bad)
+	}
+}
+
+// TestNobodyIsWaitedForForEver: nothing is flushed while a member is asked for what is to be mended.
+func TestNobodyIsWaitedForForEver(t *testing.T) {
+	dir := t.TempDir()
+	s, in, _ := filledWith(t, dir, 2)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	segment := filepath.Join(dir, "current", "payload-00000000")
+	raw, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[100] ^= 1
+	if err := os.WriteFile(segment, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, in.Origin())
+	asked := false
+	_, _ = scrubAll(t, s, func(ctx context.Context, _ ledger.Origin, _ ledger.Index) (e ledger.Entry, hash tlog.Hash, err error) {
+		until, bounded := ctx.Deadline()
+		if asked = true; !bounded || time.Until(until) > time.Minute {
+			t.Errorf("asked until %s", until)
+		}
+		return e, hash, store.ErrAbsent
+	})
+	if err := s.Close(); err != nil || !asked {
+		t.Errorf("asked %v: %v", asked, err)
 	}
 }
 

@@ -56,10 +56,7 @@ func (d *Deadline) pause(dates noun.Dates) {
 			continue // not dated yet, or too late to matter
 		}
 		to := dates.Of(s.To.Origin, s.To.Position)
-		if s.To.Origin != "" && to.IsZero() {
-			continue
-		}
-		if s.To.Origin == "" {
+		if to.IsZero() { // or its end is not dated yet: until then nobody is late
 			d.Paused, d.Due, d.Warn = true, time.Time{}, time.Time{}
 			return
 		}

@@ -2,6 +2,7 @@ package referral_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -289,7 +290,14 @@ func TestPausesStopTheClocksThatMayBeStopped(t *testing.T) {
 	if got := l.said(100); got != "acknowledge - in/b paused; accept 24 in/b overdue" {
 		t.Error(got)
 	}
+	undated := maps.Clone(l.dates)
 	l.at(t, 3, b, referral.Resume, "")
+	dates := l.dates
+	l.dates = undated
+	if got := l.said(100); got != "acknowledge - in/b paused; accept 24 in/b overdue" {
+		t.Errorf("before a checkpoint covers its end: %s", got)
+	}
+	l.dates = dates
 	if got := l.said(4); got != "acknowledge 6 in/b runs; accept 24 in/b runs" {
 		t.Error(got)
 	}

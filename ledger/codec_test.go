@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -106,6 +107,23 @@ func FuzzDecodeState(f *testing.F) {
 			t.Fatal("a state that was read is written as another")
 		}
 	})
+}
+
+// TestAStateOfAnyLengthIsReadAgain: what only grows, as nodes that left do, keeps nobody from starting.
+func TestAStateOfAnyLengthIsReadAgain(t *testing.T) {
+	j := ledgertest.Found(t, "in", 2)
+	for i := range 140_000 {
+		id := crypto.NodeID(sha256.Sum256([]byte(fmt.Sprint(i))))
+		j.State.Governance.Removed = append(j.State.Governance.Removed, ledger.Removed{Agency: "in/a0", Node: id})
+		j.State.Writers[id] = ledger.Writer{Agency: "in/a0", Sequence: 1}
+	}
+	again, err := ledger.DecodeState(j.State.EncodeRosters(), j.State.EncodeMoving())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(again.Governance.Removed) != 140_000 || len(again.Writers) < 140_000 {
+		t.Errorf("%d nodes that left, %d writers", len(again.Governance.Removed), len(again.Writers))
+	}
 }
 
 func FuzzVerifyBundle(f *testing.F) {

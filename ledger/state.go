@@ -407,7 +407,7 @@ func DecodeState(rosters, moving []byte) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errState, err)
 	}
-	if err := Unmarshal(moving, &w, maxStateBytes); err != nil {
+	if err := unmarshal(stateMode, moving, &w, maxStateBytes); err != nil {
 		return nil, fmt.Errorf("%w: %w", errState, err)
 	}
 	if w.Version != 1 || r.Own == nil || w.Tree == nil {

@@ -40,12 +40,12 @@ func (g *governance1) now() *Governance {
 // decodeRosters reads what this binary stored, or the one before.
 func decodeRosters(b []byte) (rosterWire, error) {
 	var w rosterWire
-	err := Unmarshal(b, &w, maxStateBytes)
+	err := unmarshal(stateMode, b, &w, maxStateBytes)
 	if err == nil {
 		return w, nil
 	}
 	var old rosterWire1
-	if Unmarshal(b, &old, maxStateBytes) != nil {
+	if unmarshal(stateMode, b, &old, maxStateBytes) != nil {
 		return w, err
 	}
 	w = rosterWire{Own: old.Own.now()}

@@ -239,7 +239,7 @@ func ledgerTrust(o *options) *cobra.Command {
 
 // write puts b into a file and says so.
 func (o *options) write(path string, b []byte, mode os.FileMode, what string) error {
-	if err := os.WriteFile(path, b, mode); err != nil {
+	if err := writeFile(path, b, mode); err != nil {
 		return err
 	}
 	return o.out.value(map[string]any{"file": path, "bytes": len(b)}, func() {

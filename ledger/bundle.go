@@ -218,13 +218,22 @@ func (r *Report) content(b *Bundle, rec *Record) {
 	if err == nil && root != rec.EventsRoot {
 		err = fmt.Errorf("%w: what is shown is not what was signed", ErrCarried)
 	}
-	shown := 0
+	shown, named := 0, make([]bool, len(b.Carried.Shared))
 	for _, row := range b.Carried.Rows {
-		if len(row.Hash) == 0 {
-			shown++
+		if len(row.Hash) > 0 {
+			continue
+		}
+		shown++
+		if row.Shared < uint64(len(named)) {
+			named[row.Shared] = true
 		}
 	}
-	r.add("content", err, codeContent, fmt.Sprintf("%d of %d rows are shown and lead to the signed events root", shown, len(b.Carried.Rows)))
+	if at := slices.Index(named, false); err == nil && at >= 0 { // the events root is made of the others alone
+		err = fmt.Errorf("%w: shared part %d belongs to no row that is shown", ErrCarried, at)
+	}
+	if !r.add("content", err, codeContent, fmt.Sprintf("%d of %d rows are shown and lead to the signed events root", shown, len(b.Carried.Rows))) {
+		return
+	}
 	for _, s := range b.Carried.Shared {
 		if f, err := OpenShared(s); err == nil {
 			r.Types = append(r.Types, f.Type)

@@ -228,8 +228,13 @@ func verifyLine(text, name string, signature []byte, key crypto.NodePublic) (at 
 	return int64(seconds), key.VerifyRaw([]byte(message), signature[12:]) == nil
 }
 
+// maxSealedAt, in s since 1970, is the end of the year 9899. After 9999 a time has no RFC 3339 text and so no JSON, and
+// deadlines count from this one.
+const maxSealedAt = 250_246_627_199
+
 // Counts says whether cosignatures of at least q agencies are there, and the time no later than which the checkpoint
-// existed: the (f+1)-th smallest of one time an agency, where f = q-1 agencies could lie without being q.
+// existed: the (f+1)-th smallest of one time an agency, where f = q-1 agencies could lie without being q. Whatever
+// they claim, it is not before 1970 nor after maxSealedAt.
 func Counts(cosignatures []Cosignature, q int) (ok bool, noLaterThan int64) {
 	first := map[AgencyID]int64{}
 	for _, c := range cosignatures {
@@ -245,5 +250,5 @@ func Counts(cosignatures []Cosignature, q int) (ok bool, noLaterThan int64) {
 		times = append(times, t)
 	}
 	slices.Sort(times)
-	return true, times[q-1]
+	return true, min(max(times[q-1], 0), maxSealedAt)
 }

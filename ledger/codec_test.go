@@ -224,6 +224,29 @@ func TestBundles(t *testing.T) {
 	}
 }
 
+// TestABundleStatesWhatWasSignedAlone: a forger adds the shared part of an event that the author never wrote, and sets the
+// sum right.
+func TestABundleStatesWhatWasSignedAlone(t *testing.T) {
+	b := bundle(t)
+	trust := trustOf[string(b.Encode())]
+	if r := ledger.VerifyBundle(b.Encode(), &trust); !r.Verified || len(r.Types) != 1 {
+		t.Fatalf("%+v", r)
+	}
+	forged := ledgertest.Event("row")
+	forged.Type = "alert.retracted"
+	for name, parts := range map[string][][]byte{"before": {forged.SharedPart(), b.Carried.Shared[0]}, "behind": {b.Carried.Shared[0], forged.SharedPart()}} {
+		bad := *b
+		bad.Carried.Rows = slices.Clone(b.Carried.Rows)
+		bad.Carried.Shared = parts
+		if name == "before" {
+			bad.Carried.Rows[1].Shared = 1
+		}
+		if r := ledger.VerifyBundle(bad.Encode(), &trust); r.Verified || r.Code() != 16 || len(r.Types) != 0 {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
 // TestResealedCiphertextHasNoEffect: a member seals what another sealed under a record of its own.
 func TestTrustPinsEveryPartnerAsAWitness(t *testing.T) {
 	in, uk, fr := ledgertest.Found(t, "in", 2), ledgertest.Found(t, "uk", 2), ledgertest.Found(t, "fr", 1)

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -236,6 +237,16 @@ func TestCosignatureTime(t *testing.T) {
 	}
 	if ok, at := ledger.Counts(cos, 2); !ok || at != 200 {
 		t.Fatalf("counts %v at %d", ok, at)
+	}
+	for _, claimed := range []int64{1 << 40, -1 << 62} { // what verifies, and what a kept checkpoint may name; deadlines are added
+		lies := slices.Clone(cos)
+		for i := range lies {
+			lies[i].Time = claimed
+		}
+		ok, at := ledger.Counts(lies, 2)
+		if _, err := time.Unix(at, 0).UTC().AddDate(50, 0, 0).MarshalJSON(); !ok || err != nil {
+			t.Errorf("%d: counts %v at %d: %v", claimed, ok, at, err)
+		}
 	}
 	if ok, _ := ledger.Counts(cos, 4); ok {
 		t.Fatal("three agencies counted as four")

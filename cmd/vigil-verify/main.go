@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"vigil/ledger"
 )
@@ -17,12 +18,15 @@ import (
 const usage = `usage: vigil-verify [--trust FILE] [--receipt FILE] [--json] FILE
 
 FILE is an evidence bundle, a receipt, or a proof from 'vigil status': of a fork, or of a receipt that was not kept.
-Exit codes: 0 verified · 2 usage · 10 a signature · 11 an inclusion proof · 12 a fork is proved ·
+Exit codes: 0 verified · 1 the report could not be written · 2 usage · 10 a signature · 11 an inclusion proof · 12 a fork is proved ·
 13 not trusted, or trust not established · 14 too few cosignatures · 15 malformed or of a newer version · 16 content does not match its hash ·
 18 the trust file is of another ledger · 19 a receipt was not kept
 `
 
-const exitUsage = 2
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -72,7 +76,10 @@ func run(args []string, out, errs io.Writer) int {
 	if *asJSON {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
-		_ = e.Encode(report) // a closed pipe ends the program anyway
+		if err := e.Encode(report); err != nil {
+			fmt.Fprintln(errs, "error:", err)
+			return exitFailure
+		}
 		return report.Code()
 	}
 	print(out, report)
@@ -126,10 +133,10 @@ func print(out io.Writer, r *ledger.Report) {
 	fmt.Fprintf(out, "RESULT: %s\n", result)
 }
 
-// clean keeps what a bundle says from steering the terminal.
+// clean keeps what a bundle says from steering the terminal: control and direction characters become visible.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return '\uFFFD'
 		}
 		return r

@@ -51,7 +51,7 @@ const exitCodesText = `Exit codes:
   14   too few cosignatures                  (vigil-verify)
   15   malformed or of a newer version       (vigil-verify)
   16   content does not match its hash, damage that stays   (ledger verify, ledger scrub, backup verify, restore, vigil-verify)
-  17   done in part: some of what was found was left out, and is named   (hash, match)
+  17   done in part: some of what was found was left out or refused, and is named   (hash, match, alert import, watch import)
   18   the trust file is of another ledger   (vigil-verify)
   19   a receipt was not kept                (vigil-verify)
   130  interrupted`

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -77,16 +76,18 @@ func newExporter(format, nation string, w io.Writer) (exporter, error) {
 	}
 }
 
-// export begins an export, writes its alerts, and then what is withdrawn of what earlier ones carried.
+// export begins an export, writes its alerts, and then what is withdrawn of what earlier ones carried. The files are there
+// once everything is written.
 func (o *options) export(ctx context.Context, c *api.Client, x exportFlags) error {
 	w := o.out.out
+	var out *outFile
 	if x.out != "" {
-		f, err := os.OpenFile(x.out, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		f, err := createFile(x.out, 0o600)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		w = f
+		defer f.discard()
+		w, out = f, f
 	}
 	writer, err := newExporter(x.begin.Format, x.nation, w)
 	if err != nil {
@@ -100,9 +101,15 @@ func (o *options) export(ctx context.Context, c *api.Client, x exportFlags) erro
 	if err != nil {
 		return err
 	}
-	withdrawn, err := exportWithdrawals(ctx, c, begun.ID, x.withdrawals)
+	list, withdrawn, err := exportWithdrawals(ctx, c, begun.ID, x.withdrawals)
+	defer list.discard()
 	if err != nil {
 		return err
+	}
+	for _, f := range []*outFile{list, out} { // no export is without its withdrawals
+		if err := f.commit(); err != nil {
+			return err
+		}
 	}
 	o.out.note("%s: %d written, %d withheld (TLP:RED, or without what the format identifies a file by), %d withdrawn", begun.ID, written, withheld, withdrawn)
 	switch {
@@ -143,23 +150,22 @@ func exportAlerts(ctx context.Context, c *api.Client, id, standing string, w exp
 	}
 }
 
-// exportWithdrawals writes a line for each signal that is withdrawn; no file is made where there is none. Without a path
-// nothing is asked for: what is asked for counts as handed on.
-func exportWithdrawals(ctx context.Context, c *api.Client, id, path string) (n int, err error) {
+// exportWithdrawals writes a line for each signal that is withdrawn into a file to be committed; no file is made where there
+// is none. Without a path nothing is asked for: what is asked for counts as handed on.
+func exportWithdrawals(ctx context.Context, c *api.Client, id, path string) (f *outFile, n int, err error) {
 	if path == "" {
-		return 0, nil
+		return nil, 0, nil
 	}
-	var f *os.File
 	var lines *csv.Writer
 	more := api.ExportMore{}
 	for {
 		page, err := c.ExportWithdrawals(ctx, id, more)
 		if err != nil {
-			return n, err
+			return f, n, err
 		}
 		if f == nil && len(page.Withdrawals) > 0 {
-			if f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
-				return n, err
+			if f, err = createFile(path, 0o600); err != nil {
+				return nil, n, err
 			}
 			lines = csv.NewWriter(f)
 			_ = lines.Write([]string{"alert", "author", "because", "algorithm", "value", "retracted", "replacement"}) // Flush tells
@@ -173,10 +179,10 @@ func exportWithdrawals(ctx context.Context, c *api.Client, id, path string) (n i
 		}
 	}
 	if f == nil {
-		return n, nil
+		return nil, n, nil
 	}
 	lines.Flush()
-	return n, errors.Join(lines.Error(), f.Close())
+	return f, n, lines.Error()
 }
 
 func writeWithdrawal(w *csv.Writer, x api.Withdrawal) {

@@ -166,7 +166,7 @@ func ledgerProof(o *options) *cobra.Command {
 			return o.out.value(p, func() {
 				o.out.fields("index", num(p.Index), "size", num(p.Size), "leaf", p.Leaf, "path", strings.Join(p.Path, " "))
 				fmt.Fprintln(o.out.out)
-				fmt.Fprint(o.out.out, p.Checkpoint)
+				_ = o.out.text(p.Checkpoint) // a closed pipe ends the command anyway
 			})
 		},
 	}
@@ -187,8 +187,7 @@ func ledgerCheckpoint(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = o.out.out.Write(b)
-			return err
+			return o.out.text(string(b))
 		},
 	}
 	cmd.Flags().StringVar(&origin, "ledger", "", "origin of a mirror; default our own ledger")
@@ -240,7 +239,7 @@ func ledgerTrust(o *options) *cobra.Command {
 
 // write puts b into a file and says so.
 func (o *options) write(path string, b []byte, mode os.FileMode, what string) error {
-	if err := os.WriteFile(path, b, mode); err != nil {
+	if err := writeFile(path, b, mode); err != nil {
 		return err
 	}
 	return o.out.value(map[string]any{"file": path, "bytes": len(b)}, func() {

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -24,9 +25,14 @@ func run(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	text, hint, code := explain(ctx, err)
-	fmt.Fprintln(os.Stderr, "error: "+text)
-	if hint != "" {
-		fmt.Fprintln(os.Stderr, "hint:  "+hint)
-	}
+	complain(os.Stderr, text, hint)
 	return code
+}
+
+// complain says what went wrong, which may name what others wrote.
+func complain(w io.Writer, text, hint string) {
+	fmt.Fprintln(w, "error: "+safeLines(text))
+	if hint != "" {
+		fmt.Fprintln(w, "hint:  "+safeLines(hint))
+	}
 }

@@ -104,6 +104,15 @@ func (p printer) fields(pairs ...string) {
 	_ = t.Flush()
 }
 
+// text prints what others wrote: byte for byte into a pipe, and with nothing that steers it on a terminal.
+func (p printer) text(s string) error {
+	if p.terminal {
+		s = safeLines(s)
+	}
+	_, err := io.WriteString(p.out, s)
+	return err
+}
+
 // note tells people something beside the data.
 func (p printer) note(format string, args ...any) {
 	if !p.quiet {
@@ -119,6 +128,15 @@ func safe(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// safeLines is safe for text of several lines.
+func safeLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = safe(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // when prints a time for people: local on a terminal, UTC in a pipe.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -24,12 +23,22 @@ func tokenCreate(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var file *outFile
+			if out != "" {
+				if file, err = createFile(out, 0o600); err != nil { // no token is made whose secret has no place
+					return err
+				}
+				defer file.discard()
+			}
 			token, err := c.CreateToken(cmd.Context(), t)
 			if err != nil {
 				return err
 			}
 			if out != "" {
-				if err := os.WriteFile(out, []byte(token.Secret+"\n"), 0o600); err != nil {
+				if _, err := fmt.Fprintln(file, token.Secret); err != nil {
+					return err
+				}
+				if err := file.commit(); err != nil {
 					return err
 				}
 				token.Secret = ""

@@ -47,7 +47,8 @@ func alertImport(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "import FILE", Short: "Raise an alert for every row of a hash set (" + importFormat + ")", Args: cobra.ExactArgs(1),
 		Long: "Raise an alert for every row of a hash set. What could be imagery or a path is not read. The same file imported again writes\n" +
-			"nothing twice, so an interrupted import is resumed by running it again; --after skips what is known to be done.",
+			"nothing twice, so an interrupted import is resumed by running it again; --after skips what is known to be done. Where rows\n" +
+			"were refused, it ends with 17.",
 	}
 	factFlags(cmd, &facts, &audience)
 	cmd.Flags().Uint64Var(&after, "after", 0, "go on after this row")
@@ -98,6 +99,9 @@ func (o *options) importFile(cmd *cobra.Command, path string, im *importer) erro
 	}
 	if err != nil && out.Rows > 0 {
 		o.out.note("resume with: %s %s --after %d", cmd.CommandPath(), path, im.done)
+	}
+	if err == nil && out.Refused > 0 {
+		return &resultError{text: fmt.Sprintf("%d of %d rows were refused; why, is said above", out.Refused, out.Rows), code: exitPartial}
 	}
 	return err
 }

@@ -65,7 +65,8 @@ func watchImport(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "import FILE --case CASE", Short: "Watch for every row of a hash set (" + importFormat + ")", Args: cobra.ExactArgs(1),
 		Long: "Watch for every row of a hash set, sealed to your own agency. What could be imagery or a path is not read. The same file\n" +
-			"imported again writes nothing twice, so an interrupted import is resumed by running it again.",
+			"imported again writes nothing twice, so an interrupted import is resumed by running it again. Where rows were refused, it\n" +
+			"ends with 17.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.watchCase(&facts); err != nil {
 				return err

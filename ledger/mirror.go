@@ -57,6 +57,34 @@ func DecodeMirrorBatch(raw []byte) (*MirrorBatch, error) {
 	return b, b.check()
 }
 
+// Stripped counts the entries that are here in full but for their payload, which nothing in the batch expunges.
+func (b *MirrorBatch) Stripped() int {
+	missing, left := map[Index][]Index{}, 0 // by what they name; sealed entries name themselves
+	for i, item := range b.Items {
+		if item.IsBare() || len(item.Payload) > 0 && left == 0 {
+			continue
+		}
+		rec, _, err := OpenLeaf(item.Leaf)
+		if err != nil {
+			continue // which the mirror refuses
+		}
+		at := b.From + Index(i)
+		named := rec.Target
+		if rec.Kind == KindSealed {
+			named = at
+		}
+		if rec.Kind == KindExpungement {
+			left -= len(missing[named])
+			delete(missing, named)
+		}
+		if len(item.Payload) == 0 && rec.PayloadLength > 0 {
+			missing[named] = append(missing[named], at)
+			left++
+		}
+	}
+	return left
+}
+
 func (b *MirrorBatch) check() error {
 	if len(b.Items) == 0 || len(b.Items) > MaxMirrorItems || len(b.Evidence.Released) > MaxPartners+1 {
 		return fmt.Errorf("%w: a mirror batch of %d items", ErrEncoding, len(b.Items))

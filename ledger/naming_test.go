@@ -289,3 +289,29 @@ func FuzzOpenCarried(f *testing.F) {
 		}
 	})
 }
+
+// TestWhatABatchExpungesIsNotMissing: payloads that nothing in a batch expunges are counted, whoever named them.
+func TestWhatABatchExpungesIsNotMissing(t *testing.T) {
+	j, uk := ledgertest.Found(t, "in", 3), ledgertest.Found(t, "uk", 1)
+	ledgertest.Link(t, j, uk)
+	both := []ledger.AudienceName{"in/*", "uk/*"}
+	j.Seal(t, 1, both, ledgertest.Event("one"))
+	target := j.State.Size() - 1
+	j.Seal(t, 1, both, ledgertest.Event("two"))
+	j.Naming(t, 1, ledger.KindRelease, target, j.Opened(t, 1, target), []int{0}, both)
+	j.Naming(t, 1, ledger.KindExpungement, target, j.Opened(t, 1, target), []int{0}, both)
+	for _, tt := range []struct {
+		items    int
+		without  []int
+		stripped int
+	}{{4, nil, 0}, {4, []int{0, 2}, 0}, {4, []int{1}, 1}, {4, []int{0, 1, 2}, 1}, {4, []int{3}, 1}, {3, []int{0, 2}, 2}} {
+		b := j.Batch(t, uk)
+		b.Items = b.Items[:tt.items]
+		for _, i := range tt.without {
+			b.Items[i].Payload = nil
+		}
+		if got := b.Stripped(); got != tt.stripped {
+			t.Errorf("%d items without the payloads of %v: %d", tt.items, tt.without, got)
+		}
+	}
+}

@@ -325,7 +325,7 @@ func (n *Node) Entry(origin string, index uint64, content bool) (api.Entry, erro
 	case gone:
 		out.Note = fmt.Sprintf("it was expunged by entry %d", by)
 	case len(e.Payload) == 0:
-		out.Note = "its payload is not here: it was expunged before it came"
+		out.Note = "its payload is not here: it was expunged before it came, or the gateway that sent it kept it back"
 	default:
 		n.showEvents(&out, rec, e.Payload, content)
 	}

@@ -36,6 +36,7 @@ const (
 	// gateway that was left for nothing, up to quietMost.
 	withheldAgain = 1500 * time.Millisecond
 	askWait       = 2 * time.Second
+	strippedWait  = 5 * time.Minute // for a gateway that sends payloads which others leave out
 	doubtFirst    = time.Minute
 	doubtMost     = time.Hour
 	maxAnswers    = 4 // frames to a question

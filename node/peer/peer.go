@@ -113,6 +113,8 @@ type Peer struct {
 	liars  map[peer.ID]bool          // guarded by mu; gateways that were named
 	guests map[peer.ID]*guest        // guarded by mu; gateways that are served
 	doubts map[ledger.Origin]doubt   // guarded by mu
+
+	stripped map[ledger.Origin]*stripped // guarded by mu; the newest stretch that came without payloads
 }
 
 // New starts listening; Run serves and follows.
@@ -126,7 +128,7 @@ func New(cfg Config) (*Peer, error) {
 	if cfg.Watch == 0 {
 		cfg.Watch = watchEvery
 	}
-	p := &Peer{cfg: cfg, status: map[ledger.Origin]*Status{}, liars: map[peer.ID]bool{}, guests: map[peer.ID]*guest{}, doubts: map[ledger.Origin]doubt{}}
+	p := &Peer{cfg: cfg, status: map[ledger.Origin]*Status{}, liars: map[peer.ID]bool{}, guests: map[peer.ID]*guest{}, doubts: map[ledger.Origin]doubt{}, stripped: map[ledger.Origin]*stripped{}}
 	h, err := newHost(cfg.Key, cfg.Listen, cfg.Host, &gater{allowed: func(id peer.ID) bool { _, ok := p.partnerOf(id); return ok }})
 	if err != nil {
 		return nil, err

@@ -108,7 +108,7 @@ func (f *following) next(r *paced, buffered *bufio.Reader) (kind byte, body []by
 // take takes a batch and answers it; fresh where it moved the mirror.
 func (f *following) take(ctx context.Context, s network.Stream, body []byte) (fresh bool, err error) {
 	before := f.cfg.Sink.Cursor(f.origin)
-	line, next, err := f.takeBatch(ctx, f.origin, body)
+	line, next, err := f.takeBatch(ctx, body)
 	if err != nil {
 		return false, fmt.Errorf("peer: batch from gateway %s: %w", f.from, err)
 	}
@@ -135,13 +135,17 @@ func (p *Peer) refused(origin ledger.Origin, gateway peer.ID, why error) {
 }
 
 // takeBatch commits a batch through our own replicas and cosigns its checkpoint.
-func (p *Peer) takeBatch(ctx context.Context, origin ledger.Origin, body []byte) (line string, next uint64, err error) {
+func (f *following) takeBatch(ctx context.Context, body []byte) (line string, next uint64, err error) {
+	p, origin := f.Peer, f.origin
 	b, err := ledger.DecodeMirrorBatch(body)
 	if err != nil {
 		return "", 0, errors.Join(ErrFrame, err)
 	}
 	if b.Origin != origin {
 		return "", 0, fmt.Errorf("%w: a batch of another ledger", ErrFrame)
+	}
+	if f.keepsBack(b) {
+		return "", 0, errStripped
 	}
 	ctx, cancel := context.WithTimeout(ctx, commitWait)
 	defer cancel()

@@ -29,6 +29,8 @@ type side struct {
 	lines    []string      // guarded by mu
 	lie      bool          // guarded by mu: serve a flipped leaf
 	silent   bool          // guarded by mu: serve nothing, and keep the stream
+	strip    bool          // guarded by mu: serve entries without their payloads
+	bare     int           // guarded by mu: entries that were taken like that
 	own      ledger.Origin
 	partner  ledger.Origin
 	peer     *Peer
@@ -112,6 +114,9 @@ func (s *side) batch(from uint64) *ledger.MirrorBatch {
 		if err != nil {
 			s.t.Error(err)
 		}
+		if s.strip && rec.Kind != ledger.KindGovernance {
+			e.Payload = nil
+		}
 		if ledger.ReleasedTo(rec, s.partner.Jurisdiction()) {
 			b.Items = append(b.Items, ledger.Full(e))
 		} else {
@@ -166,6 +171,7 @@ func (s *side) Commit(_ context.Context, b *ledger.MirrorBatch) (uint64, error) 
 		return 0, errors.Join(ErrBatch, r.Reason)
 	}
 	s.j.State = next
+	s.bare += b.Stripped()
 	s.wake()
 	return r.Next, nil
 }

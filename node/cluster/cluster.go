@@ -64,6 +64,8 @@ type Config struct {
 	// Condemned says that enough members have approved a node's removal, whether or not that is in the ledger yet; nil says
 	// it of none.
 	Condemned func(crypto.NodeID) bool
+	// Room says how many bytes a snapshot may have for the disk to hold it; nil is of any disk.
+	Room func() (bytes uint64, ok bool)
 	// Lies are none but in tests of a lying leader.
 	Lies Lies
 
@@ -182,6 +184,9 @@ func (cfg Config) filled() Config {
 	if cfg.Condemned == nil {
 		cfg.Condemned = func(crypto.NodeID) bool { return false }
 	}
+	if cfg.Room == nil {
+		cfg.Room = func() (uint64, bool) { return 0, false }
+	}
 	if cfg.Dial == nil {
 		cfg.Dial = dialTCP
 	}
@@ -233,7 +238,7 @@ func (c *Cluster) openRaft(own tls.Certificate) error {
 // start wires transport, guard and raft to each other.
 func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
 	logger := hclog.New(&hclog.LoggerOptions{Name: "raft", Level: hclog.Info, Output: slogWriter{c.cfg.Log}, DisableTime: true})
-	c.guard = &guard{alarm: c.cfg.Alarm, logs: logs, rises: map[crypto.NodeID]*rate.Limiter{}}
+	c.guard = &guard{alarm: c.cfg.Alarm, logs: logs, room: c.cfg.Room, log: c.cfg.Log, rises: map[crypto.NodeID]*rate.Limiter{}, rests: map[crypto.NodeID]rest{}}
 	c.transport = newTransport(c.self, own, c.raftAddress, c.guard, c.Unheard, logger)
 	c.transport.lies = c.cfg.Lies
 	c.transport.dial, c.transport.fast = c.cfg.Dial, c.cfg.FastHeartbeats

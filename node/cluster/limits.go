@@ -1,6 +1,10 @@
 package cluster
 
-import "time"
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+)
 
 const (
 	raftProtocol = "vigil-raft/1"
@@ -46,6 +50,13 @@ const (
 	mostTidied        = 32 << 20 // of it that is left, as everything waits meanwhile
 	purgeAgain        = 2 * time.Second
 	maxSnapshots      = 4 // in a row, with no entry after them
+
+	// How a snapshot's bytes must come, as raft hears nobody meanwhile: never none for so long, and in bytes a second no slower than what
+	// raft's sender itself gives up over. Who sent one that was not taken sends none for snapshotAgain, each time twice as long.
+	snapshotSilence = rpcWait
+	snapshotSpeed   = raft.DefaultTimeoutScale / int64(rpcWait/time.Second)
+	snapshotAgain   = time.Second
+	snapshotRest    = 5 * time.Minute
 
 	// groupBytes and groupEntries bound what the leader puts into one raft entry.
 	groupBytes    = 1 << 20

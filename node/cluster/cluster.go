@@ -162,7 +162,7 @@ func Open(cfg Config) (*Cluster, error) {
 	}
 	c.routes.HandleFunc("POST /cluster/propose", c.member(c.servePropose))
 	c.routes.HandleFunc("POST /cluster/height", c.guarded(c.speaks, c.serveHeight))
-	c.HandleOpen("POST /cluster/introduce", c.serveIntroduce)
+	c.handleOpen("POST /cluster/introduce", maxRequestBytes, c.serveIntroduce)
 	c.HandleOpen("POST /cluster/remembers", c.serveRemembers)
 	c.HandleOpen("POST /cluster/remembered", c.serveRemembered)
 	c.routes.HandleFunc("POST /cluster/transfer", c.guarded(c.speaks, c.serveTransfer))
@@ -243,7 +243,7 @@ func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
 	c.transport.lies = c.cfg.Lies
 	c.transport.dial, c.transport.fast = c.cfg.Dial, c.cfg.FastHeartbeats
 	queue := newConnQueue(c.cfg.Listener.Addr())
-	c.listener = &listener{inner: c.cfg.Listener, config: serverConfig(own, c.speaks), raft: c.transport.accepted, http: queue, live: map[net.Conn]crypto.NodeID{}}
+	c.listener = &listener{inner: c.cfg.Listener, config: serverConfig(own, c.speaks), member: c.speaks, raft: c.transport.accepted, http: queue, live: map[net.Conn]crypto.NodeID{}}
 	machine := &fsm{store: c.cfg.Store, fatal: c.cfg.Fatal, changed: c.rosterChanged, stuck: func() { c.once.Do(func() { close(c.stuck) }) }}
 
 	cache, err := raft.NewLogCache(raftCacheEntries, logs)
@@ -355,10 +355,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 		return nil
 	}
 	defer c.farewell()
-	c.server = &http.Server{
-		Handler: c.routes, ReadHeaderTimeout: handshakeWait, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelDebug),
-		ConnContext: withPeer,
-	}
+	c.server = c.newServer()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ignoreClosed(ctx, c.listener.run()) })
 	group.Go(func() error { return ignoreClosed(ctx, c.server.Serve(c.listener.http)) })

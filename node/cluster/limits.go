@@ -67,7 +67,7 @@ const (
 	// forwardBytes bounds what is handed to the leader in one request.
 	forwardBytes = 4 << 20
 	answerBytes  = 1 << 20
-	maxHeadBytes = 32 << 10 // of an answer
+	maxHeadBytes = 32 << 10 // of a request or an answer
 
 	introduceEvery = 5 * time.Second
 	leaderLook     = 100 * time.Millisecond
@@ -92,4 +92,12 @@ const (
 	haltedClose      = 2 * time.Second // for raft to end where the disk fails it
 	maxRequestBytes  = 8 << 20
 	requestsAtOnce   = 32 // of one node
+
+	// Who is no member may ask to join or introduce itself: so much, so often at once, each and all together, and over so many connections,
+	// from one address and in all, of which the newest count.
+	maxOpenBytes    = 64 << 10 // but an introduction
+	strangerAtOnce  = 4
+	strangersAtOnce = 16
+	strangerConns   = 8
+	strangersConns  = 128
 )

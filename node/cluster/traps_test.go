@@ -260,7 +260,7 @@ func TestHeartbeatsTakeTheSlowPath(t *testing.T) {
 		addresses[k.Public().ID()] = l.Addr().String()
 		g, _ := testGuard(0, raft.NewInmemStore(), "")
 		tr := newTransport(k.Public().ID(), own, func(id crypto.NodeID) (string, bool) { a, ok := addresses[id]; return a, ok }, g, func() error { return nil }, hclog.NewNullLogger())
-		lis := &listener{inner: l, config: serverConfig(own, func(crypto.NodeID) bool { return true }), raft: tr.accepted, http: newConnQueue(l.Addr()), live: map[net.Conn]crypto.NodeID{}}
+		lis := &listener{inner: l, config: serverConfig(own, func(crypto.NodeID) bool { return true }), member: func(crypto.NodeID) bool { return true }, raft: tr.accepted, http: newConnQueue(l.Addr()), live: map[net.Conn]crypto.NodeID{}}
 		go func() { _ = lis.run() }()
 		t.Cleanup(func() { _ = errors.Join(tr.Close(), lis.close()) })
 		transports = append(transports, tr)

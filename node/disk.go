@@ -136,3 +136,9 @@ func (n *Node) space() (free uint64, ok bool) {
 	}
 	return s.Bavail * uint64(s.Bsize), true
 }
+
+// room returns how many bytes can be written before the node stops for lack of space.
+func (n *Node) room() (bytes uint64, ok bool) {
+	free, ok := n.space()
+	return free - min(free, n.floor), ok
+}

@@ -272,7 +272,7 @@ func (n *Node) openCluster() error {
 	}
 	n.cluster, err = cluster.Open(cluster.Config{
 		Dir: filepath.Join(n.cfg.Dir, "raft"), Agency: n.id.Agency, Key: n.keys.Node, Store: n.store, Listener: listener, Pins: pins, Log: n.log,
-		Alarm: func(peer crypto.NodeID, reason string) { n.alarm(n.nameOf(peer), reason) }, Fatal: n.fail, Follows: n.follows, Condemned: n.notices.condemns, Lies: n.cfg.lies,
+		Alarm: func(peer crypto.NodeID, reason string) { n.alarm(n.nameOf(peer), reason) }, Fatal: n.fail, Follows: n.follows, Condemned: n.notices.condemns, Room: n.room, Lies: n.cfg.lies,
 	})
 	if err != nil {
 		return errors.Join(n.mustBeReplaced(err), listener.Close())

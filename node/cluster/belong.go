@@ -144,6 +144,7 @@ func (c *Cluster) remember() {
 
 // rosterChanged closes connections of nodes that left and wakes the leader's reconciliation.
 func (c *Cluster) rosterChanged() {
+	c.comparesShown()
 	c.remember()
 	c.Recheck()
 	select {

@@ -299,6 +299,54 @@ func TestIntroductionsAreChecked(t *testing.T) {
 	}
 }
 
+// TestAnActThatNeverCameFreezesNoRoster: a member signs that it has another node, which shows that as an entry far away. Once the others have
+// decided anything else about who belongs, that counts.
+func TestAnActThatNeverCameFreezesNoRoster(t *testing.T) {
+	w := newNetwork(t, 3)
+	w.found()
+	liar, at := 2, 0
+	fresh := ledgertest.NewMember(t, w.members[liar].ID)
+	forged := func(n ledger.Node, sequence uint64) ledger.Entry {
+		t.Helper()
+		r := w.j.Record(liar, ledger.KindGovernance)
+		r.Writer, r.Sequence = fresh.Node.Public().ID(), sequence
+		e, err := ledger.SignEntry(w.members[liar].Key, r, ledger.EncodeAct(&ledger.ReplaceNode{Node: n}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	shows := func(as *crypto.NodeKey, acts ...actAt) error {
+		to := w.members[at]
+		_, err := PostTo(t.Context(), as, to.Node.Public().ID(), to.Address, "/cluster/introduce", ledger.Marshal(introduction{Acts: acts}))
+		return err
+	}
+	moved := w.members[liar].Agency().Node
+	moved.Address = fresh.Address
+	own := forged(moved, 1)
+	if err := shows(w.members[liar].Node, actAt{Index: 1 << 60, Entry: own}); err != nil || w.nodes[at].shown() != nil {
+		t.Errorf("a member has something to show: %v", err)
+	}
+	other := forged(fresh.Agency().Node, 2)
+	for _, index := range []uint64{1 << 60, 1<<60 - 1} {
+		if err := shows(fresh.Node, actAt{Index: 1 << 60, Entry: own}, actAt{Index: index, Entry: other}); !errors.Is(err, ErrRemote) || w.nodes[at].shown() != nil {
+			t.Errorf("acts that do not rise: %v", err)
+		}
+	}
+	if err := shows(fresh.Node, actAt{Index: 1 << 60, Entry: other}); err != nil || !w.nodes[at].Member(fresh.Node.Public().ID()) {
+		t.Fatalf("nobody can know yet: %v", err)
+	}
+	w.propose(at, w.seal(1))
+	if w.nodes[at].shown() == nil {
+		t.Error("nothing was decided yet")
+	}
+	w.remove(at, liar, 0, 1)
+	w.until("the roster is the own one", func() bool {
+		n := w.nodes[at]
+		return n.roster() == n.store.State().Governance && !n.Member(fresh.Node.Public().ID()) && !n.Member(w.members[liar].Node.Public().ID())
+	})
+}
+
 // stuckPipeline is the library's where it waits for room that will never be.
 type stuckPipeline struct {
 	raft.AppendPipeline

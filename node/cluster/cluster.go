@@ -64,6 +64,8 @@ type Config struct {
 	// Condemned says that enough members have approved a node's removal, whether or not that is in the ledger yet; nil says
 	// it of none.
 	Condemned func(crypto.NodeID) bool
+	// Room says how many bytes a snapshot may have for the disk to hold it; nil is of any disk.
+	Room func() (bytes uint64, ok bool)
 	// Lies are none but in tests of a lying leader.
 	Lies Lies
 
@@ -160,7 +162,7 @@ func Open(cfg Config) (*Cluster, error) {
 	}
 	c.routes.HandleFunc("POST /cluster/propose", c.member(c.servePropose))
 	c.routes.HandleFunc("POST /cluster/height", c.guarded(c.speaks, c.serveHeight))
-	c.HandleOpen("POST /cluster/introduce", c.serveIntroduce)
+	c.handleOpen("POST /cluster/introduce", maxRequestBytes, c.serveIntroduce)
 	c.HandleOpen("POST /cluster/remembers", c.serveRemembers)
 	c.HandleOpen("POST /cluster/remembered", c.serveRemembered)
 	c.routes.HandleFunc("POST /cluster/transfer", c.guarded(c.speaks, c.serveTransfer))
@@ -181,6 +183,9 @@ func (cfg Config) filled() Config {
 	}
 	if cfg.Condemned == nil {
 		cfg.Condemned = func(crypto.NodeID) bool { return false }
+	}
+	if cfg.Room == nil {
+		cfg.Room = func() (uint64, bool) { return 0, false }
 	}
 	if cfg.Dial == nil {
 		cfg.Dial = dialTCP
@@ -233,12 +238,12 @@ func (c *Cluster) openRaft(own tls.Certificate) error {
 // start wires transport, guard and raft to each other.
 func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
 	logger := hclog.New(&hclog.LoggerOptions{Name: "raft", Level: hclog.Info, Output: slogWriter{c.cfg.Log}, DisableTime: true})
-	c.guard = &guard{alarm: c.cfg.Alarm, logs: logs, rises: map[crypto.NodeID]*rate.Limiter{}}
+	c.guard = &guard{alarm: c.cfg.Alarm, logs: logs, room: c.cfg.Room, log: c.cfg.Log, rises: map[crypto.NodeID]*rate.Limiter{}, rests: map[crypto.NodeID]rest{}}
 	c.transport = newTransport(c.self, own, c.raftAddress, c.guard, c.Unheard, logger)
 	c.transport.lies = c.cfg.Lies
 	c.transport.dial, c.transport.fast = c.cfg.Dial, c.cfg.FastHeartbeats
 	queue := newConnQueue(c.cfg.Listener.Addr())
-	c.listener = &listener{inner: c.cfg.Listener, config: serverConfig(own, c.speaks), raft: c.transport.accepted, http: queue, live: map[net.Conn]crypto.NodeID{}}
+	c.listener = &listener{inner: c.cfg.Listener, config: serverConfig(own, c.speaks), member: c.speaks, raft: c.transport.accepted, http: queue, live: map[net.Conn]crypto.NodeID{}}
 	machine := &fsm{store: c.cfg.Store, fatal: c.cfg.Fatal, changed: c.rosterChanged, stuck: func() { c.once.Do(func() { close(c.stuck) }) }}
 
 	cache, err := raft.NewLogCache(raftCacheEntries, logs)
@@ -350,10 +355,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 		return nil
 	}
 	defer c.farewell()
-	c.server = &http.Server{
-		Handler: c.routes, ReadHeaderTimeout: handshakeWait, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelDebug),
-		ConnContext: withPeer,
-	}
+	c.server = c.newServer()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ignoreClosed(ctx, c.listener.run()) })
 	group.Go(func() error { return ignoreClosed(ctx, c.server.Serve(c.listener.http)) })

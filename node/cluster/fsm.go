@@ -264,19 +264,23 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 // Restore implements raft.FSM: it folds a journal into a fresh ledger and swaps it in.
 func (f *fsm) Restore(rc io.ReadCloser) error {
 	defer rc.Close()
-	if f.restored++; f.restored > maxSnapshots {
-		f.stuck()
-	}
 	inner := io.Reader(rc)
 	if w, ok := rc.(raft.ReadCloserWrapper); ok {
 		inner = w.WrappedReadCloser()
 	}
+	received, ok := inner.(*receivedReader)
 	if err := f.store.Receive(inner); err != nil {
+		if ok {
+			err = errors.Join(err, received.drop())
+		}
 		return err
 	}
-	if r, ok := inner.(*receivedReader); ok {
+	if f.restored++; f.restored > maxSnapshots { // one that cannot be folded leaves raft's log as it was, and a start mends nothing
+		f.stuck()
+	}
+	if ok {
 		index, _ := f.store.Applied()
-		if err := r.commit(index); err != nil {
+		if err := received.commit(index); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -22,6 +23,9 @@ var errUnannounced = errors.New("cluster: refused RPC: it claims a transfer of l
 // errLate refuses a hand-over that may have been on its way when its sender's time was over, or come before its first word as leader.
 var errLate = errors.New("cluster: refused RPC: it hands over a leadership that it has no more")
 
+// errRefused refuses a snapshot that an honest leader may send.
+var errRefused = errors.New("cluster: refused RPC")
+
 // guard looks at every RPC before raft does. Each refusal is an alarm that names the peer, unless an honest one may have
 // caused it.
 type guard struct {
@@ -31,12 +35,21 @@ type guard struct {
 	term    func() uint64
 	applied func() uint64
 	leader  func() raft.ServerID
+	room    func() (bytes uint64, ok bool) // that are left for a snapshot
+	log     *slog.Logger
 
 	mu       sync.Mutex
 	rises    map[crypto.NodeID]*rate.Limiter // guarded by mu
 	transfer crypto.NodeID                   // guarded by mu; who may ask for votes over a living leader
 	until    time.Time                       // guarded by mu
 	reign    reign                           // guarded by mu; the newest that was heard of
+	rests    map[crypto.NodeID]rest          // guarded by mu; whose last snapshots were not taken
+}
+
+// rest is until when a node sends no snapshot, after so many one behind the other that were not taken.
+type rest struct {
+	after int
+	until time.Time
 }
 
 // reign is who leads in a term, as this process has heard.
@@ -78,10 +91,10 @@ func (g *guard) judge(peer crypto.NodeID, command any) error {
 	case *raft.RequestPreVoteRequest:
 		return g.checkTerm(peer, c.Term)
 	case *raft.InstallSnapshotRequest:
-		if c.Size < 0 || c.Size > maxSnapshotBytes {
+		if c.Size <= 0 || c.Size > maxSnapshotBytes { // a journal has a head, and raft would take nothing for this node's own
 			return fmt.Errorf("%w: a snapshot of %d bytes", ErrRPC, c.Size)
 		}
-		return errors.Join(g.checkTerm(peer, c.Term), checkConfiguration(c.Configuration))
+		return errors.Join(g.checkTerm(peer, c.Term), checkConfiguration(c.Configuration), g.checkRoom(peer, uint64(c.Size)))
 	case *raft.TimeoutNowRequest:
 		return g.checkHandOver(peer)
 	}
@@ -106,6 +119,38 @@ func (g *guard) checkTerm(peer crypto.NodeID, term uint64) error {
 		return fmt.Errorf("%w: the term rises too often", ErrRPC)
 	}
 	return nil
+}
+
+// checkRoom refuses a snapshot for which there is no room, or which comes soon after others that were not taken: links break, and
+// disks are of different sizes.
+func (g *guard) checkRoom(peer crypto.NodeID, bytes uint64) error {
+	g.mu.Lock()
+	wait := time.Until(g.rests[peer].until)
+	g.mu.Unlock()
+	if wait > 0 {
+		return fmt.Errorf("%w: another snapshot in less than %s", errRefused, wait)
+	}
+	if room, ok := g.room(); ok && bytes > room {
+		err := fmt.Errorf("%w: a snapshot of %d MiB, there is room for %d", errRefused, bytes>>20, room>>20)
+		g.sent(peer, false, err)
+		return err
+	}
+	return nil
+}
+
+// sent notes what came of a snapshot. That it could not be folded accuses nobody: it was read from this node's disk, and a newer binary's
+// journal is not understood.
+func (g *guard) sent(peer crypto.NodeID, taken bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if taken {
+		delete(g.rests, peer)
+		return
+	}
+	n := g.rests[peer].after
+	wait := min(snapshotAgain<<min(n, 16), snapshotRest)
+	g.rests[peer] = rest{after: n + 1, until: time.Now().Add(wait)}
+	g.log.Warn("a snapshot was not taken", "node", peer.Short(), "error", err, "again", wait)
 }
 
 func (g *guard) checkEntries(c *raft.AppendEntriesRequest) error {

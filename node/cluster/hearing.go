@@ -62,7 +62,7 @@ func (c *Cluster) known() []crypto.NodeID {
 // shown a newer roster, that one's. There are none before it has a log.
 func (c *Cluster) electorate() []crypto.NodeID {
 	var out []crypto.NodeID
-	if shown := c.ahead.Load(); shown != nil {
+	if shown := c.shown(); shown != nil {
 		for _, v := range shown.roster.Voters() {
 			a, _ := shown.roster.Agency(v)
 			out = append(out, a.Node.Key.ID())

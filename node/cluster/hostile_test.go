@@ -5,15 +5,19 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/metrics"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -64,6 +68,61 @@ func TestTheMeterFollowsRequests(t *testing.T) {
 				t.Errorf("%s, %d at a time: it ends in phase %d", name, step, m.phase)
 			}
 		}
+	}
+}
+
+// TestASnapshotMustKeepComing: who stops in the middle of one, or trickles, is not waited for, however much came before. A slow link, a
+// pause and a disk that is slow here do no harm.
+func TestASnapshotMustKeepComing(t *testing.T) {
+	const slow = snapshotSpeed + snapshotSpeed/16
+	for name, tt := range map[string]struct {
+		bytes, each int64
+		every       time.Duration // until the next are sent
+		takes       time.Duration // until they are on disk
+		pause       time.Duration // after all of them
+		most        time.Duration // until it is given up; zero for never
+	}{
+		"all at once":                  {bytes: 64 << 20, each: 1 << 20},
+		"as slowly as raft lets it":    {bytes: 100 * slow, each: slow, every: time.Second},
+		"a few at a time":              {bytes: 1 << 20, each: 64 << 10, every: 2 * time.Second},
+		"to a slow disk":               {bytes: 1 << 20, each: 256 << 10, takes: time.Minute},
+		"with a pause":                 {bytes: 8 << 20, each: 1 << 20, pause: snapshotSilence - time.Second},
+		"nothing":                      {pause: time.Hour, most: snapshotSilence},
+		"nothing after a lot":          {bytes: 64 << 20, each: 1 << 20, pause: time.Hour, most: snapshotSilence},
+		"one byte a second":            {bytes: 1 << 20, each: 1, every: time.Second, most: 2 * snapshotSilence},
+		"half as fast as raft lets it": {bytes: 1 << 20, each: snapshotSpeed / 2, every: time.Second, most: 3 * snapshotSilence},
+		"one byte in every silence":    {bytes: 1 << 10, each: 1, every: snapshotSilence - time.Second, most: 3 * snapshotSilence},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				here, there := net.Pipe()
+				c, done := &metered{Conn: here, all: &atomic.Int64{}, patience: snapshotSilence, meter: meter{phase: phaseRaw}}, make(chan struct{})
+				go func() {
+					defer close(done)
+					defer there.Close()
+					b := make([]byte, tt.each)
+					for sent := int64(0); sent < tt.bytes; sent += tt.each {
+						if _, err := there.Write(b); err != nil {
+							return
+						}
+						time.Sleep(tt.every)
+					}
+					time.Sleep(tt.pause)
+				}()
+				began, b := time.Now(), make([]byte, 256<<10)
+				var err error
+				for err == nil {
+					_, err = c.Read(b)
+					time.Sleep(tt.takes)
+				}
+				took := time.Since(began)
+				_ = here.Close()
+				<-done
+				if tt.most == 0 && !errors.Is(err, io.EOF) || tt.most > 0 && (!errors.Is(err, os.ErrDeadlineExceeded) || took > tt.most) {
+					t.Errorf("%v after %s", err, took)
+				}
+			})
+		})
 	}
 }
 
@@ -210,8 +269,8 @@ func TestALyingMembersBytes(t *testing.T) {
 	w.goesOn(at)
 }
 
-// TestAPoisonedSnapshotIsNotTaken: a member sends a snapshot of a newer term whose journal is junk. Nobody's ledger changes, and the
-// others go on.
+// TestAPoisonedSnapshotIsNotTaken: a member sends snapshots of a newer term whose journal is junk. Nobody's ledger changes, nothing of them
+// stays, the next is not heard at once, and the others go on.
 func TestAPoisonedSnapshotIsNotTaken(t *testing.T) {
 	w := newNetwork(t, 3)
 	w.found()
@@ -249,6 +308,13 @@ func TestAPoisonedSnapshotIsNotTaken(t *testing.T) {
 		resp := &raft.InstallSnapshotResponse{}
 		if err := tr.InstallSnapshot(raft.ServerID(to), raft.ServerAddress(to), req, resp, bytes.NewReader(junk)); err == nil && resp.Success {
 			t.Errorf("node %d took it", i)
+		}
+		if left, err := filepath.Glob(w.nodes[i].snapshots.path("*")); err != nil || len(left) > 0 || w.nodes[i].snapshots.coming() {
+			t.Errorf("node %d keeps %v, %v", i, left, err)
+		}
+		req.Size = 4
+		if err := tr.InstallSnapshot(raft.ServerID(to), raft.ServerAddress(to), req, resp, bytes.NewReader(junk[:4])); err == nil || !strings.Contains(err.Error(), "another snapshot") {
+			t.Errorf("node %d hears the next at once: %v", i, err)
 		}
 	}
 	w.until("the others lead again", func() bool { return w.leader() >= 0 })

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"vigil/crypto"
 )
@@ -40,10 +42,35 @@ func (c *Cluster) Handle(pattern string, h http.HandlerFunc) {
 	c.routes.HandleFunc(pattern, c.member(h))
 }
 
+// newServer answers on HTTP/2: each request's body is due within requestWait, which is all the time that who asks gives it.
+func (c *Cluster) newServer() *http.Server {
+	return &http.Server{
+		Handler: c.routes, ReadHeaderTimeout: handshakeWait, ReadTimeout: requestWait, IdleTimeout: time.Minute, MaxHeaderBytes: maxHeadBytes,
+		ErrorLog: slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelDebug), ConnContext: withPeer,
+	}
+}
+
 // HandleOpen adds a route for anybody who shows a key; the handler decides.
 func (c *Cluster) HandleOpen(pattern string, h http.HandlerFunc) {
+	c.handleOpen(pattern, maxOpenBytes, h)
+}
+
+// handleOpen is HandleOpen for requests of so many bytes. A key costs nothing, so that all who are no members share what they may ask at
+// once; members have as much as anywhere.
+func (c *Cluster) handleOpen(pattern string, most int64, h http.HandlerFunc) {
 	c.routes.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
+		id, ok := PeerFromContext(r.Context())
+		if !ok {
+			http.Error(w, "no key", http.StatusForbidden)
+			return
+		}
+		member := c.Member(id)
+		if !c.asked.enter(id, member) {
+			http.Error(w, tooMany, http.StatusServiceUnavailable)
+			return
+		}
+		defer c.asked.leave(id, member)
+		r.Body = http.MaxBytesReader(w, r.Body, most)
 		h(w, r)
 	})
 }
@@ -54,6 +81,8 @@ func (c *Cluster) member(h http.HandlerFunc) http.HandlerFunc { return c.guarded
 // notMember is what a node hears that does not belong, or not any more.
 const notMember = "not a member of this ledger"
 
+const tooMany = "too many requests at once"
+
 func (c *Cluster) guarded(allowed func(crypto.NodeID) bool, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, ok := PeerFromContext(r.Context())
@@ -61,11 +90,11 @@ func (c *Cluster) guarded(allowed func(crypto.NodeID) bool, h http.HandlerFunc) 
 			http.Error(w, notMember, http.StatusForbidden)
 			return
 		}
-		if !c.asked.enter(id) {
-			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
+		if !c.asked.enter(id, true) {
+			http.Error(w, tooMany, http.StatusServiceUnavailable)
 			return
 		}
-		defer c.asked.leave(id)
+		defer c.asked.leave(id, true)
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
 		h(w, r)
 	}
@@ -75,24 +104,32 @@ func (c *Cluster) guarded(allowed func(crypto.NodeID) bool, h http.HandlerFunc) 
 type asked struct {
 	mu  sync.Mutex
 	now map[crypto.NodeID]int // guarded by mu
+
+	strangers int // guarded by mu; requests of all who are no members
 }
 
-func (a *asked) enter(id crypto.NodeID) bool {
+func (a *asked) enter(id crypto.NodeID, member bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.now == nil {
 		a.now = map[crypto.NodeID]int{}
 	}
-	if a.now[id] >= requestsAtOnce {
+	if a.now[id] >= requestsAtOnce || !member && (a.now[id] >= strangerAtOnce || a.strangers >= strangersAtOnce) {
 		return false
+	}
+	if !member {
+		a.strangers++
 	}
 	a.now[id]++
 	return true
 }
 
-func (a *asked) leave(id crypto.NodeID) {
+func (a *asked) leave(id crypto.NodeID, member bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !member {
+		a.strangers--
+	}
 	if a.now[id]--; a.now[id] == 0 {
 		delete(a.now, id)
 	}

@@ -1,6 +1,10 @@
 package cluster
 
-import "time"
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+)
 
 const (
 	raftProtocol = "vigil-raft/1"
@@ -47,6 +51,13 @@ const (
 	purgeAgain        = 2 * time.Second
 	maxSnapshots      = 4 // in a row, with no entry after them
 
+	// How a snapshot's bytes must come, as raft hears nobody meanwhile: never none for so long, and in bytes a second no slower than what
+	// raft's sender itself gives up over. Who sent one that was not taken sends none for snapshotAgain, each time twice as long.
+	snapshotSilence = rpcWait
+	snapshotSpeed   = raft.DefaultTimeoutScale / int64(rpcWait/time.Second)
+	snapshotAgain   = time.Second
+	snapshotRest    = 5 * time.Minute
+
 	// groupBytes and groupEntries bound what the leader puts into one raft entry.
 	groupBytes    = 1 << 20
 	groupEntries  = 512
@@ -56,7 +67,7 @@ const (
 	// forwardBytes bounds what is handed to the leader in one request.
 	forwardBytes = 4 << 20
 	answerBytes  = 1 << 20
-	maxHeadBytes = 32 << 10 // of an answer
+	maxHeadBytes = 32 << 10 // of a request or an answer
 
 	introduceEvery = 5 * time.Second
 	leaderLook     = 100 * time.Millisecond
@@ -81,4 +92,12 @@ const (
 	haltedClose      = 2 * time.Second // for raft to end where the disk fails it
 	maxRequestBytes  = 8 << 20
 	requestsAtOnce   = 32 // of one node
+
+	// Who is no member may ask to join or introduce itself: so much, so often at once, each and all together, and over so many connections,
+	// from one address and in all, of which the newest count.
+	maxOpenBytes    = 64 << 10 // but an introduction
+	strangerAtOnce  = 4
+	strangersAtOnce = 16
+	strangerConns   = 8
+	strangersConns  = 128
 )

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // The library decodes msgpack straight from the socket, as long and as nested as the sender likes. So what members send is counted
@@ -137,11 +138,17 @@ type metered struct {
 	own   int64 // guarded by mu; this connection's share of all
 	last  bool  // guarded by mu; a snapshot was answered
 	bad   error // guarded by mu
+
+	patience time.Duration // how long a snapshot may still be waited for; of its reader
 }
 
 // Read implements net.Conn.
 func (c *metered) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
+	read := c.Conn.Read
+	if c.raw() {
+		read = c.paced
+	}
+	n, err := read(b)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last {
@@ -156,6 +163,21 @@ func (c *metered) Read(b []byte) (int, error) {
 	if c.bad != nil {
 		return 0, c.bad
 	}
+	return n, err
+}
+
+func (c *metered) raw() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.meter.phase == phaseRaw
+}
+
+// paced reads a snapshot: who trickles is not waited for. Only waiting counts, not what this node does with what came.
+func (c *metered) paced(b []byte) (int, error) {
+	began := time.Now()
+	_ = c.SetReadDeadline(began.Add(c.patience)) // a connection that is gone says so when it is read
+	n, err := c.Conn.Read(b)
+	c.patience = min(snapshotSilence, c.patience-time.Since(began)+time.Duration(int64(n)*int64(time.Second)/snapshotSpeed))
 	return n, err
 }
 

@@ -175,7 +175,7 @@ func (s *snapshots) coming() bool {
 	return !s.begun.IsZero() && time.Since(s.begun) < snapshotTakes
 }
 
-// receivedReader reads a received journal; commit lists it once it has been folded.
+// receivedReader reads a received journal; commit lists it once it has been folded, drop forgets it where it cannot be.
 type receivedReader struct {
 	*os.File
 	s    *snapshots
@@ -184,9 +184,10 @@ type receivedReader struct {
 
 func (r *receivedReader) commit(state uint64) error {
 	r.meta.State = state
-	if err := r.s.write(r.meta); err != nil {
-		return err
-	}
+	return errors.Join(r.s.write(r.meta), r.drop())
+}
+
+func (r *receivedReader) drop() error {
 	r.s.mu.Lock()
 	r.s.begun = time.Time{}
 	delete(r.s.received, r.meta.ID)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"vigil/node/store"
 )
 
 // TestHowFarASnapshotReaches: the reference is read again where this process or anybody else wrote it.
@@ -49,6 +51,42 @@ func TestHowFarASnapshotReaches(t *testing.T) {
 	}
 	if _, _, err := s.reach(); !errors.Is(err, errSnapshot) {
 		t.Fatal(err)
+	}
+}
+
+// TestSnapshotsOfJunk leave nothing behind, and are not those out of which raft comes by a start only.
+func TestSnapshotsOfJunk(t *testing.T) {
+	ledgers, err := store.Open(filepath.Join(t.TempDir(), "ledger"), store.Identity{Origin: "in", Node: "n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ledgers.Close()
+	s, err := newSnapshots(t.TempDir(), ledgers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fsm{store: ledgers, stuck: func() { t.Error("it would start again") }}
+	for i := range uint64(2 * maxSnapshots) {
+		sink, err := s.Create(1, 9+i, 2, raft.Configuration{}, 1, nil)
+		if err == nil {
+			_, err = sink.Write([]byte("junk"))
+		}
+		if err == nil {
+			err = sink.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, r, err := s.Open(sink.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Restore(r); err == nil {
+			t.Error("it is taken")
+		}
+		if left, err := filepath.Glob(s.path("*")); err != nil || len(left)+len(s.received) > 0 || s.coming() {
+			t.Errorf("%v and %d are kept, it comes: %v, %v", left, len(s.received), s.coming(), err)
+		}
 	}
 }
 

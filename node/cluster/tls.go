@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,12 +92,14 @@ func clientConfig(own tls.Certificate, protocol string, to crypto.NodeID) *tls.C
 type listener struct {
 	inner  net.Listener
 	config *tls.Config
+	member func(crypto.NodeID) bool
 	raft   func(crypto.NodeID, net.Conn)
 	http   *connQueue
 
-	once sync.Once
-	mu   sync.Mutex
-	live map[net.Conn]crypto.NodeID // guarded by mu; the zero id during the handshake
+	once      sync.Once
+	mu        sync.Mutex
+	live      map[net.Conn]crypto.NodeID // guarded by mu; the zero id during the handshake
+	strangers []net.Conn                 // guarded by mu; those of live that are named and no member's, the oldest first
 }
 
 func (l *listener) run() error {
@@ -125,13 +128,18 @@ func (l *listener) add(conn net.Conn) bool {
 
 // shaking counts connections of an address that nobody knows yet; mu is held.
 func (l *listener) shaking(from net.Addr) (n int) {
-	host, _, err := net.SplitHostPort(from.String())
 	for conn, id := range l.live {
-		if of, _, other := net.SplitHostPort(conn.RemoteAddr().String()); id == (crypto.NodeID{}) && err == nil && other == nil && of == host {
+		if id == (crypto.NodeID{}) && sameHost(conn.RemoteAddr(), from) {
 			n++
 		}
 	}
 	return n
+}
+
+func sameHost(a, b net.Addr) bool {
+	host, _, err := net.SplitHostPort(a.String())
+	other, _, otherErr := net.SplitHostPort(b.String())
+	return err == nil && otherErr == nil && host == other
 }
 
 // named notes whose a connection is. A node that has too many loses all others: it is broken or lies.
@@ -145,12 +153,32 @@ func (l *listener) named(conn net.Conn, id crypto.NodeID) {
 		}
 	}
 	l.live[conn] = id
+	if !l.member(id) {
+		l.crowd(conn)
+	}
 	if len(others) < nodeConns {
 		return
 	}
 	for _, other := range others {
 		_ = other.Close()
 	}
+}
+
+// crowd adds a stranger's connection; mu is held. Over the bound the oldest from there, or of all, makes room: who asks to join is soon
+// answered, and who holds connections open keeps nobody out.
+func (l *listener) crowd(conn net.Conn) {
+	gone := func(c net.Conn) bool { id, alive := l.live[c]; return !alive || l.member(id) }
+	l.strangers = append(slices.DeleteFunc(l.strangers, gone), conn)
+	near := slices.DeleteFunc(slices.Clone(l.strangers), func(c net.Conn) bool { return !sameHost(c.RemoteAddr(), conn.RemoteAddr()) })
+	oldest := l.strangers[0]
+	switch {
+	case len(near) > strangerConns:
+		oldest = near[0]
+	case len(l.strangers) <= strangersConns:
+		return
+	}
+	l.strangers = slices.DeleteFunc(l.strangers, func(c net.Conn) bool { return c == oldest })
+	_ = oldest.Close()
 }
 
 func (l *listener) drop(conn net.Conn) {

@@ -102,12 +102,30 @@ func (t *transport) forward(id crypto.NodeID, p *peerTransport) {
 			rpc.Respond(nil, err)
 			continue
 		}
+		if _, ok := rpc.Command.(*raft.InstallSnapshotRequest); ok {
+			rpc.RespChan = t.judged(id, rpc.RespChan)
+		}
 		select {
 		case <-t.done:
 			return
 		case t.out <- rpc:
 		}
 	}
+}
+
+// judged passes raft's answer to a snapshot on, and tells the guard whether it was taken.
+func (t *transport) judged(id crypto.NodeID, to chan<- raft.RPCResponse) chan<- raft.RPCResponse {
+	answers := make(chan raft.RPCResponse, 1)
+	t.wg.Go(func() {
+		select {
+		case <-t.done:
+		case a := <-answers:
+			resp, ok := a.Response.(*raft.InstallSnapshotResponse)
+			t.guard.sent(id, ok && resp.Success, a.Error)
+			to <- a
+		}
+	})
+	return answers
 }
 
 // accepted takes a raft connection that a member opened.
@@ -117,7 +135,7 @@ func (t *transport) accepted(id crypto.NodeID, conn net.Conn) {
 		_ = conn.Close()
 		return
 	}
-	p.layer.put(&metered{Conn: conn, all: &p.layer.unanswered, refuse: func(err error) { t.guard.alarm(id, err.Error()) }})
+	p.layer.put(&metered{Conn: conn, all: &p.layer.unanswered, refuse: func(err error) { t.guard.alarm(id, err.Error()) }, patience: snapshotSilence})
 }
 
 // cut closes everything to and from nodes that are no members any more.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -33,7 +34,8 @@ func testGuard(applied uint64, logs raft.LogStore, leader string) (*guard, *[]st
 	g := &guard{
 		alarm: func(_ crypto.NodeID, reason string) { alarms = append(alarms, reason) }, logs: logs,
 		term: func() uint64 { return 5 }, applied: func() uint64 { return applied }, leader: func() raft.ServerID { return raft.ServerID(leader) },
-		rises: map[crypto.NodeID]*rate.Limiter{},
+		room: func() (uint64, bool) { return 1 << 30, true }, log: slog.New(slog.DiscardHandler),
+		rises: map[crypto.NodeID]*rate.Limiter{}, rests: map[crypto.NodeID]rest{},
 	}
 	return g, &alarms
 }
@@ -78,6 +80,8 @@ func TestWhatNoHonestPeerSends(t *testing.T) {
 		{"a term far away", &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 1 << 40}, false},
 		{"an unannounced transfer", &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 5, LeadershipTransfer: true}, false},
 		{"leadership handed over by one who does not lead", &raft.TimeoutNowRequest{RPCHeader: header(peer)}, false},
+		{"a snapshot", &raft.InstallSnapshotRequest{RPCHeader: header(peer), Term: 5, Size: 1, Configuration: good}, true},
+		{"a snapshot of nothing", &raft.InstallSnapshotRequest{RPCHeader: header(peer), Term: 5, Configuration: good}, false},
 		{"a snapshot of any size", &raft.InstallSnapshotRequest{RPCHeader: header(peer), Term: 5, Size: 1 << 60, Configuration: good}, false},
 		{"a snapshot with a poisoned configuration", &raft.InstallSnapshotRequest{RPCHeader: header(peer), Term: 5, Size: 1, Configuration: []byte("poison")}, false},
 		{"no request", 7, false},
@@ -107,6 +111,50 @@ func TestWhatNoHonestPeerSends(t *testing.T) {
 	if err := g.check(peer, &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 5, LeadershipTransfer: true}); err != nil {
 		t.Fatalf("an announced transfer: %v", err)
 	}
+}
+
+// TestASnapshotThatIsRefusedAccusesNobody: there is no room for it, or those before it were not taken and it comes too soon.
+func TestASnapshotThatIsRefusedAccusesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peer, other := nodeKey(t).Public().ID(), nodeKey(t).Public().ID()
+		configuration := raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{{ID: raft.ServerID(peer.String()), Address: raft.ServerAddress(peer.String())}}})
+		g, alarms := testGuard(3, raft.NewInmemStore(), "")
+		sends := func(from crypto.NodeID, bytes int64) error {
+			return g.check(from, &raft.InstallSnapshotRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: 3, ID: []byte(from.String())}, Term: 5, Size: bytes, Configuration: configuration})
+		}
+		for after := range 12 {
+			if err := sends(peer, 1<<30); err != nil {
+				t.Fatalf("after %d: %v", after, err)
+			}
+			g.sent(peer, false, nil)
+			wait := min(snapshotAgain<<after, snapshotRest)
+			time.Sleep(wait - time.Nanosecond)
+			if err := sends(peer, 1); !errors.Is(err, errRefused) {
+				t.Fatalf("too soon after %d: %v", after+1, err)
+			}
+			if err := sends(other, 1); err != nil {
+				t.Fatalf("another's: %v", err)
+			}
+			time.Sleep(time.Nanosecond)
+		}
+		g.sent(peer, true, nil)
+		g.sent(peer, false, nil)
+		time.Sleep(snapshotAgain)
+		if err := sends(peer, 1); err != nil {
+			t.Fatalf("one was taken meanwhile: %v", err)
+		}
+		for range 2 {
+			if err := sends(other, 1<<30+1); !errors.Is(err, errRefused) {
+				t.Fatalf("more than there is room for: %v", err)
+			}
+		}
+		if g.room = func() (uint64, bool) { return 0, false }; sends(peer, 1<<30+1) != nil {
+			t.Error("nobody knows how much room there is")
+		}
+		if len(*alarms) > 0 {
+			t.Errorf("alarms: %v", *alarms)
+		}
+	})
 }
 
 // TestAHandOverAccusesNobodyTooSoon: what a leader sent arrives when it leads no more, or at a node that has just started, before
@@ -212,7 +260,7 @@ func TestHeartbeatsTakeTheSlowPath(t *testing.T) {
 		addresses[k.Public().ID()] = l.Addr().String()
 		g, _ := testGuard(0, raft.NewInmemStore(), "")
 		tr := newTransport(k.Public().ID(), own, func(id crypto.NodeID) (string, bool) { a, ok := addresses[id]; return a, ok }, g, func() error { return nil }, hclog.NewNullLogger())
-		lis := &listener{inner: l, config: serverConfig(own, func(crypto.NodeID) bool { return true }), raft: tr.accepted, http: newConnQueue(l.Addr()), live: map[net.Conn]crypto.NodeID{}}
+		lis := &listener{inner: l, config: serverConfig(own, func(crypto.NodeID) bool { return true }), member: func(crypto.NodeID) bool { return true }, raft: tr.accepted, http: newConnQueue(l.Addr()), live: map[net.Conn]crypto.NodeID{}}
 		go func() { _ = lis.run() }()
 		t.Cleanup(func() { _ = errors.Join(tr.Close(), lis.close()) })
 		transports = append(transports, tr)

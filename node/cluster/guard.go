@@ -22,6 +22,10 @@ var errUnannounced = errors.New("cluster: refused RPC: it claims a transfer of l
 // errLate refuses a hand-over that may have been on its way when its sender's time was over, or come before its first word as leader.
 var errLate = errors.New("cluster: refused RPC: it hands over a leadership that it has no more")
 
+// errAhead refuses a term that is further ahead than is obeyed at once. Its sender may have been brought there by another's lies; where
+// it votes, raft catches up with it by its answers.
+var errAhead = errors.New("cluster: refused RPC: its term is too far ahead")
+
 // guard looks at every RPC before raft does. Each refusal is an alarm that names the peer, unless an honest one may have
 // caused it.
 type guard struct {
@@ -94,8 +98,11 @@ func (g *guard) checkTerm(peer crypto.NodeID, term uint64) error {
 	if term <= current {
 		return nil
 	}
-	if term-current > maxTermJump {
+	if term-current > lyingTermJump {
 		return fmt.Errorf("%w: term %d, ours is %d", ErrRPC, term, current)
+	}
+	if term-current > maxTermJump {
+		return errAhead
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -104,6 +111,21 @@ func (g *guard) checkTerm(peer crypto.NodeID, term uint64) error {
 	}
 	if !g.rises[peer].Allow() {
 		return fmt.Errorf("%w: the term rises too often", ErrRPC)
+	}
+	return nil
+}
+
+// answered bounds the term in an answer to a request for votes, which raft takes as its own. One that is far ahead is followed step by
+// step: to skip terms is what any node may do.
+func (g *guard) answered(peer crypto.NodeID, asked uint64, term *uint64) error {
+	switch {
+	case *term <= asked:
+	case *term-asked > lyingTermJump:
+		err := fmt.Errorf("%w: an answer of term %d, it was asked in %d", ErrRPC, *term, asked)
+		g.alarm(peer, err.Error())
+		return err
+	default:
+		*term = min(*term, asked+maxAnswerJump)
 	}
 	return nil
 }

@@ -29,8 +29,10 @@ const (
 	nodeConns         = 32
 	handshakesEach    = 128
 	maxSnapshotBytes  = 1 << 40
-	maxTermJump       = 1 << 20
-	maxTermRises      = 20 // a second and peer, in bursts
+	maxTermJump       = 1 << 20 // that a request may make
+	maxAnswerJump     = 1 << 26 // that an answer may: more than requests make between two elections, so that a node is caught up with
+	lyingTermJump     = 1 << 56 // that no liar brings an honest node to make, in years
+	maxTermRises      = 20      // a second and peer, in bursts
 	transferWindow    = 10 * time.Second
 	lateWindow        = time.Minute // in which what a leader sent may still arrive
 	leaderHeard       = 3 * time.Second

@@ -3,7 +3,6 @@ package cluster
 import (
 	"bytes"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"golang.org/x/time/rate"
@@ -75,7 +73,7 @@ func TestWhatNoHonestPeerSends(t *testing.T) {
 		{"an oversized entry", entries(&raft.Log{Index: 9, Term: 5, Data: make([]byte, maxLogBytes+1)}), false},
 		{"too many entries", entries(make([]*raft.Log, maxAppendEntries+1)...), false},
 		{"an applied entry replaced", entries(&raft.Log{Index: 3, Term: 5, Type: raft.LogCommand}), false},
-		{"a term far away", &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 1 << 40}, false},
+		{"a term to which nobody is brought", &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 1 << 60}, false},
 		{"an unannounced transfer", &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 5, LeadershipTransfer: true}, false},
 		{"leadership handed over by one who does not lead", &raft.TimeoutNowRequest{RPCHeader: header(peer)}, false},
 		{"a snapshot of any size", &raft.InstallSnapshotRequest{RPCHeader: header(peer), Term: 5, Size: 1 << 60, Configuration: good}, false},
@@ -197,29 +195,10 @@ func TestWhoFollowsALeaderThatTells(t *testing.T) {
 // make two nodes commit different entries. Over the real transport, a heartbeat must come out of Consumer even though
 // raft asked for the fast path.
 func TestHeartbeatsTakeTheSlowPath(t *testing.T) {
-	keys := []*crypto.NodeKey{nodeKey(t), nodeKey(t)}
-	var transports []*transport
-	addresses := map[crypto.NodeID]string{}
-	for _, k := range keys {
-		own, err := certificate(k)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		addresses[k.Public().ID()] = l.Addr().String()
-		g, _ := testGuard(0, raft.NewInmemStore(), "")
-		tr := newTransport(k.Public().ID(), own, func(id crypto.NodeID) (string, bool) { a, ok := addresses[id]; return a, ok }, g, func() error { return nil }, hclog.NewNullLogger())
-		lis := &listener{inner: l, config: serverConfig(own, func(crypto.NodeID) bool { return true }), raft: tr.accepted, http: newConnQueue(l.Addr()), live: map[net.Conn]crypto.NodeID{}}
-		go func() { _ = lis.run() }()
-		t.Cleanup(func() { _ = errors.Join(tr.Close(), lis.close()) })
-		transports = append(transports, tr)
-	}
+	transports, _ := twoTransports(t)
 	fast := make(chan struct{}, 1)
 	transports[1].SetHeartbeatHandler(func(raft.RPC) { fast <- struct{}{} })
-	from, to := keys[0].Public().ID(), keys[1].Public().ID()
+	from, to := transports[0].self, transports[1].self
 	answered := make(chan error, 1)
 	go func() {
 		heartbeat := &raft.AppendEntriesRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: 3, ID: []byte(from.String()), Addr: []byte(from.String())}, Term: 5}

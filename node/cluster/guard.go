@@ -26,6 +26,10 @@ var errLate = errors.New("cluster: refused RPC: it hands over a leadership that 
 // it votes, raft catches up with it by its answers.
 var errAhead = errors.New("cluster: refused RPC: its term is too far ahead")
 
+// errTorn refuses terms that no log has in a row. Who led may read them from its log while the entries of the next leader take the place
+// of its own.
+var errTorn = errors.New("cluster: refused RPC: its terms are not those of one log")
+
 // guard looks at every RPC before raft does. Each refusal is an alarm that names the peer, unless an honest one may have
 // caused it.
 type guard struct {
@@ -82,10 +86,7 @@ func (g *guard) judge(peer crypto.NodeID, command any) error {
 	case *raft.RequestPreVoteRequest:
 		return g.checkTerm(peer, c.Term)
 	case *raft.InstallSnapshotRequest:
-		if c.Size < 0 || c.Size > maxSnapshotBytes {
-			return fmt.Errorf("%w: a snapshot of %d bytes", ErrRPC, c.Size)
-		}
-		return errors.Join(g.checkTerm(peer, c.Term), checkConfiguration(c.Configuration))
+		return errors.Join(g.checkTerm(peer, c.Term), checkSnapshot(c))
 	case *raft.TimeoutNowRequest:
 		return g.checkHandOver(peer)
 	}
@@ -135,10 +136,18 @@ func (g *guard) checkEntries(c *raft.AppendEntriesRequest) error {
 		return fmt.Errorf("%w: %d entries at once", ErrRPC, len(c.Entries))
 	}
 	late := c.Term < g.term() // of a leader that was cut off and does not know yet: raft refuses it
-	for _, e := range c.Entries {
+	before := c.PrevLogTerm
+	for i, e := range c.Entries {
 		if e == nil || len(e.Data) > maxLogBytes || len(e.Extensions) > 0 {
 			return fmt.Errorf("%w: an entry over the bound", ErrRPC)
 		}
+		if next := c.PrevLogEntry + 1 + uint64(i); e.Index != next { // raft would leave a gap, and panic over it
+			return fmt.Errorf("%w: entry %d where %d should be", ErrRPC, e.Index, next)
+		}
+		if e.Term < before || e.Term > c.Term {
+			return errTorn
+		}
+		before = e.Term
 		switch e.Type {
 		case raft.LogCommand, raft.LogNoop, raft.LogBarrier:
 		case raft.LogConfiguration:
@@ -169,6 +178,23 @@ func (g *guard) checkApplied(e *raft.Log) error {
 	}
 	if have.Term != e.Term {
 		return fmt.Errorf("%w: it would replace the applied entry %d", ErrRPC, e.Index)
+	}
+	return nil
+}
+
+// checkSnapshot refuses a snapshot of any size, of a form of which raft makes none, or of a term that is still to come.
+func checkSnapshot(c *raft.InstallSnapshotRequest) error {
+	if c.Size < 0 || c.Size > maxSnapshotBytes {
+		return fmt.Errorf("%w: a snapshot of %d bytes", ErrRPC, c.Size)
+	}
+	if c.SnapshotVersion != raft.SnapshotVersionMax { // of which raft reads other servers than those that are checked here
+		return fmt.Errorf("%w: a snapshot of version %d", ErrRPC, c.SnapshotVersion)
+	}
+	if err := checkConfiguration(c.Configuration); err != nil {
+		return err
+	}
+	if c.LastLogTerm > c.Term {
+		return errTorn
 	}
 	return nil
 }

@@ -15,9 +15,10 @@ const (
 	peerConns      = 3
 
 	maxServers       = 64
-	appendEntries    = 16      // that a leader sends at once
-	maxAppendEntries = 128     // that it may
-	maxLogBytes      = 6 << 20 // one raft entry: a mirror batch with its framing
+	appendEntries    = 16               // that a leader sends at once
+	maxAppendEntries = 128              // that it may
+	maxLogBytes      = 6 << 20          // one raft entry: a mirror batch with its framing
+	maxProposalBytes = maxLogBytes - 64 // of what one raft entry frames
 
 	// What a member may send over raft's connections: one request, in msgpack values and bytes; all that is not answered; an
 	// answer; and connections, of which the newest count. handshakesEach is of one address, nodeConns of one node, with HTTP's.

@@ -224,6 +224,7 @@ func (c *Cluster) openRaft(own tls.Certificate) error {
 		c.snapshots, err = newSnapshots(c.cfg.Dir, c.cfg.Store)
 	}
 	if err == nil {
+		logs.reach = c.snapshots.reach
 		err = c.start(own, logs)
 	}
 	if errors.Is(err, ErrLog) || errors.Is(err, errStable) {
@@ -257,6 +258,9 @@ func (c *Cluster) start(own tls.Certificate, logs *checkedLog) error {
 	if err == nil {
 		c.initial = before.Servers
 		err = c.firstHearing()
+	}
+	if err == nil {
+		err = logs.overtaken() // only now: what the others remember is compared with what was found here
 	}
 	if err == nil {
 		c.raft, err = raft.NewRaft(c.raftConfig(logger), machine, c.logs, c.stable, c.snapshots, c.transport)

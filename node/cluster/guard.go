@@ -26,6 +26,14 @@ var errLate = errors.New("cluster: refused RPC: it hands over a leadership that 
 // errRefused refuses a snapshot that an honest leader may send.
 var errRefused = errors.New("cluster: refused RPC")
 
+// errAhead refuses a term that is further ahead than is obeyed at once. Its sender may have been brought there by another's lies; where
+// it votes, raft catches up with it by its answers.
+var errAhead = errors.New("cluster: refused RPC: its term is too far ahead")
+
+// errTorn refuses terms that no log has in a row. Who led may read them from its log while the entries of the next leader take the place
+// of its own.
+var errTorn = errors.New("cluster: refused RPC: its terms are not those of one log")
+
 // guard looks at every RPC before raft does. Each refusal is an alarm that names the peer, unless an honest one may have
 // caused it.
 type guard struct {
@@ -91,10 +99,7 @@ func (g *guard) judge(peer crypto.NodeID, command any) error {
 	case *raft.RequestPreVoteRequest:
 		return g.checkTerm(peer, c.Term)
 	case *raft.InstallSnapshotRequest:
-		if c.Size <= 0 || c.Size > maxSnapshotBytes { // a journal has a head, and raft would take nothing for this node's own
-			return fmt.Errorf("%w: a snapshot of %d bytes", ErrRPC, c.Size)
-		}
-		return errors.Join(g.checkTerm(peer, c.Term), checkConfiguration(c.Configuration), g.checkRoom(peer, uint64(c.Size)))
+		return errors.Join(g.checkTerm(peer, c.Term), checkSnapshot(c), g.checkRoom(peer, uint64(c.Size)))
 	case *raft.TimeoutNowRequest:
 		return g.checkHandOver(peer)
 	}
@@ -107,8 +112,11 @@ func (g *guard) checkTerm(peer crypto.NodeID, term uint64) error {
 	if term <= current {
 		return nil
 	}
-	if term-current > maxTermJump {
+	if term-current > lyingTermJump {
 		return fmt.Errorf("%w: term %d, ours is %d", ErrRPC, term, current)
+	}
+	if term-current > maxTermJump {
+		return errAhead
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -153,15 +161,38 @@ func (g *guard) sent(peer crypto.NodeID, taken bool, err error) {
 	g.log.Warn("a snapshot was not taken", "node", peer.Short(), "error", err, "again", wait)
 }
 
+// answered bounds the term in an answer to a request for votes, which raft takes as its own. One that is far ahead is followed step by
+// step: to skip terms is what any node may do.
+func (g *guard) answered(peer crypto.NodeID, asked uint64, term *uint64) error {
+	switch {
+	case *term <= asked:
+	case *term-asked > lyingTermJump:
+		err := fmt.Errorf("%w: an answer of term %d, it was asked in %d", ErrRPC, *term, asked)
+		g.alarm(peer, err.Error())
+		return err
+	default:
+		*term = min(*term, asked+maxAnswerJump)
+	}
+	return nil
+}
+
 func (g *guard) checkEntries(c *raft.AppendEntriesRequest) error {
 	if len(c.Entries) > maxAppendEntries {
 		return fmt.Errorf("%w: %d entries at once", ErrRPC, len(c.Entries))
 	}
 	late := c.Term < g.term() // of a leader that was cut off and does not know yet: raft refuses it
-	for _, e := range c.Entries {
+	before := c.PrevLogTerm
+	for i, e := range c.Entries {
 		if e == nil || len(e.Data) > maxLogBytes || len(e.Extensions) > 0 {
 			return fmt.Errorf("%w: an entry over the bound", ErrRPC)
 		}
+		if next := c.PrevLogEntry + 1 + uint64(i); e.Index != next { // raft would leave a gap, and panic over it
+			return fmt.Errorf("%w: entry %d where %d should be", ErrRPC, e.Index, next)
+		}
+		if e.Term < before || e.Term > c.Term {
+			return errTorn
+		}
+		before = e.Term
 		switch e.Type {
 		case raft.LogCommand, raft.LogNoop, raft.LogBarrier:
 		case raft.LogConfiguration:
@@ -192,6 +223,23 @@ func (g *guard) checkApplied(e *raft.Log) error {
 	}
 	if have.Term != e.Term {
 		return fmt.Errorf("%w: it would replace the applied entry %d", ErrRPC, e.Index)
+	}
+	return nil
+}
+
+// checkSnapshot refuses a snapshot of any size, of a form of which raft makes none, or of a term that is still to come.
+func checkSnapshot(c *raft.InstallSnapshotRequest) error {
+	if c.Size <= 0 || c.Size > maxSnapshotBytes { // a journal has a head, and raft would take nothing for this node's own
+		return fmt.Errorf("%w: a snapshot of %d bytes", ErrRPC, c.Size)
+	}
+	if c.SnapshotVersion != raft.SnapshotVersionMax { // of which raft reads other servers than those that are checked here
+		return fmt.Errorf("%w: a snapshot of version %d", ErrRPC, c.SnapshotVersion)
+	}
+	if err := checkConfiguration(c.Configuration); err != nil {
+		return err
+	}
+	if c.LastLogTerm > c.Term {
+		return errTorn
 	}
 	return nil
 }

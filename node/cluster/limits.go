@@ -19,9 +19,10 @@ const (
 	peerConns      = 3
 
 	maxServers       = 64
-	appendEntries    = 16      // that a leader sends at once
-	maxAppendEntries = 128     // that it may
-	maxLogBytes      = 6 << 20 // one raft entry: a mirror batch with its framing
+	appendEntries    = 16               // that a leader sends at once
+	maxAppendEntries = 128              // that it may
+	maxLogBytes      = 6 << 20          // one raft entry: a mirror batch with its framing
+	maxProposalBytes = maxLogBytes - 64 // of what one raft entry frames
 
 	// What a member may send over raft's connections: one request, in msgpack values and bytes; all that is not answered; an
 	// answer; and connections, of which the newest count. handshakesEach is of one address, nodeConns of one node, with HTTP's.
@@ -33,8 +34,10 @@ const (
 	nodeConns         = 32
 	handshakesEach    = 128
 	maxSnapshotBytes  = 1 << 40
-	maxTermJump       = 1 << 20
-	maxTermRises      = 20 // a second and peer, in bursts
+	maxTermJump       = 1 << 20 // that a request may make
+	maxAnswerJump     = 1 << 26 // that an answer may: more than requests make between two elections, so that a node is caught up with
+	lyingTermJump     = 1 << 56 // that no liar brings an honest node to make, in years
+	maxTermRises      = 20      // a second and peer, in bursts
 	transferWindow    = 10 * time.Second
 	lateWindow        = time.Minute // in which what a leader sent may still arrive
 	leaderHeard       = 3 * time.Second

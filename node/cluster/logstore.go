@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,9 @@ import (
 
 // ErrLog says that the raft log on disk is not what was written to it.
 var ErrLog = errors.New("cluster: the raft log is damaged")
+
+// errGap refuses entries that do not follow: raft would panic over the gap, and the log never verify again.
+var errGap = errors.New("cluster: these entries do not follow the raft log")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -26,6 +30,7 @@ type checkedLog struct {
 	turns  atomic.Uint64  // odd while it does
 	fatal  func(error)
 	hung   time.Duration
+	reach  func() (term, index uint64, err error) // of the snapshot; nil where there is none
 
 	mu   sync.Mutex
 	last uint64 // guarded by mu; index of sum
@@ -51,6 +56,9 @@ func (l *checkedLog) StoreLogs(entries []*raft.Log) error {
 	defer watchdog.Stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.follow(entries); err != nil {
+		return err
+	}
 	before, err := l.sumOf(entries[0].Index - 1)
 	if err != nil {
 		return l.fail(err)
@@ -67,6 +75,60 @@ func (l *checkedLog) StoreLogs(entries []*raft.Log) error {
 	}
 	l.last, l.sum = entries[len(entries)-1].Index, before
 	return nil
+}
+
+// follow refuses entries that do not begin behind the last or, where there is none, behind the snapshot. Raft takes away what lies there
+// before it writes.
+func (l *checkedLog) follow(entries []*raft.Log) error {
+	last := l.last
+	if last == 0 {
+		var err error
+		if last, err = l.LastIndex(); err != nil {
+			return l.fail(err)
+		}
+	}
+	if last == 0 {
+		var err error
+		if last, err = l.behindSnapshot(); err != nil {
+			return err
+		}
+	}
+	for i, e := range entries {
+		if next := last + 1 + uint64(i); e.Index != next {
+			return fmt.Errorf("%w: entry %d where %d should be", errGap, e.Index, next)
+		}
+	}
+	return nil
+}
+
+// behindSnapshot is up to which entry the snapshot goes; 0 where there is none.
+func (l *checkedLog) behindSnapshot() (uint64, error) {
+	if l.reach == nil {
+		return 0, nil
+	}
+	_, index, err := l.reach()
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	return index, err
+}
+
+// overtaken takes away, at the start of a node, a log that ends before the snapshot: a crash came between a snapshot that was received
+// and the removal of the log before it, behind which raft would leave a gap.
+func (l *checkedLog) overtaken() error {
+	snapshot, err := l.behindSnapshot()
+	if err != nil {
+		return err
+	}
+	first, err := l.FirstIndex()
+	if err != nil {
+		return err
+	}
+	last, err := l.LastIndex()
+	if err != nil || last == 0 || last >= snapshot {
+		return err
+	}
+	return l.DeleteRange(first, last)
 }
 
 func (l *checkedLog) fail(err error) error {

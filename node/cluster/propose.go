@@ -60,6 +60,9 @@ func (c *Cluster) ProposeMirror(ctx context.Context, b *ledger.MirrorBatch) (led
 
 // route gives a proposal to our own queue where this node leads, and to the leader otherwise.
 func (c *Cluster) route(ctx context.Context, p *proposal) answer {
+	if p.bytes > maxProposalBytes { // the leader would take it for no proposal, however often it is asked
+		return p.refused()
+	}
 	if c.Leads() || c.cfg.Lies.stubborn() {
 		return c.enqueue(ctx, p)
 	}
@@ -103,6 +106,20 @@ func (p *proposal) kind() uint64 {
 		return commandMirror
 	}
 	return commandEntries
+}
+
+var errTooLarge = errors.New("cluster: a proposal of more than one raft entry takes")
+
+// refused is the answer to a proposal over the bound: one mirror batch, or one entry, which every replica would refuse.
+func (p *proposal) refused() answer {
+	if p.mirror != nil {
+		return answer{mirror: ledger.MirrorResult{Verdict: ledger.MirrorRefused, Reason: errTooLarge}}
+	}
+	results := make([]ledger.Result, len(p.entries))
+	for i := range results {
+		results[i] = ledger.Result{Verdict: ledger.Refused, Reason: ledger.ErrMalformedEntry}
+	}
+	return answer{results: results}
 }
 
 func (c *Cluster) enqueue(ctx context.Context, p *proposal) answer {
@@ -223,12 +240,13 @@ func deliver(batch []*proposal, future raft.ApplyFuture) {
 	}
 }
 
-// servePropose answers another node's proposal; 421 says that this node does not lead.
+// servePropose answers another node's proposal; 421 says that this node does not lead. What is over the bound of a raft entry is none:
+// the followers would refuse it, and name the leader.
 func (c *Cluster) servePropose(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var cmd command
 	if err == nil {
-		err = ledger.Unmarshal(body, &cmd, maxRequestBytes)
+		err = ledger.Unmarshal(body, &cmd, maxLogBytes)
 	}
 	if err != nil || (cmd.Kind != commandEntries && cmd.Kind != commandMirror) || len(cmd.Entries) > groupEntries {
 		http.Error(w, "malformed proposal", http.StatusBadRequest)

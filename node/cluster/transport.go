@@ -228,7 +228,10 @@ func (t *transport) RequestVote(id raft.ServerID, target raft.ServerAddress, arg
 	if err != nil {
 		return err
 	}
-	return p.NetworkTransport.RequestVote(id, target, args, resp)
+	if err := p.NetworkTransport.RequestVote(id, target, args, resp); err != nil {
+		return err
+	}
+	return t.guard.answered(p.layer.peer, args.Term, &resp.Term)
 }
 
 // RequestPreVote implements raft.WithPreVote; without it pre-vote would be off, silently.
@@ -237,7 +240,10 @@ func (t *transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, 
 	if err != nil {
 		return err
 	}
-	return p.NetworkTransport.RequestPreVote(id, target, args, resp)
+	if err := p.NetworkTransport.RequestPreVote(id, target, args, resp); err != nil {
+		return err
+	}
+	return t.guard.answered(p.layer.peer, args.Term, &resp.Term)
 }
 
 // InstallSnapshot implements raft.Transport.

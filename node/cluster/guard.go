@@ -95,15 +95,23 @@ func (g *guard) judge(peer crypto.NodeID, command any) error {
 		}
 		return err
 	case *raft.RequestVoteRequest:
-		return errors.Join(g.checkTerm(peer, c.Term), g.checkTransfer(peer, c.LeadershipTransfer))
+		return errors.Join(checkCandidate(peer, c.Addr), g.checkTerm(peer, c.Term), g.checkTransfer(peer, c.LeadershipTransfer))
 	case *raft.RequestPreVoteRequest:
-		return g.checkTerm(peer, c.Term)
+		return errors.Join(checkCandidate(peer, c.Addr), g.checkTerm(peer, c.Term))
 	case *raft.InstallSnapshotRequest:
 		return errors.Join(g.checkTerm(peer, c.Term), checkSnapshot(c), g.checkRoom(peer, uint64(c.Size)))
 	case *raft.TimeoutNowRequest:
 		return g.checkHandOver(peer)
 	}
 	return fmt.Errorf("%w: unknown command", ErrRPC)
+}
+
+// checkCandidate refuses a vote for another: raft lets whom it takes for the living leader ask for votes over it.
+func checkCandidate(peer crypto.NodeID, address []byte) error {
+	if string(address) != peer.String() {
+		return fmt.Errorf("%w: it asks for votes under another's address", ErrRPC)
+	}
+	return nil
 }
 
 // checkTerm bounds how far and how often a peer may raise the term.

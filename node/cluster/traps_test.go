@@ -43,7 +43,7 @@ func testGuard(applied uint64, logs raft.LogStore, leader string) (*guard, *[]st
 func TestWhatNoHonestPeerSends(t *testing.T) {
 	peer, other := nodeKey(t).Public().ID(), nodeKey(t).Public().ID()
 	header := func(id crypto.NodeID) raft.RPCHeader {
-		return raft.RPCHeader{ProtocolVersion: 3, ID: []byte(id.String())}
+		return raft.RPCHeader{ProtocolVersion: 3, ID: []byte(id.String()), Addr: []byte(id.String())}
 	}
 	logs := raft.NewInmemStore()
 	if err := logs.StoreLog(&raft.Log{Index: 3, Term: 4}); err != nil {
@@ -90,6 +90,7 @@ func TestWhatNoHonestPeerSends(t *testing.T) {
 		{"entries of falling terms", entries(&raft.Log{Index: 9, Term: 5}, &raft.Log{Index: 10, Term: 4}), false},
 		{"an entry of a term before that of the one before", &raft.AppendEntriesRequest{RPCHeader: header(peer), Term: 5, PrevLogEntry: 8, PrevLogTerm: 5, Entries: []*raft.Log{{Index: 9, Term: 4}}}, false},
 		{"an applied entry replaced", entries(&raft.Log{Index: 3, Term: 5, Type: raft.LogCommand}), false},
+		{"votes under another's address", &raft.RequestVoteRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: 3, ID: []byte(peer.String()), Addr: []byte(other.String())}, Term: 6}, false},
 		{"a term to which nobody is brought", &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 1 << 60}, false},
 		{"an unannounced transfer", &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 5, LeadershipTransfer: true}, false},
 		{"leadership handed over by one who does not lead", &raft.TimeoutNowRequest{RPCHeader: header(peer)}, false},

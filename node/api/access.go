@@ -130,9 +130,12 @@ func (s *Server) session(ctx context.Context, secret string) (principal, *Proble
 	return principal{name: found.User.Key.ID(account.UserIDs), label: found.User.Name, roles: found.User.Roles, user: found.User, secret: secret}, nil
 }
 
-// admit says who asks, in the role that lets them in, or refuses.
-func (s *Server) admit(r *http.Request, roles []string) (principal, *Problem) {
+// admit says who asks, in the role that lets them in and within what they may ask, or refuses.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, roles []string) (principal, *Problem) {
 	p, refusal := s.authenticate(r)
+	if refusal == nil {
+		refusal = s.limiters.within(w.Header(), p)
+	}
 	if refusal != nil {
 		return p, refusal
 	}
@@ -154,14 +157,11 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	if r == nil {
 		return
 	}
-	p, refusal := s.admit(r, roles)
-	if full := s.limiters.within(w.Header(), p); full != nil {
-		refusal = full
-	}
+	p, refusal := s.admit(w, r, roles)
 	in := context.WithValue(ctx.Context(), principalKey{}, p)
 	if refusal != nil {
 		if p.name != "" {
-			s.refused(in, strings.ToLower(ctx.Operation().OperationID), "role")
+			s.refused(in, strings.ToLower(ctx.Operation().OperationID), refusal.Code)
 		}
 		writeProblem(w, refusal)
 		return

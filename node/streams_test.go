@@ -3,9 +3,11 @@ package node_test
 import (
 	"bufio"
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"vigil/node/api"
 	"vigil/test/nodetest"
@@ -25,6 +27,63 @@ func (h *plainHTTP) open(ctx context.Context, path string) (*http.Response, *buf
 	}
 	h.t.Cleanup(func() { _ = resp.Body.Close() })
 	return resp, bufio.NewReader(resp.Body)
+}
+
+// TestAStreamEndsWithItsCredential: nothing is sent that the next request would be refused.
+func TestAStreamEndsWithItsCredential(t *testing.T) {
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	analyst := r.As(t, api.RoleAnalyst)
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	revoke := func() {
+		tokens, err := r.Operator.Tokens(ctx)
+		do(err)
+		do(r.Operator.RevokeToken(ctx, tokens[len(tokens)-1].ID))
+	}
+	_, asha := person(t, r, "asha", api.RoleAnalyst)
+	_, ravi := person(t, r, "ravi", api.RoleAnalyst)
+	_, _ = person(t, r, "meena", api.RoleAnalyst)
+	for i, x := range []struct {
+		what, path string
+		credential func() string
+		end        func(secret string)
+	}{
+		{"a revoked token, events", "/v1/events", func() string { return r.Target(t, api.RoleAnalyst).Token }, func(string) { revoke() }},
+		{"a revoked token, signals", "/v1/signals?follow=true", func() string { return r.Target(t, api.RoleAnalyst).Token }, func(string) { revoke() }},
+		{"other roles", "/v1/events", func() string { return signedIn(t, r, "asha") }, func(string) {
+			_, err := r.Operator.ChangeUser(ctx, asha.ID, api.ChangeUser{Roles: []string{api.RoleLab}})
+			do(err)
+		}},
+		{"removed", "/v1/events", func() string { return signedIn(t, r, "ravi") }, func(string) {
+			_, err := r.Operator.RemoveUser(ctx, ravi.ID, api.RemoveUser{Reason: "left"})
+			do(err)
+		}},
+		{"signed out", "/v1/signals?follow=true", func() string { return signedIn(t, r, "meena") }, func(secret string) {
+			do(client(t, api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin, Token: secret}).SignOut(ctx))
+		}},
+	} {
+		h := overSocket(t, c, x.credential())
+		resp, in := h.open(ctx, x.path)
+		before := raised(t, analyst, plain(byte(2*i+1)))
+		for line := ""; !strings.Contains(line, before.ID); {
+			var err error
+			if line, err = in.ReadString('\n'); err != nil {
+				t.Fatalf("%s: %s, %v", x.what, resp.Status, err)
+			}
+		}
+		x.end(h.token)
+		after := raised(t, analyst, plain(byte(2*i+2)))
+		if rest, err := io.ReadAll(in); err != nil || strings.Contains(string(rest), after.ID) {
+			t.Errorf("%s: %v, and the stream goes on with %s", x.what, err, rest)
+		}
+	}
 }
 
 func TestOneHasSoManyStreams(t *testing.T) {

@@ -48,7 +48,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	flush := http.NewResponseController(w)
-	for r.Context().Err() == nil {
+	for r.Context().Err() == nil && s.stands(r) {
 		next, err := s.sendChanges(w, r.Context(), after, wants)
 		if err == nil {
 			err = flush.Flush()

@@ -3,8 +3,11 @@ package node_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,13 +17,16 @@ import (
 )
 
 // open begins to read an answer that may not end.
-func (h *plainHTTP) open(ctx context.Context, path string) (*http.Response, *bufio.Reader) {
+func (h *plainHTTP) open(ctx context.Context, path string, header ...string) (*http.Response, *bufio.Reader) {
 	h.t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://vigil"+path, nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+h.token)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	resp, err := h.c.Do(req)
 	if err != nil {
 		h.t.Fatal(err)
@@ -110,4 +116,60 @@ func TestOneHasSoManyStreams(t *testing.T) {
 		resp, _ := h.open(t.Context(), "/v1/events")
 		return resp.StatusCode == http.StatusOK
 	})
+}
+
+// TestTheEventsOfABoardThatWasBuiltAnew: its numbers mean other changes, so that nobody goes on from what they have of another.
+func TestTheEventsOfABoardThatWasBuiltAnew(t *testing.T) {
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	target := r.Target(t, api.RoleAnalyst)
+	last := raised(t, client(t, target), plain(1)).ID
+	lastEvent := func() string {
+		t.Helper()
+		me, err := client(t, target).WhoAmI(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return me.LastEvent
+	}
+	old := lastEvent()
+	h := overSocket(t, c, target.Token)
+	says := func(id string, want int) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		resp, in := h.open(ctx, "/v1/events", "Last-Event-ID", id)
+		if resp.StatusCode != want {
+			said, _ := in.ReadString('\n')
+			t.Errorf("%q: %s %s", id, resp.Status, said)
+		}
+	}
+	_, number, _ := strings.Cut(old, "-")
+	says(old, http.StatusOK)
+	says(number, http.StatusConflict)
+	says(old+"0", http.StatusConflict)
+	says("yesterday", http.StatusBadRequest)
+	r.Stop()
+	if err := os.RemoveAll(filepath.Join(c.Dir, "board")); err != nil {
+		t.Fatal(err)
+	}
+	r = nodetest.Run(t, c)
+	target.Server, target.Pin = "https://"+r.Addresses.API, r.Addresses.Pin
+	h = overSocket(t, c, target.Token)
+	raised(t, client(t, target), plain(2))
+	if now := lastEvent(); now == old {
+		t.Errorf("%s: as before", now)
+	}
+	says(old, http.StatusConflict)
+	says(lastEvent(), http.StatusOK)
+	stop := errors.New("found")
+	err := client(t, target).Events(t.Context(), api.OldestEvent, func(e api.Change) error {
+		if e.Object == last {
+			return stop
+		}
+		return nil
+	})
+	if !errors.Is(err, stop) {
+		t.Error(err)
+	}
 }

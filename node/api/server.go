@@ -301,7 +301,7 @@ func (s *Server) plainRoutes() {
 	s.mux.HandleFunc("GET /readyz", s.ready)
 	s.mux.Handle("GET /metrics", s.allow(anyone, promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{})))
 	stream[Change](s, "/v1/events", "followEvents", "What changes on the board, as it does: server-sent events whose data is a change", "text/event-stream", followers, s.events,
-		&huma.Param{Name: "Last-Event-ID", In: "header", Description: "Sequence of the last change that was seen; 0 begins with the oldest, without it the next change is the first", Schema: &huma.Schema{Type: huma.TypeInteger, Minimum: new(0.0)}},
+		&huma.Param{Name: "Last-Event-ID", In: "header", Description: "Id of the last change that was seen; 0 begins with the oldest, without it the next change is the first. An id of a board that was built anew since, of another node or of an earlier version, which was a bare number, is refused with 409: begin again", Schema: &huma.Schema{Type: huma.TypeString}},
 		&huma.Param{Name: "kind", In: "query", Description: "What kinds begin with, such as alert.; repeatable", Schema: &huma.Schema{Type: huma.TypeArray, MaxItems: new(maxKinds), Items: &huma.Schema{Type: huma.TypeString}}},
 		&huma.Param{Name: "urgency", In: "query", Description: "The least urgency", Schema: &huma.Schema{Type: huma.TypeString}},
 		&huma.Param{Name: "exercise", In: "query", Description: "Exercises too", Schema: &huma.Schema{Type: huma.TypeBoolean}})

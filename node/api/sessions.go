@@ -138,7 +138,7 @@ func cookie(name, value string, same http.SameSite) http.Cookie {
 }
 
 func (s *Server) showSession(p principal) Session {
-	out := Session{ID: p.name, Name: p.label, Roles: p.roles, Agency: string(s.cfg.Agency), Sequence: s.cfg.Board.LastChange()}
+	out := Session{ID: p.name, Name: p.label, Roles: p.roles, Agency: string(s.cfg.Agency), LastEvent: s.changeID(s.cfg.Board.LastChange())}
 	if p.user != nil {
 		out.Display = p.user.Display
 	}

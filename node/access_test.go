@@ -177,3 +177,38 @@ func TestAClosedSegmentReachesTheLedger(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 }
+
+// TestWhoIsRefusedAgainAndAgainFillsNoLog: one record for each reason, which is the true one. Streams count as what is asked.
+func TestWhoIsRefusedAgainAndAgainFillsNoLog(t *testing.T) {
+	c := nodetest.Found(t)
+	n := nodetest.Run(t, c)
+	h := overSocket(t, c, n.Target(t, api.RolePlatform).Token)
+	for range 20 {
+		if resp, b := h.do("GET", "/v1/alerts", ""); resp.StatusCode != 403 {
+			t.Fatalf("%s: %s", resp.Status, b)
+		}
+	}
+	for _, path := range []string{"/v1/events", "/v1/alerts", "/v1/alerts"} {
+		full := false
+		for i := 0; !full && i < 5000; i++ {
+			resp, _ := h.do("GET", path, "")
+			full = resp.StatusCode == 429 && resp.Header.Get("Retry-After") != ""
+		}
+		if !full {
+			t.Errorf("%s: never over the rate", path)
+		}
+	}
+	page, err := n.As(t, api.RoleAuditor).Access(t.Context(), api.AccessQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range slices.Backward(page.Records) {
+		if r.Outcome == "refused" {
+			got = append(got, r.Verb+" "+r.Role+" "+r.Reason)
+		}
+	}
+	if want := []string{"listalerts reporter role", "listalerts reporter rate"}; !slices.Equal(got, want) {
+		t.Errorf("the log has %v, not %v", got, want)
+	}
+}

@@ -23,6 +23,12 @@ func (n *Node) WriteThrough(wrap func(api.Author) api.Author) error {
 	return n.answerBy(c)
 }
 
+// FirstCode is the code of FirstLink, of a node that is not ready either.
+func (n *Node) FirstCode(ctx context.Context) string {
+	code, _, _ := n.api.FirstRun(ctx)
+	return code
+}
+
 // SetSpaceFloor says how many bytes of the disk stay free. The node must not run yet.
 func (n *Node) SetSpaceFloor(bytes uint64) { n.floor = bytes }
 

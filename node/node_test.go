@@ -184,10 +184,10 @@ func TestOneNodeAnswers(t *testing.T) {
 	})
 
 	t.Run("the event stream resumes", func(t *testing.T) {
-		var seen []uint64
+		var seen []string
 		stop := errors.New("enough")
-		err := analyst.Events(ctx, 0, func(e api.Change) error {
-			if seen = append(seen, e.Sequence); len(seen) == 2 {
+		err := analyst.Events(ctx, api.OldestEvent, func(e api.Change) error {
+			if seen = append(seen, e.ID); len(seen) == 2 {
 				return stop
 			}
 			return nil
@@ -196,15 +196,15 @@ func TestOneNodeAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = analyst.Events(ctx, seen[0], func(e api.Change) error {
-			if e.Sequence != seen[1] {
-				t.Errorf("resumed after %d with %d", seen[0], e.Sequence)
+			if e.ID != seen[1] {
+				t.Errorf("resumed after %s with %s", seen[0], e.ID)
 			}
 			return stop
 		})
 		if !errors.Is(err, stop) {
 			t.Fatal(err)
 		}
-		if err := analyst.Events(ctx, 1<<40, func(api.Change) error { return nil }); status(err) != http.StatusConflict {
+		if err := analyst.Events(ctx, seen[0]+"000000", func(api.Change) error { return nil }); status(err) != http.StatusConflict {
 			t.Fatalf("a cursor from the future: %v", err)
 		}
 	})

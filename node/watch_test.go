@@ -37,7 +37,7 @@ func TestWhatIsWatchedIsToldAtOnceAndComesBack(t *testing.T) {
 	follow, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
-		_ = analyst.Events(follow, 0, func(e api.Change) error {
+		_ = analyst.Events(follow, api.OldestEvent, func(e api.Change) error {
 			if e.Kind == "watch.hit" {
 				told <- e.Object
 				return errors.New("enough")

@@ -405,7 +405,7 @@ func alertRetract(o *options) *cobra.Command {
 }
 
 func alertWatch(o *options) *cobra.Command {
-	var from uint64
+	var after string
 	cmd := &cobra.Command{
 		Use: "watch", Short: "Print changes as they arrive, until interrupted", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -413,15 +413,11 @@ func alertWatch(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			seq := api.LatestEvent
-			if cmd.Flags().Changed("after") {
-				seq = from
-			}
-			return c.Events(cmd.Context(), seq, func(e api.Change) error {
-				return o.out.line(e, fmt.Sprintf("%d  %s  %-18s %s  %s #%d", e.Sequence, o.out.when(e.At), e.Kind, e.Object, e.Ledger, e.Index))
+			return c.Events(cmd.Context(), after, func(e api.Change) error {
+				return o.out.line(e, fmt.Sprintf("%s  %s  %-18s %s  %s #%d", e.ID, o.out.when(e.At), e.Kind, e.Object, e.Ledger, e.Index))
 			})
 		},
 	}
-	cmd.Flags().Uint64Var(&from, "after", 0, "begin after this sequence instead of with the next change; 0 is the oldest")
+	cmd.Flags().StringVar(&after, "after", api.LatestEvent, "begin after this change, as a line begins with it, instead of with the next; 0 begins with the oldest")
 	return cmd
 }

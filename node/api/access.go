@@ -97,7 +97,7 @@ func (s *Server) authenticate(r *http.Request) (principal, *Problem) {
 	if err := s.crossOrigin.Check(r); err != nil {
 		return principal{}, problem(http.StatusForbidden, "cross-origin", "another site's page asked for this", "")
 	}
-	return s.session(r.Context(), c.Value)
+	return s.session(r.Context(), c.Value, s.signIn.Find)
 }
 
 func (s *Server) bearer(r *http.Request, header string) (principal, *Problem) {
@@ -106,7 +106,7 @@ func (s *Server) bearer(r *http.Request, header string) (principal, *Problem) {
 		return principal{}, problem(http.StatusUnauthorized, "no-token", "no bearer token", "send 'Authorization: Bearer …'")
 	}
 	if session, ok := strings.CutPrefix(secret, sessionPrefix); ok {
-		return s.session(r.Context(), session)
+		return s.session(r.Context(), session, s.signIn.Find)
 	}
 	if !strings.HasPrefix(secret, tokenPrefix) {
 		return principal{}, problem(http.StatusUnauthorized, "no-token", "not a token of this network", "make one with 'vigil token create'")
@@ -118,8 +118,8 @@ func (s *Server) bearer(r *http.Request, header string) (principal, *Problem) {
 	return principal{name: t.Key.ID(account.TokenIDs), label: t.Name, roles: []string{t.Role}}, nil
 }
 
-func (s *Server) session(ctx context.Context, secret string) (principal, *Problem) {
-	found, err := s.signIn.Find(ctx, secret)
+func (s *Server) session(ctx context.Context, secret string, find func(context.Context, string) (signin.Session, error)) (principal, *Problem) {
+	found, err := find(ctx, secret)
 	if errors.Is(err, signin.ErrSession) {
 		return principal{}, problem(http.StatusUnauthorized, "session", "the session is over, or its person was removed", "sign in again")
 	}
@@ -130,9 +130,12 @@ func (s *Server) session(ctx context.Context, secret string) (principal, *Proble
 	return principal{name: found.User.Key.ID(account.UserIDs), label: found.User.Name, roles: found.User.Roles, user: found.User, secret: secret}, nil
 }
 
-// admit says who asks, in the role that lets them in, or refuses.
-func (s *Server) admit(r *http.Request, roles []string) (principal, *Problem) {
+// admit says who asks, in the role that lets them in and within what they may ask, or refuses.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, roles []string) (principal, *Problem) {
 	p, refusal := s.authenticate(r)
+	if refusal == nil {
+		refusal = s.limiters.within(w.Header(), p)
+	}
 	if refusal != nil {
 		return p, refusal
 	}
@@ -141,6 +144,20 @@ func (s *Server) admit(r *http.Request, roles []string) (principal, *Problem) {
 		return p, problem(http.StatusForbidden, "role", "not for this role", "it is for: "+strings.Join(roles, ", "))
 	}
 	return p, nil
+}
+
+// stands says whether who was let in would be let in now as the same: an answer that stays open ends with the token or the
+// session, and with a change of roles. To be told of changes is no use of a session.
+func (s *Server) stands(r *http.Request) bool {
+	p := who(r.Context())
+	now, refusal := p, (*Problem)(nil)
+	switch {
+	case p.secret != "":
+		now, refusal = s.session(r.Context(), p.secret, s.signIn.Peek)
+	case p.name != socketName:
+		now, refusal = s.bearer(r, r.Header.Get("Authorization"))
+	}
+	return refusal == nil && now.name == p.name && slices.Equal(now.roles, p.roles)
 }
 
 // guard is the middleware of every operation: who asks, may they, and does it take a second person.
@@ -154,14 +171,11 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	if r == nil {
 		return
 	}
-	p, refusal := s.admit(r, roles)
-	if full := s.limiters.within(w.Header(), p); full != nil {
-		refusal = full
-	}
+	p, refusal := s.admit(w, r, roles)
 	in := context.WithValue(ctx.Context(), principalKey{}, p)
 	if refusal != nil {
 		if p.name != "" {
-			s.refused(in, strings.ToLower(ctx.Operation().OperationID), "role")
+			s.refused(in, strings.ToLower(ctx.Operation().OperationID), refusal.Code)
 		}
 		writeProblem(w, refusal)
 		return

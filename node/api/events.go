@@ -19,22 +19,37 @@ import (
 	"vigil/node/board"
 )
 
-// events is the event stream: server-sent events whose id is the board's sequence. Last-Event-ID resumes after one;
-// without it the stream begins with the next change, with 0 it begins with the oldest. A wake carries no data: the
-// board is read after it, so that nothing is missed and nothing is kept per reader.
+// changeID names a change: the making of the board, in eight letters, and the sequence there. A board that was built anew
+// numbers anew: a bare sequence would then skip what its reader has not seen.
+func (s *Server) changeID(sequence uint64) string {
+	made := s.cfg.Board.Made()
+	return base32Lower.EncodeToString(made[:5]) + "-" + strconv.FormatUint(sequence, 10)
+}
+
+// afterChange reads after which sequence a stream begins. A bare one, as ids were, is refused as another board's.
+func (s *Server) afterChange(id string) (uint64, *Problem) {
+	last := s.cfg.Board.LastChange()
+	if id == "" {
+		return last, nil
+	}
+	n, err := strconv.ParseUint(id[strings.LastIndexByte(id, '-')+1:], 10, 62)
+	switch {
+	case err != nil:
+		return 0, problem(http.StatusBadRequest, "cursor", "Last-Event-ID is not an id of this stream", "")
+	case id != "0" && (id != s.changeID(n) || n > last):
+		return 0, problem(http.StatusConflict, "future-cursor", "Last-Event-ID is nothing that this node has: the board was built anew, or the id is another node's or an earlier version's", "begin again with 0")
+	}
+	return n, nil
+}
+
+// events is the event stream: server-sent events. Last-Event-ID resumes after one; without it the stream begins with the
+// next change, with 0 it begins with the oldest. A wake carries no data: the board is read after it, so that nothing is
+// missed and nothing is kept per reader.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	after := s.cfg.Board.LastChange()
-	if text := r.Header.Get("Last-Event-ID"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 62)
-		if err != nil {
-			writeProblem(w, problem(http.StatusBadRequest, "cursor", "Last-Event-ID is not a sequence of this node", ""))
-			return
-		}
-		if n > after {
-			writeProblem(w, problem(http.StatusConflict, "future-cursor", "Last-Event-ID is after everything this node has: the board was built anew, or the id is another node's", "begin again with 0"))
-			return
-		}
-		after = n
+	after, refusal := s.afterChange(r.Header.Get("Last-Event-ID"))
+	if refusal != nil {
+		writeProblem(w, refusal)
+		return
 	}
 	wants, err := wanted(r.URL.Query())
 	if err != nil {
@@ -48,7 +63,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	flush := http.NewResponseController(w)
-	for r.Context().Err() == nil {
+	for r.Context().Err() == nil && s.stands(r) {
 		next, err := s.sendChanges(w, r.Context(), after, wants)
 		if err == nil {
 			err = flush.Flush()
@@ -107,12 +122,12 @@ func (s *Server) sendChanges(w http.ResponseWriter, ctx context.Context, after u
 			continue
 		}
 		data, err := json.Marshal(Change{
-			Sequence: c.Sequence, Kind: c.Kind, Object: c.Object, Ledger: string(c.Origin), Index: c.Index, At: c.At, Exercise: c.Exercise, Urgency: alert.Urgency(c.Urgency).String(),
+			ID: s.changeID(c.Sequence), Sequence: c.Sequence, Kind: c.Kind, Object: c.Object, Ledger: string(c.Origin), Index: c.Index, At: c.At, Exercise: c.Exercise, Urgency: alert.Urgency(c.Urgency).String(),
 		})
 		if err != nil {
 			return after, err
 		}
-		if _, err := fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", c.Sequence, c.Kind, data); err != nil {
+		if _, err := fmt.Fprintf(w, "id: %s\nevent: %s\ndata: %s\n\n", s.changeID(c.Sequence), c.Kind, data); err != nil {
 			return after, err
 		}
 		after = c.Sequence

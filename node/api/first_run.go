@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
 
 	"vigil/ledger/account"
+	"vigil/ledger/noun"
+	"vigil/node/author"
 )
 
 // firstRun is the way in while nobody can sign in: a code that who has the machine is shown, and that adds one person.
@@ -16,6 +19,7 @@ type firstRun struct {
 	mu    sync.Mutex
 	hash  [32]byte  // guarded by mu; of the code
 	until time.Time // guarded by mu; zero where none was made
+	spent bool      // guarded by mu
 }
 
 // FirstRun returns a code with which the first person adds themselves, once and within the hour; none where there is a
@@ -28,7 +32,7 @@ func (s *Server) FirstRun(ctx context.Context) (code string, ok bool, err error)
 	text, _ := newCode(firstRunTime)
 	s.first.mu.Lock()
 	defer s.first.mu.Unlock()
-	s.first.hash, s.first.until = sha256.Sum256([]byte(text)), time.Now().Add(firstRunTime)
+	s.first.hash, s.first.until, s.first.spent = sha256.Sum256([]byte(text)), time.Now().Add(firstRunTime), false
 	return text, true, nil
 }
 
@@ -48,11 +52,16 @@ func (f *firstRun) spend(code string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	hash := sha256.Sum256([]byte(code))
-	ok := time.Now().Before(f.until) && subtle.ConstantTimeCompare(hash[:], f.hash[:]) == 1
-	if ok {
-		f.until = time.Time{}
-	}
+	ok := !f.spent && time.Now().Before(f.until) && subtle.ConstantTimeCompare(hash[:], f.hash[:]) == 1
+	f.spent = f.spent || ok
 	return ok
+}
+
+// giveBack lets the code that was spent hold again, as long as it would have.
+func (f *firstRun) giveBack() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.spent = false
 }
 
 func (s *Server) firstRunRoutes() {
@@ -67,11 +76,31 @@ func (s *Server) addFirst(ctx context.Context, in *body[FirstPerson]) (*body[Use
 	if !s.signIn.Allow(from(ctx), "first run") {
 		return nil, problem(http.StatusTooManyRequests, "sign-in", "too many tries: wait a while", "")
 	}
+	u := NewUser{Name: in.Body.Name, Display: in.Body.Display, Roles: []string{account.Coordinator, account.Analyst}, Hours: 1}
+	if err := (&account.Added{Name: u.Name, Display: u.Display, Roles: noun.Set(u.Roles)}).Validate(); err != nil {
+		return nil, err
+	}
 	if !s.first.spend(in.Body.Code) {
 		return nil, wrong
 	}
-	if n, err := s.people(ctx); err != nil || n > 0 {
-		return nil, wrong
+	out, err := s.addFirstOf(ctx, u, wrong)
+	if err != nil && !errors.Is(err, wrong) && !errors.Is(err, author.ErrUnknown) { // else somebody is there, or may be yet
+		s.first.giveBack()
 	}
-	return s.addUser(ctx, &body[NewUser]{NewUser{Name: in.Body.Name, Display: in.Body.Display, Roles: []string{account.Coordinator, account.Analyst}, Hours: 1}})
+	return out, err
+}
+
+// addFirstOf adds a person where there is none, on a board that has all that was written.
+func (s *Server) addFirstOf(ctx context.Context, u NewUser, taken *Problem) (*body[User], error) {
+	if err := s.catchUp(ctx); err != nil {
+		return nil, err
+	}
+	n, err := s.people(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case n > 0:
+		return nil, taken
+	}
+	return s.addUser(ctx, &body[NewUser]{u})
 }

@@ -33,7 +33,9 @@ const (
 	maxPointers      = 20_000
 	maxKinds         = 32 // of changes that one stream asks for
 	maxSubscriptions = 256
-	maxWordsBytes    = 3000 // of an operation as it is shown to a second person
+	maxStreams       = 256         // open at once for one person or token
+	refusalEvery     = time.Minute // in the access log, of one person or token for one reason
+	maxWordsBytes    = 3000        // of an operation as it is shown to a second person
 
 	firstRunTime      = time.Hour   // for which the first link holds
 	accountAge        = time.Minute // to when what is known of people and tokens is taken for true

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 )
@@ -65,4 +66,76 @@ func (l *limiters) of(name string, each rate.Limit, burst int) (b *rate.Limiter,
 		b.SetBurstAt(now(), burst)
 	}
 	return b, fresh
+}
+
+// refusals are when each was last recorded for a reason. There are no more than people and tokens, for each reason.
+type refusals struct {
+	mu   sync.Mutex
+	last map[[2]string]refusedAt // guarded by mu; by name and reason
+}
+
+type refusedAt struct {
+	at   time.Time
+	more uint64 // since, of which there is no record
+}
+
+// due says whether a refusal is to be recorded, and how many were not since the last one.
+func (r *refusals) due(name, reason string, at time.Time) (more uint64, due bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last == nil {
+		r.last = map[[2]string]refusedAt{}
+	}
+	k := [2]string{name, reason}
+	x, known := r.last[k]
+	if known && at.Sub(x.at) < refusalEvery {
+		x.more++
+		r.last[k] = x
+		return 0, false
+	}
+	r.last[k] = refusedAt{at: at}
+	return x.more, true
+}
+
+// streams counts the open ones of each who asks.
+type streams struct {
+	mu   sync.Mutex
+	open map[string]int // guarded by mu
+}
+
+// enter takes a place, which leave gives back.
+func (x *streams) enter(name string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.open == nil {
+		x.open = map[string]int{}
+	}
+	if x.open[name] >= maxStreams {
+		return false
+	}
+	x.open[name]++
+	return true
+}
+
+func (x *streams) leave(name string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.open[name]--; x.open[name] == 0 {
+		delete(x.open, name)
+	}
+}
+
+// few bounds how many streams each who asks has open.
+func (s *Server) few(h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := who(r.Context()).name
+		if !s.streams.enter(name) {
+			refusal := problem(http.StatusTooManyRequests, "streams", fmt.Sprintf("%d streams are open for you, and there may be no more", maxStreams), "close one, and ask again")
+			refusal.retry = "5"
+			writeProblem(w, refusal)
+			return
+		}
+		defer s.streams.leave(name)
+		h(w, r)
+	})
 }

@@ -42,3 +42,28 @@ func TestABucketRunsEmptyAndFills(t *testing.T) {
 		}
 	})
 }
+
+func TestARefusalIsRecordedOnceAMinute(t *testing.T) {
+	var r refusals
+	began := time.Now()
+	for _, x := range []struct {
+		name, reason string
+		after        time.Duration
+		more         uint64
+		due          bool
+	}{
+		{"tk_1", "rate", 0, 0, true},
+		{"tk_1", "rate", time.Second, 0, false},
+		{"tk_1", "rate", refusalEvery - 1, 0, false},
+		{"tk_1", "role", time.Second, 0, true},
+		{"tk_2", "rate", time.Second, 0, true},
+		{"tk_1", "rate", refusalEvery, 2, true},
+		{"tk_1", "rate", refusalEvery + 1, 0, false},
+		{"tk_1", "rate", 2 * refusalEvery, 1, true},
+		{"tk_1", "rate", 3 * refusalEvery, 0, true},
+	} {
+		if more, due := r.due(x.name, x.reason, began.Add(x.after)); more != x.more || due != x.due {
+			t.Errorf("%+v: %d more, due %v", x, more, due)
+		}
+	}
+}

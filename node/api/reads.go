@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -64,8 +65,16 @@ func (s *Server) did(ctx context.Context, verb accesslog.Verb, object string) {
 	}
 }
 
-// refused records that content was asked for in vain.
+// refused records that content was asked for in vain, and why. Who is refused again and again fills no disk: the next record of a
+// reason says how many there were since the last.
 func (s *Server) refused(ctx context.Context, verb, reason string) {
+	more, due := s.refusals.due(who(ctx).name, reason, now())
+	if !due {
+		return
+	}
+	if more > 0 {
+		reason = fmt.Sprintf("%s, and %d more since the last", reason, more)
+	}
 	if err := s.record(ctx, accesslog.Record{Verb: accesslog.Verb(verb), Outcome: accesslog.Refused, Reason: reason}); err != nil {
 		s.cfg.Log.Warn("a refused read is not in the access log", "error", err)
 	}

@@ -136,6 +136,8 @@ type Server struct {
 	naming      sync.Mutex // held while a person is added
 	first       firstRun
 	limiters    limiters
+	refusals    refusals
+	streams     streams
 	screeners   limiters   // of those who screen, by the policy
 	blinding    sync.Mutex // held while marks of a person are made: it takes memory on purpose
 
@@ -276,7 +278,7 @@ func route[I, O any](s *Server, method, path, id, summary string, roles []string
 
 // stream mounts and describes an answer that is written piece by piece, each of one shape.
 func stream[Piece any](s *Server, path, id, summary, contentType string, roles []string, h http.HandlerFunc, params ...*huma.Param) {
-	s.mux.Handle("GET "+path, s.allow(roles, h))
+	s.mux.Handle("GET "+path, s.allow(roles, s.few(h)))
 	schemas := s.api.OpenAPI().Components.Schemas
 	refusal := &huma.Response{Description: "Refused", Content: map[string]*huma.MediaType{
 		"application/problem+json": {Schema: schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")},
@@ -288,7 +290,7 @@ func stream[Piece any](s *Server, path, id, summary, contentType string, roles [
 			"200": {Description: "Pieces of this shape, as they come", Content: map[string]*huma.MediaType{
 				contentType: {Schema: schemas.Schema(reflect.TypeFor[Piece](), true, reflect.TypeFor[Piece]().Name())},
 			}},
-			"400": refusal, "401": refusal, "403": refusal, "409": refusal,
+			"400": refusal, "401": refusal, "403": refusal, "409": refusal, "429": refusal,
 		},
 	})
 }
@@ -299,20 +301,20 @@ func (s *Server) plainRoutes() {
 	s.mux.HandleFunc("GET /readyz", s.ready)
 	s.mux.Handle("GET /metrics", s.allow(anyone, promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{})))
 	stream[Change](s, "/v1/events", "followEvents", "What changes on the board, as it does: server-sent events whose data is a change", "text/event-stream", followers, s.events,
-		&huma.Param{Name: "Last-Event-ID", In: "header", Description: "Sequence of the last change that was seen; 0 begins with the oldest, without it the next change is the first", Schema: &huma.Schema{Type: huma.TypeInteger, Minimum: new(0.0)}},
+		&huma.Param{Name: "Last-Event-ID", In: "header", Description: "Id of the last change that was seen; 0 begins with the oldest, without it the next change is the first. An id of a board that was built anew since, of another node or of an earlier version, which was a bare number, is refused with 409: begin again", Schema: &huma.Schema{Type: huma.TypeString}},
 		&huma.Param{Name: "kind", In: "query", Description: "What kinds begin with, such as alert.; repeatable", Schema: &huma.Schema{Type: huma.TypeArray, MaxItems: new(maxKinds), Items: &huma.Schema{Type: huma.TypeString}}},
 		&huma.Param{Name: "urgency", In: "query", Description: "The least urgency", Schema: &huma.Schema{Type: huma.TypeString}},
 		&huma.Param{Name: "exercise", In: "query", Description: "Exercises too", Schema: &huma.Schema{Type: huma.TypeBoolean}})
-	s.mux.Handle("POST /v1/backup", s.allow(operators, http.HandlerFunc(s.backup)))
-	s.mux.Handle("POST /v1/ledger/scrub", s.allow(operators, http.HandlerFunc(s.scrub)))
-	s.mux.Handle("POST /v1/ledger/verify", s.allow(inspectors, http.HandlerFunc(s.verify)))
+	s.mux.Handle("POST /v1/backup", s.allow(operators, s.few(s.backup)))
+	s.mux.Handle("POST /v1/ledger/scrub", s.allow(operators, s.few(s.scrub)))
+	s.mux.Handle("POST /v1/ledger/verify", s.allow(inspectors, s.few(s.verify)))
 	s.mux.HandleFunc("GET /docs", s.docs)
 }
 
 // allow guards a plain handler.
 func (s *Server) allow(roles []string, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, refusal := s.admit(r, roles)
+		p, refusal := s.admit(w, r, roles)
 		if refusal != nil {
 			writeProblem(w, refusal)
 			return

@@ -32,7 +32,7 @@ func (s *Server) sessionRoutes() {
 	})
 	route(s, http.MethodDelete, "/v1/session", "signOut", "End this session", anyone, s.signOut)
 	route(s, http.MethodPost, "/v1/session/passkey", "beginSignIn", "Begin to sign in by a passkey", nil, func(ctx context.Context, _ *none) (*body[Ceremony], error) {
-		name, options, err := s.signIn.BeginSignIn(ctx)
+		name, options, err := s.signIn.BeginSignIn(ctx, from(ctx))
 		return &body[Ceremony]{Ceremony{name, options}}, refusedSignIn(err)
 	}, asking)
 	route(s, http.MethodPost, "/v1/session/passkey/answer", "finishSignIn", "Sign in with the passkey's answer", nil, func(ctx context.Context, in *body[PasskeyAnswer]) (*signedIn, error) {
@@ -52,7 +52,7 @@ func (s *Server) sessionRoutes() {
 		return s.enrolled(u, err)
 	})
 	route(s, http.MethodPost, "/v1/enrolment/passkey", "beginEnrolPasskey", "Begin to register a passkey by an enrolment code", nil, func(ctx context.Context, in *body[Enrol]) (*body[Ceremony], error) {
-		name, options, err := s.signIn.BeginPasskey(ctx, in.Body.Code)
+		name, options, err := s.signIn.BeginPasskey(ctx, from(ctx), in.Body.Code)
 		return &body[Ceremony]{Ceremony{name, options}}, refusedSignIn(err)
 	}, asking)
 	route(s, http.MethodPost, "/v1/enrolment/passkey/answer", "finishEnrolPasskey", "Register the passkey", nil, func(ctx context.Context, in *body[PasskeyAnswer]) (*body[Session], error) {
@@ -138,7 +138,7 @@ func cookie(name, value string, same http.SameSite) http.Cookie {
 }
 
 func (s *Server) showSession(p principal) Session {
-	out := Session{ID: p.name, Name: p.label, Roles: p.roles, Agency: string(s.cfg.Agency), Sequence: s.cfg.Board.LastChange()}
+	out := Session{ID: p.name, Name: p.label, Roles: p.roles, Agency: string(s.cfg.Agency), LastEvent: s.changeID(s.cfg.Board.LastChange())}
 	if p.user != nil {
 		out.Display = p.user.Display
 	}
@@ -159,7 +159,7 @@ func (s *Server) signOut(ctx context.Context, _ *none) (*signedOut, error) {
 }
 
 func (s *Server) visitProvider(w http.ResponseWriter, r *http.Request) {
-	to, browser, err := s.signIn.Visit(r.Context())
+	to, browser, err := s.signIn.Visit(r.Context(), from(r.Context()))
 	if err != nil {
 		s.signInProblem(w, r, err)
 		return

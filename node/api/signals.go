@@ -67,7 +67,7 @@ func (s *Server) signals(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
-	for r.Context().Err() == nil {
+	for r.Context().Err() == nil && s.stands(r) {
 		seen := s.cfg.Board.LastChange()
 		next, err := f.page(r.Context(), place)
 		if err != nil {

@@ -161,9 +161,10 @@ type LookUpResult struct {
 	Benign []BenignNote `json:"benign,omitempty"`
 }
 
-// Change is one event of GET /v1/events: something on the board changed. Its id is the board's sequence.
+// Change is one event of GET /v1/events: something on the board changed.
 type Change struct {
-	Sequence uint64    `json:"seq"`
+	ID       string    `json:"id" doc:"As Last-Event-ID: what comes after it"`
+	Sequence uint64    `json:"seq" doc:"On this making of the board: one that is built anew begins anew"`
 	Kind     string    `json:"kind" doc:"alert.raised, alert.assessed, …"`
 	Object   string    `json:"object"`
 	Ledger   string    `json:"ledger"`

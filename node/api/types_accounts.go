@@ -81,8 +81,8 @@ type Session struct {
 	Agency  string     `json:"agency"`
 	Expires *time.Time `json:"expires,omitempty"`
 	Secret  string     `json:"secret,omitempty"`
-	// Sequence is where the event stream stands: who follows from here misses nothing that comes after this answer.
-	Sequence uint64 `json:"seq,omitempty" doc:"Where the event stream stands: as Last-Event-ID it misses nothing that comes after this answer"`
+	// LastEvent is where the event stream stands: who follows from here misses nothing that comes after this answer.
+	LastEvent string `json:"last_event,omitempty" doc:"Where the event stream stands: as Last-Event-ID it misses nothing that comes after this answer"`
 }
 
 // Ways are those in which people can sign in, beside name and password.

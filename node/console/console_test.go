@@ -54,7 +54,7 @@ func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func serve(t *testing.T, roles []string, given map[string]any) (*console.Console, *answers) {
 	t.Helper()
 	a := &answers{given: given, asked: map[string]string{}, heads: map[string]http.Header{}}
-	a.given["GET /v1/session"] = api.Session{ID: "us_1", Name: "asha", Roles: roles, Agency: "in/ncrb", Sequence: 7}
+	a.given["GET /v1/session"] = api.Session{ID: "us_1", Name: "asha", Roles: roles, Agency: "in/ncrb", LastEvent: "made-7"}
 	a.given["GET /v1/status"] = api.Status{Agency: "in/ncrb", Ready: true, Partners: []api.PartnerStatus{{Origin: "uk/y", Suspended: true, Agencies: []string{"uk/ncb"}}}, Ledgers: []api.LedgerStatus{{Origin: "in/x", Own: true}}}
 	c, err := console.New(console.Config{API: a, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -11,6 +11,7 @@ const (
 	hashesAtOnce     = 2 // so much memory at once, whoever tries
 
 	maxSessions     = 4_096
+	maxSessionsEach = 16      // of one person
 	maxSessionBytes = 4 << 10 // of one on disk
 	sweepEvery      = time.Minute
 	writeEvery      = time.Minute // when a session was used last may be so much older on disk
@@ -23,4 +24,8 @@ const (
 	triesBurst = 5
 	triesEvery = 30 * time.Second
 	maxTried   = 4_096
+
+	// Of ceremonies from one place, which may be a whole agency's.
+	ceremonyBurst = 60
+	ceremonyEvery = 5 * time.Second
 )

@@ -62,7 +62,7 @@ type registering struct {
 }
 
 // BeginPasskey begins to register a passkey for the owner of a code. options are for navigator.credentials.create.
-func (s *Service) BeginPasskey(ctx context.Context, code string) (ceremony string, options any, err error) {
+func (s *Service) BeginPasskey(ctx context.Context, from, code string) (ceremony string, options any, err error) {
 	if s.passkeys == nil {
 		return "", nil, ErrNoPasskeys
 	}
@@ -74,7 +74,7 @@ func (s *Service) BeginPasskey(ctx context.Context, code string) (ceremony strin
 	if err != nil {
 		return "", nil, fmt.Errorf("signin: begin a registration: %w", err)
 	}
-	ceremony, err = s.pending.put(registering{*session, u, hash})
+	ceremony, err = s.pending.put(from, registering{*session, u, hash})
 	return ceremony, creation, err
 }
 
@@ -103,7 +103,7 @@ func (s *Service) FinishPasskey(ctx context.Context, ceremony, label string, ans
 }
 
 // BeginSignIn begins to sign in by a passkey, whoever holds one. options are for navigator.credentials.get.
-func (s *Service) BeginSignIn(context.Context) (ceremony string, options any, err error) {
+func (s *Service) BeginSignIn(_ context.Context, from string) (ceremony string, options any, err error) {
 	if s.passkeys == nil {
 		return "", nil, ErrNoPasskeys
 	}
@@ -111,7 +111,7 @@ func (s *Service) BeginSignIn(context.Context) (ceremony string, options any, er
 	if err != nil {
 		return "", nil, fmt.Errorf("signin: begin to sign in: %w", err)
 	}
-	ceremony, err = s.pending.put(*session)
+	ceremony, err = s.pending.put(from, *session)
 	return ceremony, assertion, err
 }
 

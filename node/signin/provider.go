@@ -93,13 +93,13 @@ type visiting struct{ nonce, verifier, browser string }
 
 // Visit returns where to send a browser, and a secret that the browser must bring back: without it another's answer could
 // be planted in it.
-func (s *Service) Visit(ctx context.Context) (to, browser string, err error) {
+func (s *Service) Visit(ctx context.Context, from string) (to, browser string, err error) {
 	p, err := s.reach(ctx)
 	if err != nil {
 		return "", "", err
 	}
 	v := visiting{nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), browser: rand.Text()}
-	state, err := s.pending.put(v)
+	state, err := s.pending.put(from, v)
 	if err != nil {
 		return "", "", err
 	}

@@ -121,7 +121,7 @@ func TestTheAgencysOwnProvider(t *testing.T) {
 			s := service(t, users, func(cfg *signin.Config) {
 				cfg.Provider = &signin.ProviderConfig{Issuer: p.URL, ClientID: "vigil", Secret: "s", Client: p.Client()}
 			})
-			to, browser, err := s.Visit(t.Context())
+			to, browser, err := s.Visit(t.Context(), "there")
 			if err != nil {
 				t.Fatal(err)
 			}

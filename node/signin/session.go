@@ -40,27 +40,41 @@ func (s *Service) Begin(ctx context.Context, u *account.User, how account.Kind) 
 	return s.sessions.Commit(context.WithValue(ctx, beginning{}, u.Key))
 }
 
-// Find returns whose session a secret names, with the account as it is now. ErrSession: it never was, is over, was idle too
-// long, or its person was removed.
+// Find returns whose session a secret names, with the account as it is now, and counts as use of it. ErrSession: it never was,
+// is over, was idle too long, or its person was removed.
 func (s *Service) Find(ctx context.Context, secret string) (Session, error) {
-	ctx, err := s.sessions.Load(ctx, secret)
-	if err != nil || !s.sessions.Exists(ctx, keyEvent) {
-		return Session{}, ErrSession
+	ctx, out, seen, err := s.look(ctx, secret)
+	if err != nil {
+		return Session{}, err
 	}
-	seen, now := time.Unix(s.sessions.GetInt64(ctx, keySeen), 0), time.Now()
-	event, err := ledger.ParseEventID(s.sessions.GetString(ctx, keyEvent))
-	k := noun.Key{Home: ledger.Origin(s.sessions.GetString(ctx, keyHome)), Author: ledger.AgencyID(s.sessions.GetString(ctx, keyAuthor)), Event: event}
-	u, ok := s.cfg.Accounts.UserByKey(ctx, k)
-	if err != nil || !ok || now.Sub(seen) > time.Duration(s.cfg.Policy().IdleMinutes)*time.Minute {
-		_ = s.sessions.Destroy(ctx) // it is over either way
-		return Session{}, ErrSession
-	}
-	out := Session{User: u, How: account.Kind(s.sessions.GetString(ctx, keyHow)), Expires: s.sessions.Deadline(ctx)}
-	if now.Sub(seen) >= time.Second {
+	if now := time.Now(); now.Sub(seen) >= time.Second {
 		s.sessions.Put(ctx, keySeen, now.Unix())
 		_, _, err = s.sessions.Commit(ctx)
 	}
 	return out, err
+}
+
+// Peek is Find for who only asks whether a session goes on: that is no use of it.
+func (s *Service) Peek(ctx context.Context, secret string) (Session, error) {
+	_, out, _, err := s.look(ctx, secret)
+	return out, err
+}
+
+// look returns a session with the context to change it in, and when it was used last.
+func (s *Service) look(ctx context.Context, secret string) (in context.Context, out Session, seen time.Time, err error) {
+	in, err = s.sessions.Load(ctx, secret)
+	if err != nil || !s.sessions.Exists(in, keyEvent) {
+		return in, Session{}, seen, ErrSession
+	}
+	seen = time.Unix(s.sessions.GetInt64(in, keySeen), 0)
+	event, err := ledger.ParseEventID(s.sessions.GetString(in, keyEvent))
+	k := noun.Key{Home: ledger.Origin(s.sessions.GetString(in, keyHome)), Author: ledger.AgencyID(s.sessions.GetString(in, keyAuthor)), Event: event}
+	u, ok := s.cfg.Accounts.UserByKey(in, k)
+	if err != nil || !ok || time.Since(seen) > time.Duration(s.cfg.Policy().IdleMinutes)*time.Minute {
+		_ = s.sessions.Destroy(in) // it is over either way
+		return in, Session{}, seen, ErrSession
+	}
+	return in, Session{User: u, How: account.Kind(s.sessions.GetString(in, keyHow)), Expires: s.sessions.Deadline(in)}, seen, nil
 }
 
 // End ends a session.

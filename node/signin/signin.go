@@ -73,7 +73,7 @@ type Service struct {
 func New(cfg Config) (*Service, error) {
 	s := &Service{
 		cfg: cfg, hashing: make(chan struct{}, hashesAtOnce),
-		tries: newTries(), pending: newPending(),
+		tries: newTries(triesEvery, triesBurst), pending: newPending(),
 		dummy: sync.OnceValue(func() string {
 			h, _ := argon2id.CreateHash("nobody's password", hashParams) // fixed parameters: it cannot fail
 			return h
@@ -109,14 +109,15 @@ func (s *Service) hash(ctx context.Context, do func() error) error {
 func (s *Service) HasPasskeys() bool { return s.passkeys != nil }
 
 // Allow says whether something may be tried once more from a place, and counts it.
-func (s *Service) Allow(from, what string) bool { return s.tries.allow(from + " " + what) }
+func (s *Service) Allow(from, what string) bool { return s.tries.allow(place(from) + " " + what) }
 
 // Password signs a person in by name and password. Tries of one name from one place are few.
 func (s *Service) Password(ctx context.Context, from, name, password string) (*account.User, error) {
 	if len(password) > maxPasswordBytes {
 		return nil, ErrWrong
 	}
-	if !s.tries.allow(from + " " + name) {
+	try := place(from) + " " + name
+	if !s.tries.allow(try) {
 		return nil, ErrTooOften
 	}
 	u, known := s.cfg.Accounts.UserByName(ctx, name)
@@ -139,7 +140,7 @@ func (s *Service) Password(ctx context.Context, from, name, password string) (*a
 	case err != nil || !match || !known:
 		return nil, ErrWrong
 	}
-	s.tries.forget(from + " " + name)
+	s.tries.forget(try)
 	return u, nil
 }
 

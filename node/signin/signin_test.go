@@ -215,6 +215,26 @@ func TestSessionsEnd(t *testing.T) {
 	})
 }
 
+// TestWhoOnlyPeeksUsesNothing asks all the while whether a session goes on: it is idle all the same.
+func TestWhoOnlyPeeksUsesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &people{}
+		s := service(t, p)
+		key := p.add("asha", "x", account.Analyst)
+		secret := begun(t, s, p, key)
+		for range 6 {
+			if found, err := s.Peek(t.Context(), secret); err != nil || found.User.Key != key {
+				t.Fatalf("%+v %v", found, err)
+			}
+			time.Sleep(10 * time.Minute)
+		}
+		time.Sleep(time.Second)
+		if _, err := s.Peek(t.Context(), secret); !errors.Is(err, signin.ErrSession) {
+			t.Errorf("idle: %v", err)
+		}
+	})
+}
+
 // device is a person's authenticator, as a browser would drive it.
 type device struct {
 	rp   webauthn.RelyingParty
@@ -269,7 +289,7 @@ func TestPasskeys(t *testing.T) {
 	s := service(t, p)
 	ctx := t.Context()
 	d := newDevice(url)
-	ceremony, options, err := s.BeginPasskey(ctx, "code")
+	ceremony, options, err := s.BeginPasskey(ctx, "there", "code")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,12 +303,12 @@ func TestPasskeys(t *testing.T) {
 	if _, err := s.FinishPasskey(ctx, ceremony, "phone", answer); !errors.Is(err, signin.ErrCeremony) {
 		t.Errorf("the ceremony twice: %v", err)
 	}
-	if _, _, err := s.BeginPasskey(ctx, "code"); !errors.Is(err, signin.ErrCode) {
+	if _, _, err := s.BeginPasskey(ctx, "there", "code"); !errors.Is(err, signin.ErrCode) {
 		t.Errorf("the code twice: %v", err)
 	}
 
 	signIn := func(d *device, handle []byte, change func([]byte) []byte) (*account.User, error) {
-		ceremony, options, err := s.BeginSignIn(ctx)
+		ceremony, options, err := s.BeginSignIn(ctx, "there")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -332,10 +352,10 @@ func TestPasskeys(t *testing.T) {
 func TestWithoutANameThereAreNoPasskeys(t *testing.T) {
 	for _, u := range []string{"", "https://127.0.0.1:7440", "http://vigil.example"} {
 		s := service(t, &people{}, func(c *signin.Config) { c.URL = u })
-		if _, _, err := s.BeginSignIn(t.Context()); !errors.Is(err, signin.ErrNoPasskeys) {
+		if _, _, err := s.BeginSignIn(t.Context(), "there"); !errors.Is(err, signin.ErrNoPasskeys) {
 			t.Errorf("%q: %v", u, err)
 		}
-		if _, _, err := s.Visit(t.Context()); !errors.Is(err, signin.ErrNoProvider) {
+		if _, _, err := s.Visit(t.Context(), "there"); !errors.Is(err, signin.ErrNoProvider) {
 			t.Errorf("%q: %v", u, err)
 		}
 	}

@@ -64,25 +64,31 @@ func (s *store) Commit(token string, b []byte, expiry time.Time) error {
 
 // CommitCtx is how the library commits where there is a context. What was ended meanwhile does not come back.
 func (s *store) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
-	due, err := s.put(ctx, token, b, expiry, time.Now())
+	due, ended, err := s.put(ctx, token, b, expiry, time.Now())
 	if err == nil && due {
 		s.write(token)
+	}
+	for _, token := range ended {
+		_ = s.remove(token) // said in the log
 	}
 	s.sweep(time.Now())
 	return err
 }
 
-// put keeps a session in memory and says whether its file is due.
-func (s *store) put(ctx context.Context, token string, b []byte, expiry, now time.Time) (due bool, err error) {
+// put keeps a session in memory and says whether its file is due, and which sessions ended for it.
+func (s *store) put(ctx context.Context, token string, b []byte, expiry, now time.Time) (due bool, ended []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x, known := s.items[token]
 	person, begins := ctx.Value(beginning{}).(noun.Key)
+	if !known && begins {
+		ended = s.surplus(person)
+	}
 	switch {
 	case !known && !begins:
-		return false, nil
+		return false, nil, nil
 	case !known && len(s.items) >= maxSessions:
-		return false, ErrBusy
+		return false, ended, ErrBusy
 	case !known:
 		x.person = person
 	}
@@ -91,7 +97,22 @@ func (s *store) put(ctx context.Context, token string, b []byte, expiry, now tim
 		x.onDisk = now
 	}
 	s.items[token] = x
-	return due, nil
+	return due, ended, nil
+}
+
+// surplus takes out the oldest sessions of a person, so that one more may begin; mu is held.
+func (s *store) surplus(person noun.Key) (ended []string) {
+	for token, x := range s.items {
+		if x.person == person {
+			ended = append(ended, token)
+		}
+	}
+	slices.SortFunc(ended, func(a, b string) int { return s.items[a].expiry.Compare(s.items[b].expiry) })
+	ended = ended[:max(0, len(ended)-maxSessionsEach+1)]
+	for _, token := range ended {
+		delete(s.items, token)
+	}
+	return ended
 }
 
 // write keeps a session on disk, unless it was ended meanwhile. Where that fails people work all the same, until the next
@@ -116,13 +137,17 @@ func (s *store) Delete(token string) error {
 	_, known := s.items[token]
 	delete(s.items, token)
 	s.mu.Unlock()
-	if !known || s.files == nil {
+	if !known {
 		return nil
 	}
 	return s.remove(token)
 }
 
+// remove removes the file of a session that is over, if there are files.
 func (s *store) remove(token string) error {
+	if s.files == nil {
+		return nil
+	}
 	s.disk.Lock()
 	defer s.disk.Unlock()
 	err := s.files.remove(token)

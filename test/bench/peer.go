@@ -22,7 +22,7 @@ type seen struct {
 }
 
 func (s *seen) watch(ctx context.Context, c *api.Client) error {
-	err := c.Events(ctx, 0, func(x api.Change) error {
+	err := c.Events(ctx, api.OldestEvent, func(x api.Change) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if _, known := s.at[x.Object]; !known {

@@ -104,6 +104,9 @@ function announce() {
   if (log) log.textContent = words.changed;
 }
 
+// making is what an id has before its number: a board that was built anew numbers anew.
+const making = id => (id || '').split('-')[0];
+
 export async function refresh() {
   if (live.busy) { live.due = 1; return; }
   live.busy = true;
@@ -118,7 +121,7 @@ export async function refresh() {
       }
       regain();
       announce();
-      if (!live.seq || Number(live.seq) > Number(fresh.body.dataset.seq)) live.seq = fresh.body.dataset.seq;
+      if (making(live.seq) !== making(fresh.body.dataset.seq)) live.seq = fresh.body.dataset.seq;
     }
   } catch { lose(); }
   live.busy = false;

@@ -444,7 +444,14 @@ func (s peerSink) Beyond(origin ledger.Origin, signed []byte) bool {
 		return true // not even its roster has come
 	}
 	_, valid, err := ledger.VerifyCosignatures(signed, g.CheckpointKeys())
-	return err == nil && len(valid) > 0
+	if err != nil || len(valid) == 0 {
+		return false
+	}
+	counts, _ := ledger.Counts(valid, g.QuorumSize())
+	if !counts { // gateways show what counts; whoever signed this alone is held to it
+		s.n.forks.defers(origin, signed)
+	}
+	return counts
 }
 
 // Third implements peer.Sink.

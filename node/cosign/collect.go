@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"vigil/crypto"
 	"vigil/ledger"
 )
 
@@ -148,8 +150,8 @@ func (c *Cosigner) collect(ctx context.Context, cp ledger.Checkpoint, governance
 			return signed, counts, nil
 		}
 		select {
-		case line := <-lines:
-			signed = add(signed, cp, line)
+		case a := <-lines:
+			signed = add(signed, cp, a.of(cp, governance))
 		case <-late:
 			return signed, counts, nil
 		case <-ctx.Done():
@@ -158,9 +160,25 @@ func (c *Cosigner) collect(ctx context.Context, cp ledger.Checkpoint, governance
 	}
 }
 
-// ask asks every other node at once; each answers once, with an empty line where it refuses or is away.
-func (c *Cosigner) ask(ctx context.Context, text string, g *ledger.Governance) <-chan string {
-	lines := make(chan string, len(g.Agencies))
+// answer is what an agency's node sent for a signature line; empty where it refuses or is away.
+type answer struct {
+	agency ledger.AgencyID
+	line   string
+}
+
+// of returns the agency's own cosignature, and nothing of whatever else it may have sent: lines are few, and others' would find no place.
+func (a answer) of(cp ledger.Checkpoint, g *ledger.Governance) string {
+	_, valid, err := ledger.VerifyCosignatures(ledger.Assemble(cp, a.line), g.CheckpointKeys())
+	i := slices.IndexFunc(valid, func(v ledger.Cosignature) bool { return v.Agency == a.agency })
+	if err != nil || i < 0 {
+		return ""
+	}
+	return valid[i].Line
+}
+
+// ask asks every other node at once; each answers once.
+func (c *Cosigner) ask(ctx context.Context, text string, g *ledger.Governance) <-chan answer {
+	lines := make(chan answer, len(g.Agencies))
 	for _, a := range g.Agencies {
 		id := a.Node.Key.ID()
 		if id == c.cfg.Node {
@@ -171,7 +189,7 @@ func (c *Cosigner) ask(ctx context.Context, text string, g *ledger.Governance) <
 			if err != nil {
 				line = ""
 			}
-			lines <- line
+			lines <- answer{a.ID, line}
 		}()
 	}
 	return lines
@@ -214,6 +232,9 @@ func (c *Cosigner) Take(ctx context.Context, signed []byte, share bool) error {
 		}
 		return fmt.Errorf("%w: size %d", ErrQuorum, cp.Size)
 	}
+	if signed, err = c.proven(cp, signed, state); err != nil {
+		return err
+	}
 	if err := c.cfg.Store.PutCheckpoint(cp.Origin, signed); err != nil {
 		return err
 	}
@@ -224,6 +245,51 @@ func (c *Cosigner) Take(ctx context.Context, signed []byte, share bool) error {
 		c.share(ctx, g, signed)
 	}
 	return nil
+}
+
+// proven returns the checkpoint with those lines alone that members or partners have signed, one a key and none that is kept already;
+// what is kept where there is none.
+func (c *Cosigner) proven(cp ledger.Checkpoint, signed []byte, state *ledger.State) ([]byte, error) {
+	kept, err := c.cfg.Store.Checkpoint(cp.Origin, cp.Size)
+	if err != nil {
+		return nil, err
+	}
+	rosters := []*ledger.Governance{state.Governance}
+	for _, p := range state.Partners {
+		if p.Mirror.Governance != nil {
+			rosters = append(rosters, p.Mirror.Governance)
+		}
+	}
+	type signer struct {
+		agency ledger.AgencyID
+		key    crypto.NodePublic
+	}
+	have, lines := map[signer]bool{}, []string{}
+	for _, g := range rosters {
+		keys := g.CheckpointKeys()
+		if kept != nil {
+			_, valid, err := ledger.VerifyCosignatures(kept, keys)
+			if err != nil {
+				return nil, err
+			}
+			for _, v := range valid {
+				have[signer{v.Agency, v.Key}] = true
+			}
+		}
+		_, valid, err := ledger.VerifyCosignatures(signed, keys)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range valid {
+			if by := (signer{v.Agency, v.Key}); !have[by] {
+				have[by], lines = true, append(lines, v.Line)
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return kept, nil
+	}
+	return ledger.Assemble(cp, lines...), nil
 }
 
 // compare raises the alarm when members signed another history than ours: a quorum, or fewer, who accuse themselves.
@@ -282,5 +348,5 @@ func (c *Cosigner) TakePartnerLine(ctx context.Context, origin ledger.Origin, si
 	if err != nil || len(valid) == 0 {
 		return fmt.Errorf("%w: not a cosignature of %s", ErrNotOurs, origin)
 	}
-	return c.Take(ctx, add(kept, cp, line), true)
+	return c.Take(ctx, add(kept, cp, valid[0].Line), true)
 }

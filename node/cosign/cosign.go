@@ -175,7 +175,8 @@ func (c *Cosigner) rehash(origin ledger.Origin, size uint64) (tlog.Hash, error) 
 	return stored, nil
 }
 
-// CosignPartner signs a partner's checkpoint that our own replicas have verified and committed as a mirror.
+// CosignPartner signs a partner's checkpoint that our own replicas have verified and committed as a mirror: that one, to its state line,
+// as two of one size are a fork of whoever signs both.
 func (c *Cosigner) CosignPartner(cp ledger.Checkpoint) (line string, err error) {
 	if err := c.may(); err != nil {
 		return "", err
@@ -184,6 +185,10 @@ func (c *Cosigner) CosignPartner(cp ledger.Checkpoint) (line string, err error) 
 	partner := state.Partners[cp.Origin]
 	if partner == nil || cp.Size > partner.Mirror.Size() {
 		return "", fmt.Errorf("%w: mirror of %s at %d", ErrNotOurs, cp.Origin, cp.Size)
+	}
+	kept, err := c.cfg.Store.Checkpoint(cp.Origin, cp.Size)
+	if err != nil {
+		return "", err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -194,6 +199,9 @@ func (c *Cosigner) CosignPartner(cp ledger.Checkpoint) (line string, err error) 
 	if root != cp.Root {
 		c.cfg.Alarm("a partner showed another root than the one mirrored", string(cp.Origin))
 		return "", fmt.Errorf("%w: root of %s at %d", ErrNotOurs, cp.Origin, cp.Size)
+	}
+	if mirrored, _, err := ledger.ParseSigned(kept); err != nil || mirrored != cp {
+		return "", fmt.Errorf("%w: %s at %d was mirrored under another checkpoint", ErrNotOurs, cp.Origin, cp.Size)
 	}
 	if err := c.cfg.Store.SetLastSigned(cp.Origin, cp.Size, cp.Root); err != nil {
 		return "", err

@@ -1,10 +1,15 @@
 package cosign_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -145,6 +150,7 @@ type network struct {
 	signers []*cosign.Cosigner
 	leads   int // index of the leader; -1 for none
 	away    map[int]bool
+	junk    map[int]bool // who answers, before the others, with as many made-up lines as a checkpoint has
 	mu      sync.Mutex
 	alarms  []string // guarded by mu
 }
@@ -172,6 +178,12 @@ func (v view) Ask(_ context.Context, id crypto.NodeID, text string) (string, err
 	if v.n.away[i] {
 		return "", errAway
 	}
+	if v.n.junk[i] {
+		return madeUp(), nil
+	}
+	if len(v.n.junk) > 0 {
+		time.Sleep(10 * time.Millisecond) // of the bubble
+	}
 	return v.n.signers[i].Sign(text)
 }
 
@@ -183,9 +195,18 @@ func (v view) Give(ctx context.Context, id crypto.NodeID, signed []byte) error {
 	return v.n.signers[i].Take(ctx, signed, false)
 }
 
+// madeUp are well-formed signature lines of nobody.
+func madeUp() string {
+	var out []string
+	for i := range 511 {
+		out = append(out, fmt.Sprintf("— in/a1 %s", base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(i)))))
+	}
+	return strings.Join(out, "\n")
+}
+
 func members(t *testing.T, n int) *network {
 	t.Helper()
-	net := &network{j: ledgertest.Found(t, "in", n), leads: 0, away: map[int]bool{}}
+	net := &network{j: ledgertest.Found(t, "in", n), leads: 0, away: map[int]bool{}, junk: map[int]bool{}}
 	for i, m := range net.j.Members {
 		s := replica(t, net.j)
 		net.stores = append(net.stores, s)
@@ -242,6 +263,62 @@ func TestAMemberSignsOnlyItsOwnLedger(t *testing.T) {
 	}
 }
 
+// TestWhatIsKeptWasSigned: of what is handed over, those lines are kept that members signed, one of each key.
+func TestWhatIsKeptWasSigned(t *testing.T) {
+	n := members(t, 3)
+	cp := n.checkpoint()
+	var lines []string
+	for _, m := range n.j.Members[:2] {
+		for at := range int64(3) {
+			line, err := ledger.Cosign(cp, m.ID, m.Checkpoint, time.Unix(1_700_000_000+at, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, line)
+		}
+	}
+	for _, signed := range [][]byte{ledger.Assemble(cp, append(strings.Split(madeUp(), "\n")[:500], lines...)...), ledger.Assemble(cp, lines[1], lines[4], lines[5])} {
+		if err := n.signers[0].Take(t.Context(), signed, false); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := n.stores[0].Checkpoint(cp.Origin, cp.Size)
+		if err != nil || !bytes.Equal(kept, ledger.Assemble(cp, lines[0], lines[3])) {
+			t.Errorf("%v\n%s", err, kept)
+		}
+	}
+}
+
+// TestAPartnersCheckpointIsSignedAsItWasMirrored: two of one size with two state lines are a fork of whoever signs both.
+func TestAPartnersCheckpointIsSignedAsItWasMirrored(t *testing.T) {
+	in, uk := ledgertest.Found(t, "in", 2), ledgertest.Found(t, "uk", 2)
+	ledgertest.Link(t, in, uk)
+	uk.Seal(t, 0, []ledger.AudienceName{"in/*", "uk/*"}, ledgertest.Event("row"))
+	in.Mirror(t, uk)
+	m, signed := replica(t, uk), uk.Checkpoint(t)
+	m.states[m.size] = in.State
+	cp, _, err := ledger.ParseSigned(signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	us := in.Members[0]
+	signer := cosign.New(cosign.Config{Agency: us.ID, Node: us.Node.Public().ID(), Key: us.Checkpoint, Store: m, Log: slog.New(slog.DiscardHandler), Alarm: func(reason, _ string) { t.Error(reason) }})
+	if line, err := signer.CosignPartner(cp); !errors.Is(err, cosign.ErrNotOurs) {
+		t.Errorf("what is not kept: %q %v", line, err)
+	}
+	if err := m.PutCheckpoint(cp.Origin, signed); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if line, err := signer.CosignPartner(cp); err != nil || line == "" {
+			t.Errorf("what was mirrored: %q %v", line, err)
+		}
+	}
+	cp.State[0] ^= 1
+	if line, err := signer.CosignPartner(cp); !errors.Is(err, cosign.ErrNotOurs) {
+		t.Errorf("another state line: %q %v", line, err)
+	}
+}
+
 func TestACheckpointCountsWithAQuorum(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(*network)
@@ -251,6 +328,7 @@ func TestACheckpointCountsWithAQuorum(t *testing.T) {
 		"everyone":                  {func(*network) {}, 2, 3},
 		"one is away":               {func(n *network) { n.away[1] = true }, 2, 2},
 		"two are away":              {func(n *network) { n.away[1], n.away[2] = true, true }, 0, 0},
+		"one makes lines up":        {func(n *network) { n.junk[1] = true }, 2, 2},
 		"one has another history":   {func(n *network) { n.stores[1].leaves[1] = []byte{1} }, 0, 2},
 		"nobody leads":              {func(n *network) { n.leads = -1 }, 0, 3},
 		"the leader does nothing":   {func(n *network) { n.leads = 2; n.away[2] = true }, 0, 2},
@@ -263,7 +341,7 @@ func TestACheckpointCountsWithAQuorum(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				var wg sync.WaitGroup
 				for i, s := range n.signers {
-					if !n.away[i] {
+					if !n.away[i] && !n.junk[i] {
 						wg.Go(func() { _ = s.Run(ctx) })
 					}
 				}

@@ -222,11 +222,40 @@ func (b *builder) take(f *frame) error {
 	case 'B':
 		return b.commit(nil)
 	case 'C':
-		return b.s.PutCheckpoint(b.s.id.Origin, f.body)
+		return b.checkpoint(f.body)
 	case 'Z':
 		return b.end(f.body)
 	}
 	return fmt.Errorf("%w: unknown frame", errJournal)
+}
+
+// checkpoint keeps a checkpoint of what was folded: its signatures were verified by whoever kept it, under the roster of that time, and
+// its root is compared here. One that goes further came while the journal was made.
+func (b *builder) checkpoint(signed []byte) error {
+	cp, _, err := ledger.ParseSigned(signed)
+	if err != nil || cp.Origin != b.s.id.Origin || b.state == nil {
+		return fmt.Errorf("%w: a checkpoint of another ledger: %w", errJournal, errors.Join(err))
+	}
+	if cp.Size > b.state.Size() {
+		return nil
+	}
+	if len(b.own) > 0 {
+		if err := b.commit(nil); err != nil {
+			return err
+		}
+	}
+	root, err := ledger.RootAt(cp.Size, b.s.HashReader(cp.Origin))
+	if err != nil {
+		return err
+	}
+	line, _, noted, err := b.s.Boundary(cp.Size)
+	if err == nil && (root != cp.Root || noted && line != cp.State) {
+		err = fmt.Errorf("%w: a checkpoint of another history", errJournal)
+	}
+	if err != nil {
+		return err
+	}
+	return b.s.PutCheckpoint(cp.Origin, signed)
 }
 
 func (b *builder) header(body []byte) error {

@@ -247,3 +247,46 @@ func TestRebuildRefuses(t *testing.T) {
 		t.Errorf("what was there is gone: %q", found)
 	}
 }
+
+// TestACheckpointThatAJournalMakesUp: whoever sends a ledger says under which checkpoint it stands. One of another history refuses the
+// journal, and one that goes further is not kept: it would stand for the newest for ever.
+func TestACheckpointThatAJournalMakesUp(t *testing.T) {
+	s, in, _ := filledWith(t, t.TempDir(), 2)
+	t.Cleanup(func() { _ = s.Close() })
+	journal := journalOf(t, s)
+	latest, err := s.Latest(in.Origin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cp, lines, err := ledger.ParseSigned(latest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		change func(*ledger.Checkpoint)
+		taken  bool
+		kept   bool
+	}{
+		"as it is":      {func(*ledger.Checkpoint) {}, true, true},
+		"another root":  {func(c *ledger.Checkpoint) { c.Root[0] ^= 1 }, false, false},
+		"another state": {func(c *ledger.Checkpoint) { c.State[0] ^= 1 }, false, false},
+		"a future":      {func(c *ledger.Checkpoint) { c.Size += 1000 }, true, false},
+	} {
+		made := cp
+		tt.change(&made)
+		frame := func(signed []byte) []byte {
+			return append(binary.BigEndian.AppendUint32([]byte{'C'}, uint32(len(signed))), signed...)
+		}
+		sent := bytes.Replace(journal, frame(latest), frame(ledger.Assemble(made, lines...)), 1)
+		other := open(t, t.TempDir(), in.Origin())
+		if err := other.Receive(bytes.NewReader(sent)); (err == nil) != tt.taken {
+			t.Errorf("%s: %v", name, err)
+		}
+		if have, err := other.Latest(in.Origin()); err != nil || (have != nil) != tt.kept {
+			t.Errorf("%s: kept %q, %v", name, have, err)
+		}
+		if err := other.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -54,8 +54,8 @@ func (s *Server) consentRoutes() {
 		var ids []string
 		for i := range page {
 			x := s.showConsent(&page[i])
-			if page[i].Object.State == account.Granted { // what is done by an agreement has the event id that follows from it
-				if _, x.Done, err = s.cfg.Board.ByEvent(ctx, s.cfg.Agency, ledger.EventIDFor(s.cfg.Agency, x.ID)); err != nil {
+			if page[i].Object.State == account.Granted { // what is done by an agreement has the event that follows from it
+				if _, x.Done, err = s.cfg.Board.ByEvent(ctx, s.cfg.Agency, s.consentEvent(x.ID)); err != nil {
 					return nil, err
 				}
 			}
@@ -145,8 +145,28 @@ func (s *Server) agreed(ctx context.Context, r *http.Request, id, by string, dig
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Idempotency-Key", c.Key.ID(account.ConsentIDs))
-	return c.Object.Permits(by, digest, time.Now().Unix())
+	if err := c.Object.Permits(by, digest, time.Now().Unix()); err != nil {
+		return err
+	}
+	*r = *r.WithContext(context.WithValue(r.Context(), consentKey{}, c.Key.ID(account.ConsentIDs)))
+	return nil
+}
+
+type consentKey struct{}
+
+// consentOf names the agreement by which a request is done; empty where it takes none.
+func consentOf(ctx context.Context) string {
+	r, _ := requestOf(ctx)
+	if r == nil {
+		return ""
+	}
+	id, _ := r.Context().Value(consentKey{}).(string)
+	return id
+}
+
+// consentEvent is the event of what is done by an agreement: one, whatever the idempotency key is.
+func (s *Server) consentEvent(id string) ledger.EventID {
+	return ledger.EventIDFor(s.cfg.Agency, "consent/"+id)
 }
 
 func (s *Server) askConsent(ctx context.Context, w http.ResponseWriter, f *account.Asked) error {

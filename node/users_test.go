@@ -256,6 +256,81 @@ func TestFourEyes(t *testing.T) {
 	}
 }
 
+// fourEyes puts acts under the rule and returns a person who asks, and one who agrees to whatever waits.
+func fourEyes(t *testing.T, r *nodetest.Running, acts string) (asks *api.Client, agree func() string) {
+	t.Helper()
+	asks, _ = person(t, r, "asha", api.RoleCoordinator)
+	agrees, _ := person(t, r, "ravi", api.RoleCoordinator)
+	policy := api.Policy{Sections: map[string]json.RawMessage{"access": []byte(`{"purpose":[],"case":[],"four_eyes":[` + acts + `],"session_hours":12,"idle_minutes":60}`)}}
+	if _, err := r.Operator.ProposePolicy(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	return asks, func() string {
+		t.Helper()
+		waiting, err := agrees.Consents(t.Context(), "waiting", 0)
+		if err != nil || len(waiting.Consents) != 1 {
+			t.Fatalf("%+v %v", waiting, err)
+		}
+		id := waiting.Consents[0].ID
+		if _, err := agrees.AnswerConsent(t.Context(), id, api.AnswerConsent{Grant: true}); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+}
+
+// An agreement is for one token, one person, one change: the secret is in one answer.
+func TestAnAgreementIsUsedOnce(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	ctx := t.Context()
+	_, meena := person(t, r, "meena", api.RoleAnalyst)
+	asha, agree := fourEyes(t, r, `"users"`)
+	for name, do := range map[string]func(*api.Client) (string, error){
+		"a token": func(c *api.Client) (string, error) {
+			x, err := c.CreateToken(ctx, api.NewToken{Name: "desk", Role: api.RoleAnalyst})
+			return x.Secret, err
+		},
+		"a person": func(c *api.Client) (string, error) {
+			x, err := c.AddUser(ctx, api.NewUser{Name: "dev", Roles: []string{api.RoleLab}})
+			return x.Code, err
+		},
+		"roles": func(c *api.Client) (string, error) {
+			_, err := c.ChangeUser(ctx, meena.ID, api.ChangeUser{Roles: []string{api.RoleLab}})
+			return "", err
+		},
+		"a code": func(c *api.Client) (string, error) {
+			x, err := c.InviteUser(ctx, meena.ID, api.InviteUser{})
+			return x.Code, err
+		},
+		"a reset": func(c *api.Client) (string, error) {
+			x, err := c.InviteUser(ctx, meena.ID, api.InviteUser{Reset: true})
+			return x.Code, err
+		},
+	} {
+		if _, err := do(asha); status(err) != http.StatusAccepted {
+			t.Fatalf("%s: %v", name, err)
+		}
+		id := agree()
+		done := func() bool {
+			page, err := asha.Consents(ctx, "granted", 0)
+			if err != nil || page.Consents[0].ID != id {
+				t.Fatalf("%s: %+v %v", name, page, err)
+			}
+			return page.Consents[0].Done
+		}
+		if done() {
+			t.Errorf("%s is done before it is", name)
+		}
+		secret, err := do(asha.With("", id))
+		if err != nil || (secret == "") != (name == "roles") || !done() {
+			t.Errorf("%s: %v", name, err)
+		}
+		if secret, err := do(asha.With("", id)); status(err) != http.StatusConflict || secret != "" || !strings.Contains(err.Error(), "already") {
+			t.Errorf("%s twice by one agreement: %v", name, err)
+		}
+	}
+}
+
 func TestPolicyWantsToKnowWhy(t *testing.T) {
 	r := nodetest.Run(t, nodetest.Found(t))
 	ctx := t.Context()

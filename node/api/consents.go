@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -120,7 +121,7 @@ func (s *Server) consented(ctx context.Context, w http.ResponseWriter, r *http.R
 	operation, digest, err := operationOf(r)
 	if err == nil {
 		if id := r.Header.Get(headerConsent); id != "" {
-			err = s.agreed(ctx, r, id, p.name, digest)
+			err = s.agreed(ctx, r, act, id, p.name, digest)
 			if err == nil {
 				return true
 			}
@@ -139,8 +140,9 @@ func (s *Server) consented(ctx context.Context, w http.ResponseWriter, r *http.R
 	return false
 }
 
-// agreed checks what a second person agreed to. What is done by an agreement is written once, however often it is tried.
-func (s *Server) agreed(ctx context.Context, r *http.Request, id, by string, digest [32]byte) error {
+// agreed checks what a second person agreed to. What is done by an agreement is written once, however often it is tried;
+// of people and tokens the answer is not given again either, as what it shows is shown once.
+func (s *Server) agreed(ctx context.Context, r *http.Request, act account.Act, id, by string, digest [32]byte) error {
 	c, err := s.cfg.Board.Consent(ctx, id)
 	if err != nil {
 		return err
@@ -148,9 +150,17 @@ func (s *Server) agreed(ctx context.Context, r *http.Request, id, by string, dig
 	if err := c.Object.Permits(by, digest, time.Now().Unix()); err != nil {
 		return err
 	}
-	*r = *r.WithContext(context.WithValue(r.Context(), consentKey{}, c.Key.ID(account.ConsentIDs)))
+	id = c.Key.ID(account.ConsentIDs)
+	if act == account.ActUsers {
+		if _, done, err := s.cfg.Board.ByEvent(ctx, s.cfg.Agency, s.consentEvent(id)); err != nil || done {
+			return cmp.Or(err, doneAlready())
+		}
+	}
+	*r = *r.WithContext(context.WithValue(r.Context(), consentKey{}, id))
 	return nil
 }
+
+func doneAlready() error { return noun.Refuse("it was done by this agreement already: ask again") }
 
 type consentKey struct{}
 

@@ -52,7 +52,7 @@ func (s *Server) createToken(ctx context.Context, in *body[NewToken]) (*body[Tok
 	}
 	secret, hash := newToken()
 	expires := time.Now().AddDate(0, 0, days).UTC().Truncate(time.Second)
-	key, err := s.accounts.write(ctx, account.TokenCodec, account.TypeIssued, &account.Issued{Name: in.Body.Name, Role: in.Body.Role, Hash: hash, Expires: expires.Unix()})
+	key, err := s.accounts.writeAgreed(ctx, account.TokenCodec, account.TypeIssued, &account.Issued{Name: in.Body.Name, Role: in.Body.Role, Hash: hash, Expires: expires.Unix()})
 	if err != nil {
 		return nil, err
 	}

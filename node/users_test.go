@@ -331,6 +331,59 @@ func TestAnAgreementIsUsedOnce(t *testing.T) {
 	}
 }
 
+// Whoever agrees is shown all that is done: nothing behind spaces, under a second key of the same name, or beyond the end.
+func TestASecondPersonIsShownEverything(t *testing.T) {
+	config := nodetest.Found(t)
+	r := nodetest.Run(t, config)
+	ctx := t.Context()
+	asha, agree := fourEyes(t, r, `"users"`)
+	secret := signedIn(t, r, "asha")
+	post := func(body string) (int, string) {
+		t.Helper()
+		resp, refusal := raw(t, config, secret, http.MethodPost, "/v1/tokens", map[string]string{"Content-Type": "application/json"}, body)
+		return resp.StatusCode, refusal.Detail
+	}
+	spaces := strings.Repeat(" ", 5000)
+	for name, x := range map[string]struct {
+		body, detail string
+		want         int
+	}{
+		"a key twice":             {`{"name":"a","role":"analyst",` + spaces + `"role":"coordinator"}`, "twice", 400},
+		"a key in capitals":       {`{"name":"a","role":"analyst","ROLE":"coordinator"}`, "twice", 400},
+		"a key with a long s":     {`{"name":"a","days":1,"day\u017f":2}`, "twice", 400},
+		"a key in other letters":  {`{"name":"a","role":"analyst","\u0072ole":"coordinator"}`, "twice", 400},
+		"a key twice, deep":       {`{"name":"a","x":[1,{"y":{"k":1,"k":2}}]}`, "twice", 400},
+		"no JSON":                 {`{"name":"a"`, "not JSON", 400},
+		"more than can be shown":  {`{"name":"` + strings.Repeat("अ", 1400) + `","role":"analyst"}`, "4096", 413},
+		"a key in two objects":    {`{"name":"a","x":{"k":1},"y":[{"k":1},{"k":1}]}`, "", 202},
+		"as much as can be shown": {`{"name":"` + strings.Repeat("अ", 1300) + `","role":"analyst"}`, "", 202},
+	} {
+		if code, detail := post(x.body); code != x.want || !strings.Contains(detail, x.detail) {
+			t.Errorf("%s: %d %s", name, code, detail)
+		}
+	}
+	for range 2 { // that were asked for just now
+		waiting, err := r.Operator.Consents(ctx, "waiting", 0)
+		if err != nil || len(waiting.Consents) == 0 {
+			t.Fatalf("%+v %v", waiting, err)
+		}
+		if _, err := r.Operator.AnswerConsent(ctx, waiting.Consents[0].ID, api.AnswerConsent{Reason: "no"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, detail := post(`{"name":"desk",` + spaces + `"role": "analyst"}`); code != 202 {
+		t.Fatalf("%d %s", code, detail)
+	}
+	agree()
+	page, err := asha.Consents(ctx, "granted", 0)
+	if err != nil || page.Consents[0].Operation != `POST /v1/tokens {"name":"desk","role":"analyst"}` {
+		t.Fatalf("%+v %v", page, err)
+	}
+	if x, err := asha.Repeat(ctx, page.Consents[0]); err != nil || x.Secret == "" {
+		t.Errorf("what was shown is not what is done: %+v %v", x, err)
+	}
+}
+
 func TestPolicyWantsToKnowWhy(t *testing.T) {
 	r := nodetest.Run(t, nodetest.Found(t))
 	ctx := t.Context()

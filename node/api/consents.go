@@ -194,20 +194,57 @@ func (s *Server) askConsent(ctx context.Context, w http.ResponseWriter, f *accou
 	return json.NewEncoder(w).Encode(s.showConsent(&c))
 }
 
-// operationOf returns an operation in words and its digest, and leaves the body to be read again.
+// operationOf returns an operation in words and its digest, and leaves the body to be read again. The words are all of it:
+// whoever agrees sees what will be done.
 func operationOf(r *http.Request) (words string, digest [32]byte, err error) {
 	b, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes+1))
 	if err != nil || len(b) > maxBodyBytes {
 		return "", digest, problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("more than %d bytes", maxBodyBytes), "")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(b))
+	var text bytes.Buffer
+	if len(b) > 0 && json.Compact(&text, b) != nil {
+		return "", digest, problem(http.StatusBadRequest, "invalid", "the body is not JSON", "")
+	}
+	if repeatsKey(json.NewDecoder(bytes.NewReader(b))) {
+		return "", digest, problem(http.StatusBadRequest, "invalid", "a key stands twice in one object of the body", "a second person must see which one counts")
+	}
 	head := r.Method + " " + r.URL.RequestURI()
-	digest = sha256.Sum256([]byte(head + "\n" + string(b)))
+	digest = sha256.Sum256([]byte(head + "\n" + text.String()))
 	words = strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) {
 			return ' '
 		}
 		return c
-	}, strings.ToValidUTF8(head+" "+string(b), "?"))
-	return strings.TrimSpace(words[:min(len(words), maxWordsBytes)]), digest, nil
+	}, strings.TrimSpace(strings.ToValidUTF8(head+" "+text.String(), "?")))
+	if len(words) > maxWordsBytes {
+		return "", digest, problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("it takes a second person, and %d bytes are more than the %d that they can be shown", len(words), maxWordsBytes), "ask for it in parts")
+	}
+	return words, digest, nil
+}
+
+// repeatsKey says whether an object in JSON that is valid has a key twice. Keys that differ by case are one to whoever reads
+// them into a struct.
+func repeatsKey(d *json.Decoder) bool {
+	t, err := d.Token()
+	open, nested := t.(json.Delim)
+	if err != nil || !nested {
+		return false
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		if open == '{' {
+			t, _ := d.Token() // the body is valid
+			key, _ := t.(string)
+			if key = noun.Fold(key); seen[key] {
+				return true
+			}
+			seen[key] = true
+		}
+		if repeatsKey(d) {
+			return true
+		}
+	}
+	_, _ = d.Token()
+	return false
 }

@@ -33,7 +33,7 @@ const (
 	maxPointers      = 20_000
 	maxKinds         = 32 // of changes that one stream asks for
 	maxSubscriptions = 256
-	maxWordsBytes    = 3000 // of an operation as it is shown to a second person
+	maxWordsBytes    = 4096 // of an operation as it is shown to a second person, which is what its event holds
 
 	firstRunTime      = time.Hour   // for which the first link holds
 	accountAge        = time.Minute // to when what is known of people and tokens is taken for true

@@ -384,6 +384,75 @@ func TestASecondPersonIsShownEverything(t *testing.T) {
 	}
 }
 
+// To remove an agency or to open the past takes two people of the agency that proposes it, and two of each that approves it.
+func TestRemovalsAndGrantsTakeTwo(t *testing.T) {
+	nodes, _ := jurisdiction(t, 3, nil)
+	ctx := t.Context()
+	asha, agree := fourEyes(t, nodes[0], `"grant","remove"`)
+	dev, _ := person(t, nodes[1], "dev", api.RoleCoordinator)
+	proposal := func() string {
+		t.Helper()
+		nodetest.Until(t, "the proposal", func() bool { return len(agencies(t, nodes[1]).Proposals) == 1 })
+		return agencies(t, nodes[1]).Proposals[0].ID
+	}
+	if _, err := dev.Approve(ctx, proposal()); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes[:2] {
+		nodetest.Until(t, "the policy", func() bool {
+			p, err := n.Operator.Policy(ctx)
+			return err == nil && strings.Contains(string(p.Sections["access"]), "remove")
+		})
+	}
+	if _, err := asha.Grant(ctx, api.Grant{Agency: "in/a2", Audience: "in/*"}); status(err) != 202 {
+		t.Errorf("a grant by one person: %v", err)
+	}
+	if _, err := asha.With("", agree()).Grant(ctx, api.Grant{Agency: "in/a2", Audience: "in/*"}); err != nil {
+		t.Errorf("a grant by two: %v", err)
+	}
+	if _, err := dev.Approve(ctx, proposal()); status(err) != 202 {
+		t.Errorf("a grant approved by one person: %v", err)
+	}
+	if _, err := asha.Withdraw(ctx, proposal()); err != nil {
+		t.Fatal(err)
+	}
+	nodetest.Until(t, "it is withdrawn", func() bool { return len(agencies(t, nodes[1]).Proposals) == 0 })
+
+	if _, err := nodes[0].Operator.SetAudience(ctx, api.SetAudience{Name: "in/@desk", Members: []string{"in/a0"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dev.Approve(ctx, proposal()[:12]); err != nil {
+		t.Errorf("what the policy does not name: %v", err)
+	}
+	nodetest.Until(t, "it is decided", func() bool { return len(agencies(t, nodes[1]).Proposals) == 0 })
+
+	if _, err := asha.Remove(ctx, api.Removal{Agency: "in/a2"}); status(err) != 202 {
+		t.Errorf("a removal by one person: %v", err)
+	}
+	if _, err := asha.With("", agree()).Remove(ctx, api.Removal{Agency: "in/a2"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, x := range map[string]struct {
+		id   string
+		want int
+	}{"by one person": {proposal(), 202}, "by a beginning": {proposal()[:12], 400}, "of none": {strings.Repeat("0", 64), 404}} {
+		if _, err := dev.Approve(ctx, x.id); status(err) != x.want {
+			t.Errorf("an approval %s: %v", name, err)
+		}
+	}
+	waiting, err := nodes[1].Operator.Consents(ctx, "waiting", 0)
+	if err != nil || len(waiting.Consents) != 2 || waiting.Consents[0].Act != "remove" || waiting.Consents[1].Act != "grant" {
+		t.Fatalf("%+v %v", waiting, err)
+	}
+	if _, err := nodes[1].Operator.AnswerConsent(ctx, waiting.Consents[0].ID, api.AnswerConsent{Grant: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dev.With("", waiting.Consents[0].ID).Approve(ctx, proposal()); err != nil {
+		t.Error(err)
+	}
+	nodetest.Until(t, "it is gone", func() bool { return len(agencies(t, nodes[0]).Agencies) == 2 })
+}
+
 func TestPolicyWantsToKnowWhy(t *testing.T) {
 	r := nodetest.Run(t, nodetest.Found(t))
 	ctx := t.Context()

@@ -453,6 +453,46 @@ func TestRemovalsAndGrantsTakeTwo(t *testing.T) {
 	nodetest.Until(t, "it is gone", func() bool { return len(agencies(t, nodes[0]).Agencies) == 2 })
 }
 
+// Who made a token does not agree to what it asks for, nor to what a token asks for that was made with it.
+func TestAPersonAndTheirTokenAreOne(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	ctx := t.Context()
+	meena, _ := person(t, r, "meena", api.RoleCoordinator)
+	made := func(by *api.Client) *api.Client {
+		t.Helper()
+		x, err := by.CreateToken(ctx, api.NewToken{Name: "mine", Role: api.RoleCoordinator})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := api.NewClient(api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin, Token: x.Secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		return c
+	}
+	first := made(meena)
+	tokens := map[string]*api.Client{"their token": first, "their token's token": made(first)}
+	asha, _ := fourEyes(t, r, `"users"`)
+	for name, token := range tokens {
+		_, err := token.CreateToken(ctx, api.NewToken{Name: "desk", Role: api.RoleAnalyst})
+		if status(err) != http.StatusAccepted {
+			t.Fatalf("%s: %v", name, err)
+		}
+		waiting, err := asha.Consents(ctx, "waiting", 0)
+		if err != nil || len(waiting.Consents) != 1 {
+			t.Fatalf("%+v %v", waiting, err)
+		}
+		id := waiting.Consents[0].ID
+		if _, err := meena.AnswerConsent(ctx, id, api.AnswerConsent{Grant: true}); status(err) != http.StatusConflict {
+			t.Errorf("%s: one person is two: %v", name, err)
+		}
+		if x, err := asha.AnswerConsent(ctx, id, api.AnswerConsent{Grant: true}); err != nil || x.State != "granted" {
+			t.Errorf("%s: another agrees: %+v %v", name, x, err)
+		}
+	}
+}
+
 func TestPolicyWantsToKnowWhy(t *testing.T) {
 	r := nodetest.Run(t, nodetest.Found(t))
 	ctx := t.Context()

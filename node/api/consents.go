@@ -98,6 +98,9 @@ func (s *Server) answerConsent(ctx context.Context, id string, a AnswerConsent) 
 	if _, ok := p.as(answerers(c.Object.Asked.Act)); !ok {
 		return nil, problem(http.StatusForbidden, "role", "not for this role", "it is for: "+strings.Join(answerers(c.Object.Asked.Act), ", "))
 	}
+	if by, err := s.personBehind(ctx, c.Object.Asked.By); err != nil || by == p.name {
+		return nil, cmp.Or(err, noun.Refuse("it takes a second person: you asked for it, or a token that you made"))
+	}
 	f, err := c.Object.Decide(account.Answered{Grant: a.Grant, By: p.name, Reason: a.Reason, Until: time.Now().Add(consentTime).Unix()})
 	if err != nil {
 		return nil, err

@@ -256,6 +256,243 @@ func TestFourEyes(t *testing.T) {
 	}
 }
 
+// fourEyes puts acts under the rule and returns a person who asks, and one who agrees to whatever waits.
+func fourEyes(t *testing.T, r *nodetest.Running, acts string) (asks *api.Client, agree func() string) {
+	t.Helper()
+	asks, _ = person(t, r, "asha", api.RoleCoordinator)
+	agrees, _ := person(t, r, "ravi", api.RoleCoordinator)
+	policy := api.Policy{Sections: map[string]json.RawMessage{"access": []byte(`{"purpose":[],"case":[],"four_eyes":[` + acts + `],"session_hours":12,"idle_minutes":60}`)}}
+	if _, err := r.Operator.ProposePolicy(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	return asks, func() string {
+		t.Helper()
+		waiting, err := agrees.Consents(t.Context(), "waiting", 0)
+		if err != nil || len(waiting.Consents) != 1 {
+			t.Fatalf("%+v %v", waiting, err)
+		}
+		id := waiting.Consents[0].ID
+		if _, err := agrees.AnswerConsent(t.Context(), id, api.AnswerConsent{Grant: true}); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+}
+
+// An agreement is for one token, one person, one change: the secret is in one answer.
+func TestAnAgreementIsUsedOnce(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	ctx := t.Context()
+	_, meena := person(t, r, "meena", api.RoleAnalyst)
+	asha, agree := fourEyes(t, r, `"users"`)
+	for name, do := range map[string]func(*api.Client) (string, error){
+		"a token": func(c *api.Client) (string, error) {
+			x, err := c.CreateToken(ctx, api.NewToken{Name: "desk", Role: api.RoleAnalyst})
+			return x.Secret, err
+		},
+		"a person": func(c *api.Client) (string, error) {
+			x, err := c.AddUser(ctx, api.NewUser{Name: "dev", Roles: []string{api.RoleLab}})
+			return x.Code, err
+		},
+		"roles": func(c *api.Client) (string, error) {
+			_, err := c.ChangeUser(ctx, meena.ID, api.ChangeUser{Roles: []string{api.RoleLab}})
+			return "", err
+		},
+		"a code": func(c *api.Client) (string, error) {
+			x, err := c.InviteUser(ctx, meena.ID, api.InviteUser{})
+			return x.Code, err
+		},
+		"a reset": func(c *api.Client) (string, error) {
+			x, err := c.InviteUser(ctx, meena.ID, api.InviteUser{Reset: true})
+			return x.Code, err
+		},
+	} {
+		if _, err := do(asha); status(err) != http.StatusAccepted {
+			t.Fatalf("%s: %v", name, err)
+		}
+		id := agree()
+		done := func() bool {
+			page, err := asha.Consents(ctx, "granted", 0)
+			if err != nil || page.Consents[0].ID != id {
+				t.Fatalf("%s: %+v %v", name, page, err)
+			}
+			return page.Consents[0].Done
+		}
+		if done() {
+			t.Errorf("%s is done before it is", name)
+		}
+		secret, err := do(asha.With("", id))
+		if err != nil || (secret == "") != (name == "roles") || !done() {
+			t.Errorf("%s: %v", name, err)
+		}
+		if secret, err := do(asha.With("", id)); status(err) != http.StatusConflict || secret != "" || !strings.Contains(err.Error(), "already") {
+			t.Errorf("%s twice by one agreement: %v", name, err)
+		}
+	}
+}
+
+// Whoever agrees is shown all that is done: nothing behind spaces, under a second key of the same name, or beyond the end.
+func TestASecondPersonIsShownEverything(t *testing.T) {
+	config := nodetest.Found(t)
+	r := nodetest.Run(t, config)
+	ctx := t.Context()
+	asha, agree := fourEyes(t, r, `"users"`)
+	secret := signedIn(t, r, "asha")
+	post := func(body string) (int, string) {
+		t.Helper()
+		resp, refusal := raw(t, config, secret, http.MethodPost, "/v1/tokens", map[string]string{"Content-Type": "application/json"}, body)
+		return resp.StatusCode, refusal.Detail
+	}
+	spaces := strings.Repeat(" ", 5000)
+	for name, x := range map[string]struct {
+		body, detail string
+		want         int
+	}{
+		"a key twice":             {`{"name":"a","role":"analyst",` + spaces + `"role":"coordinator"}`, "twice", 400},
+		"a key in capitals":       {`{"name":"a","role":"analyst","ROLE":"coordinator"}`, "twice", 400},
+		"a key with a long s":     {`{"name":"a","days":1,"day\u017f":2}`, "twice", 400},
+		"a key in other letters":  {`{"name":"a","role":"analyst","\u0072ole":"coordinator"}`, "twice", 400},
+		"a key twice, deep":       {`{"name":"a","x":[1,{"y":{"k":1,"k":2}}]}`, "twice", 400},
+		"no JSON":                 {`{"name":"a"`, "not JSON", 400},
+		"more than can be shown":  {`{"name":"` + strings.Repeat("अ", 1400) + `","role":"analyst"}`, "4096", 413},
+		"a key in two objects":    {`{"name":"a","x":{"k":1},"y":[{"k":1},{"k":1}]}`, "", 202},
+		"as much as can be shown": {`{"name":"` + strings.Repeat("अ", 1300) + `","role":"analyst"}`, "", 202},
+	} {
+		if code, detail := post(x.body); code != x.want || !strings.Contains(detail, x.detail) {
+			t.Errorf("%s: %d %s", name, code, detail)
+		}
+	}
+	for range 2 { // that were asked for just now
+		waiting, err := r.Operator.Consents(ctx, "waiting", 0)
+		if err != nil || len(waiting.Consents) == 0 {
+			t.Fatalf("%+v %v", waiting, err)
+		}
+		if _, err := r.Operator.AnswerConsent(ctx, waiting.Consents[0].ID, api.AnswerConsent{Reason: "no"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, detail := post(`{"name":"desk",` + spaces + `"role": "analyst"}`); code != 202 {
+		t.Fatalf("%d %s", code, detail)
+	}
+	agree()
+	page, err := asha.Consents(ctx, "granted", 0)
+	if err != nil || page.Consents[0].Operation != `POST /v1/tokens {"name":"desk","role":"analyst"}` {
+		t.Fatalf("%+v %v", page, err)
+	}
+	if x, err := asha.Repeat(ctx, page.Consents[0]); err != nil || x.Secret == "" {
+		t.Errorf("what was shown is not what is done: %+v %v", x, err)
+	}
+}
+
+// To remove an agency or to open the past takes two people of the agency that proposes it, and two of each that approves it.
+func TestRemovalsAndGrantsTakeTwo(t *testing.T) {
+	nodes, _ := jurisdiction(t, 3, nil)
+	ctx := t.Context()
+	asha, agree := fourEyes(t, nodes[0], `"grant","remove"`)
+	dev, _ := person(t, nodes[1], "dev", api.RoleCoordinator)
+	proposal := func() string {
+		t.Helper()
+		nodetest.Until(t, "the proposal", func() bool { return len(agencies(t, nodes[1]).Proposals) == 1 })
+		return agencies(t, nodes[1]).Proposals[0].ID
+	}
+	if _, err := dev.Approve(ctx, proposal()); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes[:2] {
+		nodetest.Until(t, "the policy", func() bool {
+			p, err := n.Operator.Policy(ctx)
+			return err == nil && strings.Contains(string(p.Sections["access"]), "remove")
+		})
+	}
+	if _, err := asha.Grant(ctx, api.Grant{Agency: "in/a2", Audience: "in/*"}); status(err) != 202 {
+		t.Errorf("a grant by one person: %v", err)
+	}
+	if _, err := asha.With("", agree()).Grant(ctx, api.Grant{Agency: "in/a2", Audience: "in/*"}); err != nil {
+		t.Errorf("a grant by two: %v", err)
+	}
+	if _, err := dev.Approve(ctx, proposal()); status(err) != 202 {
+		t.Errorf("a grant approved by one person: %v", err)
+	}
+	if _, err := asha.Withdraw(ctx, proposal()); err != nil {
+		t.Fatal(err)
+	}
+	nodetest.Until(t, "it is withdrawn", func() bool { return len(agencies(t, nodes[1]).Proposals) == 0 })
+
+	if _, err := nodes[0].Operator.SetAudience(ctx, api.SetAudience{Name: "in/@desk", Members: []string{"in/a0"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dev.Approve(ctx, proposal()[:12]); err != nil {
+		t.Errorf("what the policy does not name: %v", err)
+	}
+	nodetest.Until(t, "it is decided", func() bool { return len(agencies(t, nodes[1]).Proposals) == 0 })
+
+	if _, err := asha.Remove(ctx, api.Removal{Agency: "in/a2"}); status(err) != 202 {
+		t.Errorf("a removal by one person: %v", err)
+	}
+	if _, err := asha.With("", agree()).Remove(ctx, api.Removal{Agency: "in/a2"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, x := range map[string]struct {
+		id   string
+		want int
+	}{"by one person": {proposal(), 202}, "by a beginning": {proposal()[:12], 400}, "of none": {strings.Repeat("0", 64), 404}} {
+		if _, err := dev.Approve(ctx, x.id); status(err) != x.want {
+			t.Errorf("an approval %s: %v", name, err)
+		}
+	}
+	waiting, err := nodes[1].Operator.Consents(ctx, "waiting", 0)
+	if err != nil || len(waiting.Consents) != 2 || waiting.Consents[0].Act != "remove" || waiting.Consents[1].Act != "grant" {
+		t.Fatalf("%+v %v", waiting, err)
+	}
+	if _, err := nodes[1].Operator.AnswerConsent(ctx, waiting.Consents[0].ID, api.AnswerConsent{Grant: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dev.With("", waiting.Consents[0].ID).Approve(ctx, proposal()); err != nil {
+		t.Error(err)
+	}
+	nodetest.Until(t, "it is gone", func() bool { return len(agencies(t, nodes[0]).Agencies) == 2 })
+}
+
+// Who made a token does not agree to what it asks for, nor to what a token asks for that was made with it.
+func TestAPersonAndTheirTokenAreOne(t *testing.T) {
+	r := nodetest.Run(t, nodetest.Found(t))
+	ctx := t.Context()
+	meena, _ := person(t, r, "meena", api.RoleCoordinator)
+	made := func(by *api.Client) *api.Client {
+		t.Helper()
+		x, err := by.CreateToken(ctx, api.NewToken{Name: "mine", Role: api.RoleCoordinator})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := api.NewClient(api.Target{Server: "https://" + r.Addresses.API, Pin: r.Addresses.Pin, Token: x.Secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		return c
+	}
+	first := made(meena)
+	tokens := map[string]*api.Client{"their token": first, "their token's token": made(first)}
+	asha, _ := fourEyes(t, r, `"users"`)
+	for name, token := range tokens {
+		_, err := token.CreateToken(ctx, api.NewToken{Name: "desk", Role: api.RoleAnalyst})
+		if status(err) != http.StatusAccepted {
+			t.Fatalf("%s: %v", name, err)
+		}
+		waiting, err := asha.Consents(ctx, "waiting", 0)
+		if err != nil || len(waiting.Consents) != 1 {
+			t.Fatalf("%+v %v", waiting, err)
+		}
+		id := waiting.Consents[0].ID
+		if _, err := meena.AnswerConsent(ctx, id, api.AnswerConsent{Grant: true}); status(err) != http.StatusConflict {
+			t.Errorf("%s: one person is two: %v", name, err)
+		}
+		if x, err := asha.AnswerConsent(ctx, id, api.AnswerConsent{Grant: true}); err != nil || x.State != "granted" {
+			t.Errorf("%s: another agrees: %+v %v", name, x, err)
+		}
+	}
+}
+
 func TestPolicyWantsToKnowWhy(t *testing.T) {
 	r := nodetest.Run(t, nodetest.Found(t))
 	ctx := t.Context()

@@ -18,6 +18,7 @@
 //	user.removed      Removed    for good
 //	token.issued      Issued
 //	token.revoked     Revoked
+//	token.made        Made       by which person; none where the machine's operator made it
 //	consent.asked     Asked
 //	consent.answered  Answered
 package account

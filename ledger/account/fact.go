@@ -44,6 +44,7 @@ const (
 	TypeRemoved   = "user.removed"
 	TypeIssued    = "token.issued"
 	TypeRevoked   = "token.revoked"
+	TypeMade      = "token.made"
 )
 
 // UserCodec and TokenCodec read and write the events.
@@ -59,6 +60,7 @@ var (
 	TokenCodec = noun.Codec[noun.Fact]{Fresh: map[string]func() noun.Fact{
 		TypeIssued:  func() noun.Fact { return &Issued{} },
 		TypeRevoked: func() noun.Fact { return &Revoked{} },
+		TypeMade:    func() noun.Fact { return &Made{} },
 	}}
 )
 
@@ -164,6 +166,13 @@ type Revoked struct {
 	Target noun.Key
 }
 
+// Made says which person made a token and so has, or had, its secret. The first counts.
+type Made struct {
+	_      struct{} `cbor:",toarray"`
+	Target noun.Key
+	By     string // the person's id
+}
+
 // About implements noun.Fact for what founds a user or a token.
 func (*Added) About() (noun.Key, bool)  { return noun.Key{}, false }
 func (*Issued) About() (noun.Key, bool) { return noun.Key{}, false }
@@ -175,6 +184,7 @@ func (f *Enrolled) About() (noun.Key, bool)  { return f.Target, true }
 func (f *Withdrawn) About() (noun.Key, bool) { return f.Target, true }
 func (f *Removed) About() (noun.Key, bool)   { return f.Target, true }
 func (f *Revoked) About() (noun.Key, bool)   { return f.Target, true }
+func (f *Made) About() (noun.Key, bool)      { return f.Target, true }
 
 func validName(s string) error {
 	if len(s) == 0 || len(s) > maxNameBytes || s[0] < 'a' || s[0] > 'z' || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "" {
@@ -229,3 +239,8 @@ func (f *Issued) Validate() error {
 
 // Validate implements noun.Fact.
 func (f *Revoked) Validate() error { return noun.At("target", f.Target.Validate()) }
+
+// Validate implements noun.Fact.
+func (f *Made) Validate() error {
+	return noun.First(noun.At("target", f.Target.Validate()), noun.At("by", noun.Words(f.By, maxWhoBytes)))
+}

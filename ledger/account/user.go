@@ -83,17 +83,23 @@ type Token struct {
 	Hash    [32]byte
 	Expires int64 // seconds since 1970
 	Revoked bool
+	By      string // id of the person who made it; empty where it is not known
 }
 
 // FoldToken returns the token as the events make it, in any order.
 func FoldToken(k noun.Key, events []noun.Placed[noun.Fact]) *Token {
 	t := &Token{Key: k}
-	for _, p := range events {
+	standing, _ := noun.Canonical(k.Home, events)
+	for _, p := range standing {
 		switch f := p.Fact.(type) {
 		case *Issued:
 			t.Name, t.Role, t.Hash, t.Expires = f.Name, f.Role, f.Hash, f.Expires
 		case *Revoked:
 			t.Revoked = true
+		case *Made:
+			if t.By == "" {
+				t.By = f.By
+			}
 		}
 	}
 	return t

@@ -115,15 +115,29 @@ func (a *accounts) Enrol(ctx context.Context, e account.Enrolled) error {
 	return err
 }
 
-// write commits a fact that is this agency's own, and waits until the board shows it.
+// write commits a fact that is this agency's own, under no key and no agreement, and waits until the board shows it.
 func (a *accounts) write(ctx context.Context, codec noun.Codec[noun.Fact], kind string, f noun.Fact) (noun.Key, error) {
+	key, _, err := a.writeAs(ctx, ledger.EventIDFor(a.s.cfg.Agency, "account/"+rand.Text()), codec, kind, f)
+	return key, err
+}
+
+// writeAgreed commits a fact that may take a second person: by one agreement once, as a secret that was made for it is not
+// given again.
+func (a *accounts) writeAgreed(ctx context.Context, codec noun.Codec[noun.Fact], kind string, f noun.Fact) (noun.Key, error) {
+	if consentOf(ctx) == "" {
+		return a.write(ctx, codec, kind, f)
+	}
+	key, w, err := a.writeAs(ctx, a.s.keyed(ctx, ""), codec, kind, f)
+	if err == nil && w.Repeated {
+		err = doneAlready()
+	}
+	return key, err
+}
+
+func (a *accounts) writeAs(ctx context.Context, id ledger.EventID, codec noun.Codec[noun.Fact], kind string, f noun.Fact) (noun.Key, Written, error) {
 	defer a.forget()
-	var event ledger.EventID
-	_, err := a.s.write(ctx, "", []ledger.AudienceName{ledger.AudienceName(a.s.cfg.Agency)}, func(id ledger.EventID) (ledger.Event, error) {
-		event = id
-		return codec.Encode(id, kind, f)
-	})
-	return noun.Key{Home: a.s.cfg.Origin, Author: a.s.cfg.Agency, Event: event}, err
+	w, err := a.s.writeAs(ctx, id, a.s.ourselves(), func(id ledger.EventID) (ledger.Event, error) { return codec.Encode(id, kind, f) })
+	return noun.Key{Home: a.s.cfg.Origin, Author: a.s.cfg.Agency, Event: id}, w, err
 }
 
 var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)

@@ -2,9 +2,7 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -62,15 +60,12 @@ func (s *Server) alertRoutes() {
 }
 
 // write commits one decided event under an idempotency key, or gives the first answer again.
-func (s *Server) write(ctx context.Context, key string, audience []ledger.AudienceName, decide func(id ledger.EventID) (ledger.Event, error)) (Written, error) {
-	if key == "" {
-		key = rand.Text()
-	}
-	return s.writeAs(ctx, ledger.EventIDFor(s.cfg.Agency, key), audience, decide)
+func (s *Server) write(ctx context.Context, key string, audience []ledger.AudienceName, decide decision) (Written, error) {
+	return s.writeAs(ctx, s.keyed(ctx, key), audience, decide)
 }
 
 // writeAs does so under an event id.
-func (s *Server) writeAs(ctx context.Context, id ledger.EventID, audience []ledger.AudienceName, decide func(id ledger.EventID) (ledger.Event, error)) (Written, error) {
+func (s *Server) writeAs(ctx context.Context, id ledger.EventID, audience []ledger.AudienceName, decide decision) (Written, error) {
 	release, err := s.alone(ctx, id)
 	if err != nil {
 		return Written{}, err
@@ -152,29 +147,6 @@ func (s *Server) alone(ctx context.Context, id ledger.EventID) (release func(), 
 		case <-busy:
 		}
 	}
-}
-
-// again answers a key that was used before: the first answer for the same content, a conflict for another.
-func (s *Server) again(stored board.Stored, event ledger.Event, decideErr error) (Written, error) {
-	if p, ok := errors.AsType[*Problem](decideErr); ok {
-		return Written{}, p
-	}
-	same := decideErr != nil || stored.Type == event.Type && slices.Equal(stored.Event.Shared, event.Shared) && slices.Equal(stored.Event.Rows, event.Rows)
-	if !same {
-		return Written{}, keyReused()
-	}
-	r := author.Receipt{Index: stored.Position.Index, First: stored.Position.Leaf}
-	var err error
-	if r.Leaf, err = s.cfg.Node.Leaf(r.Index); err != nil {
-		return Written{}, err
-	}
-	w := s.written(&stored.Event, r)
-	w.Repeated = true
-	return w, nil
-}
-
-func keyReused() *Problem {
-	return problem(http.StatusConflict, "key-reused", "the idempotency key was used for something else", "use a new key for a new write")
 }
 
 func (s *Server) written(e *ledger.Event, r author.Receipt) Written {
@@ -288,14 +260,17 @@ func (s *Server) assess(ctx context.Context, in *keyedAlert[Assess]) (*body[Writ
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.write(ctx, in.Key, s.answerAudience(a), func(id ledger.EventID) (ledger.Event, error) {
+	same := saying(alert.Decode, func(f *alert.Assessed) bool {
+		return f.Target == a.ID.Key && slices.Equal(f.Rows, alert.RowSet{a.ID.Row}) && f.Verdict == says.Verdict
+	})
+	w, err := s.write(ctx, in.Key, s.answerAudience(a), s.orWritten(ctx, same, func(id ledger.EventID) (ledger.Event, error) {
 		o, err := s.cfg.Board.Object(ctx, a.ID.Key)
 		if err != nil {
 			return ledger.Event{}, err
 		}
 		says.Event, says.Target, says.Rows = id, a.ID.Key, alert.RowSet{a.ID.Row}
 		return says.Decide(alert.View{Agency: s.cfg.Agency, Object: o})
-	})
+	}))
 	return &body[Written]{w}, err
 }
 
@@ -332,7 +307,10 @@ func (s *Server) retract(ctx context.Context, in *keyedAlert[Retract]) (*body[Wr
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.write(ctx, in.Key, audience, func(id ledger.EventID) (ledger.Event, error) {
+	same := saying(alert.Decode, func(f *alert.Retracted) bool {
+		return f.Target == a.ID.Key && slices.Equal(f.Rows, alert.RowSet{a.ID.Row}) && f.Reason == in.Body.Reason
+	})
+	w, err := s.write(ctx, in.Key, audience, s.orWritten(ctx, same, func(id ledger.EventID) (ledger.Event, error) {
 		v := alert.View{Agency: s.cfg.Agency}
 		var err error
 		if v.Object, err = s.cfg.Board.Object(ctx, a.ID.Key); err == nil && replacement != nil {
@@ -342,7 +320,7 @@ func (s *Server) retract(ctx context.Context, in *keyedAlert[Retract]) (*body[Wr
 			return ledger.Event{}, err
 		}
 		return alert.Retract{Event: id, Target: a.ID.Key, Rows: alert.RowSet{a.ID.Row}, Reason: in.Body.Reason, Replacement: replacement}.Decide(v)
-	})
+	}))
 	return &body[Written]{w}, err
 }
 

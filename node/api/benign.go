@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -43,10 +44,12 @@ func (s *Server) declareBenign(ctx context.Context, in *keyed[DeclareBenign]) (*
 		return nil, err
 	}
 	var event ledger.EventID
-	w, err := s.write(ctx, in.Key, audience, func(id ledger.EventID) (ledger.Event, error) {
+	declared := ledger.Marshal(&alert.Declared{Signals: alert.File{Signals: signals}.Normal().Signals, Reason: in.Body.Reason, Exercise: in.Body.Exercise})
+	same := saying(alert.BenignCodec.Decode, func(f *alert.Declared) bool { return bytes.Equal(ledger.Marshal(f), declared) })
+	w, err := s.write(ctx, in.Key, audience, s.orWritten(ctx, same, func(id ledger.EventID) (ledger.Event, error) {
 		event = id
 		return alert.Declare{Event: id, Signals: signals, Reason: in.Body.Reason, Exercise: in.Body.Exercise}.Decide(s.cfg.Agency, s.cfg.Board.Rules())
-	})
+	}))
 	w.ID = alert.Key{Event: event}.ID(alert.BenignIDs)
 	return &body[Written]{w}, err
 }
@@ -56,13 +59,14 @@ func (s *Server) liftBenign(ctx context.Context, in *keyedBenign) (*body[Written
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.write(ctx, in.Key, audienceNames(b.Audience), func(id ledger.EventID) (ledger.Event, error) {
+	same := saying(alert.BenignCodec.Decode, func(f *alert.Lifted) bool { return f.Target == b.Key && f.Reason == in.Body.Reason })
+	w, err := s.write(ctx, in.Key, audienceNames(b.Audience), s.orWritten(ctx, same, func(id ledger.EventID) (ledger.Event, error) {
 		now, err := s.cfg.Board.OneBenign(ctx, b.Key.ID(alert.BenignIDs)) // as it stands when the lifting is decided
 		if err != nil {
 			return ledger.Event{}, err
 		}
 		return now.Object.DecideLift(id, s.cfg.Agency, s.cfg.Board.Rules(), in.Body.Reason)
-	})
+	}))
 	w.ID = b.Key.ID(alert.BenignIDs)
 	return &body[Written]{w}, err
 }
@@ -141,7 +145,7 @@ func benignWords(b board.Benign) string {
 // benignRows moves the rows that carry a known-benign signal to the bad ones. A list that was written under the key
 // before is left as it was sent then.
 func (s *Server) benignRows(ctx context.Context, key string, in RaiseList, files []alert.File, bad []RowVerdict) ([]alert.File, []RowVerdict, error) {
-	_, before, err := s.cfg.Board.ByEvent(ctx, s.cfg.Agency, ledger.EventIDFor(s.cfg.Agency, key+"/0"))
+	_, before, err := s.cfg.Board.ByEvent(ctx, s.cfg.Agency, s.keyed(ctx, key+"/0"))
 	if err != nil || before {
 		return files, bad, err
 	}

@@ -47,14 +47,17 @@ func (s *Server) sight(ctx context.Context, in *keyedAlert[SightAlert]) (*body[W
 		return nil, err
 	}
 	audience := alert.SightingAudience(s.cfg.Agency, a.ID.Author, a.Details.Handling, audienceNames(a.Audience))
-	w, err := s.write(ctx, in.Key, audience, func(id ledger.EventID) (ledger.Event, error) {
+	same := saying(alert.Decode, func(f *alert.Sighted) bool {
+		return f.Target == a.ID.Key && f.Row == a.ID.Row && f.Setting == c.Setting && f.Review == c.Review && f.Count == c.Count && f.Day == c.Day
+	})
+	w, err := s.write(ctx, in.Key, audience, s.orWritten(ctx, same, func(id ledger.EventID) (ledger.Event, error) {
 		o, err := s.cfg.Board.Object(ctx, a.ID.Key)
 		if err != nil {
 			return ledger.Event{}, err
 		}
 		c.Event, c.Target = id, a.ID
 		return c.Decide(alert.View{Agency: s.cfg.Agency, Object: o})
-	})
+	}))
 	return &body[Written]{w}, err
 }
 
@@ -104,7 +107,10 @@ func (s *Server) link(ctx context.Context, in *keyedAlert[LinkAlert]) (*body[Wri
 	}
 	c.A, c.B = a.ID, b.ID
 	target, other := c.Ordered()
-	w, err := s.write(ctx, in.Key, s.bothRead(a, b), func(id ledger.EventID) (ledger.Event, error) {
+	same := saying(alert.Decode, func(f *alert.Linked) bool {
+		return f.Target == target && f.Other == other && f.Relation == c.Relation && f.Verdict == c.Verdict && f.Reason == c.Reason
+	})
+	w, err := s.write(ctx, in.Key, s.bothRead(a, b), s.orWritten(ctx, same, func(id ledger.EventID) (ledger.Event, error) {
 		v := alert.View{Agency: s.cfg.Agency}
 		var err error
 		if v.Object, err = s.cfg.Board.Object(ctx, target.Key); err == nil {
@@ -115,7 +121,7 @@ func (s *Server) link(ctx context.Context, in *keyedAlert[LinkAlert]) (*body[Wri
 		}
 		c.Event = id
 		return c.Decide(v)
-	})
+	}))
 	return &body[Written]{w}, err
 }
 

@@ -14,13 +14,10 @@ type Repeated struct {
 	Secret string `json:"secret"`
 }
 
-// Repeat does what a second person has agreed to, exactly as it was asked for. A request longer than what the consent shows
-// of it cannot be read from there: it is asked for again as it was at first.
+// Repeat does what a second person has agreed to, exactly as it was asked for. A request of which an older node's consent shows
+// the beginning only cannot be read from there: it is asked for again as it was at first.
 func (c *Client) Repeat(ctx context.Context, x Consent) (Repeated, error) {
 	tooLong := &Refusal{Status: http.StatusConflict, Code: "too-long", Title: http.StatusText(http.StatusConflict), Detail: "the request is too long to be repeated from what was kept of it", Hint: "do it again as at first, naming consent " + x.ID}
-	if len(x.Operation) >= maxWordsBytes {
-		return Repeated{}, tooLong
-	}
 	method, rest, _ := strings.Cut(x.Operation, " ")
 	path, text, _ := strings.Cut(rest, " ")
 	k := call{method: method, path: path}

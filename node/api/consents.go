@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -54,8 +55,8 @@ func (s *Server) consentRoutes() {
 		var ids []string
 		for i := range page {
 			x := s.showConsent(&page[i])
-			if page[i].Object.State == account.Granted { // what is done by an agreement has the event id that follows from it
-				if _, x.Done, err = s.cfg.Board.ByEvent(ctx, s.cfg.Agency, ledger.EventIDFor(s.cfg.Agency, x.ID)); err != nil {
+			if page[i].Object.State == account.Granted { // what is done by an agreement has the event that follows from it
+				if _, x.Done, err = s.cfg.Board.ByEvent(ctx, s.cfg.Agency, s.consentEvent(x.ID)); err != nil {
 					return nil, err
 				}
 			}
@@ -97,6 +98,9 @@ func (s *Server) answerConsent(ctx context.Context, id string, a AnswerConsent) 
 	if _, ok := p.as(answerers(c.Object.Asked.Act)); !ok {
 		return nil, problem(http.StatusForbidden, "role", "not for this role", "it is for: "+strings.Join(answerers(c.Object.Asked.Act), ", "))
 	}
+	if by, err := s.personBehind(ctx, c.Object.Asked.By); err != nil || by == p.name {
+		return nil, cmp.Or(err, noun.Refuse("it takes a second person: you asked for it, or a token that you made"))
+	}
 	f, err := c.Object.Decide(account.Answered{Grant: a.Grant, By: p.name, Reason: a.Reason, Until: time.Now().Add(consentTime).Unix()})
 	if err != nil {
 		return nil, err
@@ -120,7 +124,7 @@ func (s *Server) consented(ctx context.Context, w http.ResponseWriter, r *http.R
 	operation, digest, err := operationOf(r)
 	if err == nil {
 		if id := r.Header.Get(headerConsent); id != "" {
-			err = s.agreed(ctx, r, id, p.name, digest)
+			err = s.agreed(ctx, r, act, id, p.name, digest)
 			if err == nil {
 				return true
 			}
@@ -139,14 +143,43 @@ func (s *Server) consented(ctx context.Context, w http.ResponseWriter, r *http.R
 	return false
 }
 
-// agreed checks what a second person agreed to. What is done by an agreement is written once, however often it is tried.
-func (s *Server) agreed(ctx context.Context, r *http.Request, id, by string, digest [32]byte) error {
+// agreed checks what a second person agreed to. What is done by an agreement is written once, however often it is tried;
+// of people and tokens the answer is not given again either, as what it shows is shown once.
+func (s *Server) agreed(ctx context.Context, r *http.Request, act account.Act, id, by string, digest [32]byte) error {
 	c, err := s.cfg.Board.Consent(ctx, id)
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Idempotency-Key", c.Key.ID(account.ConsentIDs))
-	return c.Object.Permits(by, digest, time.Now().Unix())
+	if err := c.Object.Permits(by, digest, time.Now().Unix()); err != nil {
+		return err
+	}
+	id = c.Key.ID(account.ConsentIDs)
+	if act == account.ActUsers {
+		if _, done, err := s.cfg.Board.ByEvent(ctx, s.cfg.Agency, s.consentEvent(id)); err != nil || done {
+			return cmp.Or(err, doneAlready())
+		}
+	}
+	*r = *r.WithContext(context.WithValue(r.Context(), consentKey{}, id))
+	return nil
+}
+
+func doneAlready() error { return noun.Refuse("it was done by this agreement already: ask again") }
+
+type consentKey struct{}
+
+// consentOf names the agreement by which a request is done; empty where it takes none.
+func consentOf(ctx context.Context) string {
+	r, _ := requestOf(ctx)
+	if r == nil {
+		return ""
+	}
+	id, _ := r.Context().Value(consentKey{}).(string)
+	return id
+}
+
+// consentEvent is the event of what is done by an agreement: one, whatever the idempotency key is.
+func (s *Server) consentEvent(id string) ledger.EventID {
+	return ledger.EventIDFor(s.cfg.Agency, "consent/"+id)
 }
 
 func (s *Server) askConsent(ctx context.Context, w http.ResponseWriter, f *account.Asked) error {
@@ -164,20 +197,57 @@ func (s *Server) askConsent(ctx context.Context, w http.ResponseWriter, f *accou
 	return json.NewEncoder(w).Encode(s.showConsent(&c))
 }
 
-// operationOf returns an operation in words and its digest, and leaves the body to be read again.
+// operationOf returns an operation in words and its digest, and leaves the body to be read again. The words are all of it:
+// whoever agrees sees what will be done.
 func operationOf(r *http.Request) (words string, digest [32]byte, err error) {
 	b, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes+1))
 	if err != nil || len(b) > maxBodyBytes {
 		return "", digest, problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("more than %d bytes", maxBodyBytes), "")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(b))
+	var text bytes.Buffer
+	if len(b) > 0 && json.Compact(&text, b) != nil {
+		return "", digest, problem(http.StatusBadRequest, "invalid", "the body is not JSON", "")
+	}
+	if repeatsKey(json.NewDecoder(bytes.NewReader(b))) {
+		return "", digest, problem(http.StatusBadRequest, "invalid", "a key stands twice in one object of the body", "a second person must see which one counts")
+	}
 	head := r.Method + " " + r.URL.RequestURI()
-	digest = sha256.Sum256([]byte(head + "\n" + string(b)))
+	digest = sha256.Sum256([]byte(head + "\n" + text.String()))
 	words = strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) {
 			return ' '
 		}
 		return c
-	}, strings.ToValidUTF8(head+" "+string(b), "?"))
-	return strings.TrimSpace(words[:min(len(words), maxWordsBytes)]), digest, nil
+	}, strings.TrimSpace(strings.ToValidUTF8(head+" "+text.String(), "?")))
+	if len(words) > maxWordsBytes {
+		return "", digest, problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("it takes a second person, and %d bytes are more than the %d that they can be shown", len(words), maxWordsBytes), "ask for it in parts")
+	}
+	return words, digest, nil
+}
+
+// repeatsKey says whether an object in JSON that is valid has a key twice. Keys that differ by case are one to whoever reads
+// them into a struct.
+func repeatsKey(d *json.Decoder) bool {
+	t, err := d.Token()
+	open, nested := t.(json.Delim)
+	if err != nil || !nested {
+		return false
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		if open == '{' {
+			t, _ := d.Token() // the body is valid
+			key, _ := t.(string)
+			if key = noun.Fold(key); seen[key] {
+				return true
+			}
+			seen[key] = true
+		}
+		if repeatsKey(d) {
+			return true
+		}
+	}
+	_, _ = d.Token()
+	return false
 }

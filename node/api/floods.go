@@ -44,14 +44,15 @@ func (s *Server) releaseFlood(ctx context.Context, in *keyed[ReleaseFlood]) (*bo
 	}
 	audience := []ledger.AudienceName{ledger.Everyone(s.cfg.Origin.Jurisdiction())}
 	var event ledger.EventID
-	w, err := s.write(ctx, in.Key, audience, func(id ledger.EventID) (ledger.Event, error) {
+	same := saying(alert.FloodCodec.Decode, func(f *alert.Released) bool { return *f == x })
+	w, err := s.write(ctx, in.Key, audience, s.orWritten(ctx, same, func(id ledger.EventID) (ledger.Event, error) {
 		event = id
 		held, err := s.cfg.Board.HeldIn(ctx, x)
 		if err != nil {
 			return ledger.Event{}, err
 		}
 		return alert.LetGo{Event: id, Released: x, Held: held}.Decide(s.cfg.Agency)
-	})
+	}))
 	w.ID = alert.Key{Event: event}.ID(alert.FloodIDs)
 	return &body[Written]{w}, err
 }

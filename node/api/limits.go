@@ -35,7 +35,7 @@ const (
 	maxSubscriptions = 256
 	maxStreams       = 256         // open at once for one person or token
 	refusalEvery     = time.Minute // in the access log, of one person or token for one reason
-	maxWordsBytes    = 3000        // of an operation as it is shown to a second person
+	maxWordsBytes    = 4096        // of an operation as it is shown to a second person, which is what its event holds
 
 	firstRunTime      = time.Hour   // for which the first link holds
 	accountAge        = time.Minute // to when what is known of people and tokens is taken for true

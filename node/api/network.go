@@ -3,10 +3,16 @@ package api
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"vigil/ledger"
+	"vigil/ledger/account"
 	"vigil/node/author"
 )
 
@@ -33,7 +39,7 @@ func (s *Server) networkRoutes() {
 	})
 	route(s, http.MethodPost, "/v1/proposals/{id}/approval", "approve", "Approve an open proposal", governors, func(ctx context.Context, in *proposalPath) (*body[Written], error) {
 		return s.governed(s.cfg.Node.Approve(ctx, in.ID))
-	})
+	}, s.approvalTakesTwo)
 	route(s, http.MethodDelete, "/v1/proposals/{id}", "withdraw", "Take this agency's own open proposal back", governors, func(ctx context.Context, in *proposalPath) (*body[Written], error) {
 		return s.governed(s.cfg.Node.Withdraw(ctx, in.ID))
 	})
@@ -42,14 +48,14 @@ func (s *Server) networkRoutes() {
 	})
 	route(s, http.MethodPost, "/v1/grants", "grant", "Propose to open an audience's past to an agency", governors, func(ctx context.Context, in *body[Grant]) (*body[Written], error) {
 		return s.governed(s.cfg.Node.Grant(ctx, in.Body.Agency, in.Body.Audience, in.Body.First, in.Body.Last))
-	})
+	}, takesTwo(account.ActGrant))
 	route(s, http.MethodPost, "/v1/removals", "remove", "Propose that an agency leaves", governors, func(ctx context.Context, in *body[Removal]) (*body[Written], error) {
 		w, err := s.governed(s.cfg.Node.Remove(ctx, in.Body.Agency))
 		if err == nil {
 			s.did(ctx, "agency.remove", in.Body.Agency)
 		}
 		return w, err
-	})
+	}, takesTwo(account.ActRemove))
 	route(s, http.MethodPost, "/v1/format", "raiseFormat", "Propose a higher format of the ledger, once every node runs a binary that knows it", governors, func(ctx context.Context, in *body[Format]) (*body[Written], error) {
 		return s.governed(s.cfg.Node.RaiseFormat(ctx, in.Body.Format))
 	})
@@ -74,6 +80,48 @@ func (s *Server) networkRoutes() {
 	route(s, http.MethodPost, "/v1/partners", "link", "Propose to link the jurisdiction of a card", governors, func(ctx context.Context, in *body[Link]) (*body[Written], error) {
 		return s.governed(s.cfg.Node.Link(ctx, in.Body.Card))
 	})
+}
+
+// approvalActs are the acts that approving a proposal of a change carries out.
+var approvalActs = map[string]account.Act{
+	"remove": account.ActRemove, "expunge": account.ActRemove, "grant": account.ActGrant, "release": account.ActGrant,
+}
+
+// approvalTakesTwo puts the approval of a proposal under the four-eyes rule of what is proposed.
+func (s *Server) approvalTakesTwo(op *huma.Operation) {
+	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+		r, w := requestOf(ctx.Context())
+		act, refusal := s.approvalAct(ctx.Param("id"))
+		switch {
+		case refusal != nil:
+			writeProblem(w, refusal)
+		case act == "" || s.consented(ctx.Context(), w, r, act):
+			next(ctx)
+		}
+	})
+}
+
+// approvalAct is the act of a proposal where the policy puts it under the rule. Such a proposal is named whole, so that no
+// other takes the place of the one that a second person has seen.
+func (s *Server) approvalAct(id string) (account.Act, *Problem) {
+	four := s.accessPolicy().FourEyes
+	if !slices.Contains(four, account.ActRemove) && !slices.Contains(four, account.ActGrant) {
+		return "", nil
+	}
+	id = strings.ToLower(id)
+	open := s.cfg.Node.Agencies().Proposals
+	open = slices.DeleteFunc(open, func(p Proposal) bool { return !strings.HasPrefix(p.ID, id) })
+	if len(open) != 1 {
+		return "", problem(http.StatusNotFound, "no-proposal", fmt.Sprintf("%d open proposals begin with that", len(open)), "'vigil agency list' shows the open ones")
+	}
+	act := approvalActs[open[0].Change]
+	if !slices.Contains(four, act) {
+		return "", nil
+	}
+	if open[0].ID != id {
+		return "", problem(http.StatusBadRequest, "invalid", "it takes a second person, and the proposal must be named whole", "it is "+open[0].ID)
+	}
+	return act, nil
 }
 
 // governed is the answer to an act of governance; its id is the entry's leaf hash, which approvals name.

@@ -135,11 +135,11 @@ func (s *Server) dropPointer(ctx context.Context, in *keyedPath) (*body[Written]
 	if err != nil {
 		return nil, err
 	}
-	key := in.Key
-	if key == "" {
-		key = "drop " + p.Key.Event.String() // it is dropped once
+	event := s.keyed(ctx, in.Key)
+	if in.Key == "" {
+		event = ledger.EventIDFor(s.cfg.Agency, "drop "+p.Key.Event.String()) // it is dropped once, whoever asks
 	}
-	w, err := s.write(ctx, key, []ledger.AudienceName{ledger.AudienceName(s.cfg.Agency)}, func(id ledger.EventID) (ledger.Event, error) {
+	w, err := s.writeAs(ctx, event, []ledger.AudienceName{ledger.AudienceName(s.cfg.Agency)}, func(id ledger.EventID) (ledger.Event, error) {
 		return pointer.HeldCodec.Encode(id, pointer.TypeDropped, &pointer.Dropped{Target: p.Key})
 	})
 	w.ID = p.Key.ID(pointer.IDs)

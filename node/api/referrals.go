@@ -68,10 +68,13 @@ func (s *Server) openReferral(ctx context.Context, in *keyed[OpenReferral]) (*bo
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.write(ctx, in.Key, c.Opened.Readers(s.cfg.Agency), func(id ledger.EventID) (ledger.Event, error) {
+	same := saying(referral.Codec.Decode, func(f *referral.Opened) bool {
+		return f.To == c.Opened.To && f.Kind == c.Opened.Kind && f.Title == c.Opened.Title && f.Text == c.Opened.Text && f.Due == c.Opened.Due
+	})
+	w, err := s.write(ctx, in.Key, c.Opened.Readers(s.cfg.Agency), s.orWritten(ctx, same, func(id ledger.EventID) (ledger.Event, error) {
 		c.Event = id
 		return c.Decide(s.cfg.Agency, now())
-	})
+	}))
 	w.ID = referral.Key{Event: c.Event}.ID(referral.IDPrefix)
 	return &body[Written]{w}, err
 }

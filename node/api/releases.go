@@ -200,13 +200,14 @@ func (s *Server) declineAsk(ctx context.Context, key, id, reason string) (*body[
 	if err != nil {
 		return nil, err
 	}
-	return s.asked(ctx, key, audience, func(event ledger.EventID) (ledger.Event, error) {
+	same := saying(release.Codec.Decode, func(f *release.Declined) bool { return f.Target == a.Key && f.Reason == reason })
+	return s.asked(ctx, key, audience, s.orWritten(ctx, same, func(event ledger.EventID) (ledger.Event, error) {
 		a, err := s.cfg.Board.Ask(ctx, id)
 		if err != nil {
 			return ledger.Event{}, err
 		}
 		return a.Object.DecideDeclined(event, s.cfg.Agency, reason)
-	})
+	}))
 }
 
 func (s *Server) asked(ctx context.Context, key string, audience []ledger.AudienceName, decide func(ledger.EventID) (ledger.Event, error)) (*body[Written], error) {

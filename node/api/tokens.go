@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"vigil/ledger/account"
@@ -52,11 +53,30 @@ func (s *Server) createToken(ctx context.Context, in *body[NewToken]) (*body[Tok
 	}
 	secret, hash := newToken()
 	expires := time.Now().AddDate(0, 0, days).UTC().Truncate(time.Second)
-	key, err := s.accounts.write(ctx, account.TokenCodec, account.TypeIssued, &account.Issued{Name: in.Body.Name, Role: in.Body.Role, Hash: hash, Expires: expires.Unix()})
+	key, err := s.accounts.writeAgreed(ctx, account.TokenCodec, account.TypeIssued, &account.Issued{Name: in.Body.Name, Role: in.Body.Role, Hash: hash, Expires: expires.Unix()})
+	if err != nil {
+		return nil, err
+	}
+	by, err := s.personBehind(ctx, who(ctx).name)
+	if err == nil && strings.HasPrefix(by, account.UserIDs) { // before anybody has the secret
+		_, err = s.accounts.write(ctx, account.TokenCodec, account.TypeMade, &account.Made{Target: key, By: by})
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &body[Token]{Token{ID: key.ID(account.TokenIDs), Name: in.Body.Name, Role: in.Body.Role, Expires: expires, Secret: secret}}, nil
+}
+
+// personBehind is who asks under a name, or the person who made the token that does; empty where that is not known.
+func (s *Server) personBehind(ctx context.Context, name string) (string, error) {
+	if !strings.HasPrefix(name, account.TokenIDs) {
+		return name, nil
+	}
+	t, err := s.cfg.Board.Token(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	return t.Object.By, nil
 }
 
 func (s *Server) revokeToken(ctx context.Context, in *tokenPath) (*none, error) {

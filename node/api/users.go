@@ -92,7 +92,7 @@ func (s *Server) addUser(ctx context.Context, in *body[NewUser]) (*body[User], e
 	}
 	text, code := newCode(hours(in.Body.Hours))
 	f := &account.Added{Name: in.Body.Name, Display: in.Body.Display, Roles: noun.Set(in.Body.Roles), Subject: in.Body.Subject, Code: code}
-	key, err := s.accounts.write(ctx, account.UserCodec, account.TypeAdded, f)
+	key, err := s.accounts.writeAgreed(ctx, account.UserCodec, account.TypeAdded, f)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (s *Server) changeUser(ctx context.Context, in *ofUser[ChangeUser]) (*body[
 	if len(in.Body.Roles) > 0 {
 		f.Roles = noun.Set(in.Body.Roles)
 	}
-	if _, err := s.accounts.write(ctx, account.UserCodec, account.TypeChanged, f); err != nil {
+	if _, err := s.accounts.writeAgreed(ctx, account.UserCodec, account.TypeChanged, f); err != nil {
 		return nil, err
 	}
 	return s.withCode(ctx, u.Key.ID(account.UserIDs), "")
@@ -141,7 +141,7 @@ func (s *Server) inviteUser(ctx context.Context, in *ofUser[InviteUser]) (*body[
 		s.did(ctx, "user.reset", u.Key.ID(account.UserIDs))
 	}
 	text, code := newCode(hours(in.Body.Hours))
-	if _, err := s.accounts.write(ctx, account.UserCodec, account.TypeInvited, &account.Invited{Target: u.Key, Code: code}); err != nil {
+	if _, err := s.accounts.writeAgreed(ctx, account.UserCodec, account.TypeInvited, &account.Invited{Target: u.Key, Code: code}); err != nil {
 		return nil, err
 	}
 	return s.withCode(ctx, u.Key.ID(account.UserIDs), text)

@@ -134,14 +134,17 @@ func (s *Server) removeWatched(ctx context.Context, in *keyed[RemoveWatched]) (*
 	}
 	var out Written
 	for i, t := range targets {
-		w, err := s.write(ctx, fmt.Sprintf("%s/%d", in.Key, i), s.ourselves(), func(id ledger.EventID) (ledger.Event, error) {
+		same := saying(watch.Decode, func(f *watch.Removed) bool {
+			return f.Target == t.Target && slices.Equal(f.Rows, t.Rows) && f.Reason == t.Reason
+		})
+		w, err := s.write(ctx, fmt.Sprintf("%s/%d", in.Key, i), s.ourselves(), s.orWritten(ctx, same, func(id ledger.EventID) (ledger.Event, error) {
 			l, err := s.cfg.Board.WatchObject(ctx, t.Target)
 			if err != nil {
 				return ledger.Event{}, err
 			}
 			t.Event = id
 			return t.Decide(l)
-		})
+		}))
 		if err != nil {
 			return nil, err
 		}
@@ -154,7 +157,7 @@ func (s *Server) removeWatched(ctx context.Context, in *keyed[RemoveWatched]) (*
 // removable refuses everything where one removal that is not written yet would be refused.
 func (s *Server) removable(ctx context.Context, key string, targets []watch.Remove) error {
 	for i, t := range targets {
-		_, written, err := s.cfg.Board.ByEvent(ctx, s.cfg.Agency, ledger.EventIDFor(s.cfg.Agency, fmt.Sprintf("%s/%d", key, i)))
+		_, written, err := s.cfg.Board.ByEvent(ctx, s.cfg.Agency, s.keyed(ctx, fmt.Sprintf("%s/%d", key, i)))
 		if err != nil {
 			return err
 		}

@@ -241,7 +241,7 @@ func (answerExpungements) Name() string { return "answer expungements" }
 
 // Owed implements duty.Duty.
 func (d answerExpungements) Owed(ctx context.Context, _ time.Time) ([]duty.Owed, time.Time, error) {
-	if !d.n.mayAnswer() || d.n.cluster.Purged() < d.n.store.PurgeIndex() {
+	if !d.n.mayAnswer() || d.n.cluster.Purged() < d.n.store.PurgeIndex() || !d.n.board.Emptied() {
 		return nil, time.Now().Add(time.Second), nil
 	}
 	owed, err := d.n.board.OwedExpungements(ctx, expungementsAtOnce)

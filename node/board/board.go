@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -64,6 +65,7 @@ type Board struct {
 	tables []table       // used by Run only
 	flood  *flood        // used by Run only
 	wake   chan struct{} // of Run
+	logged atomic.Bool   // the write-ahead log may hold what was taken off
 	// markDated is the statement that makes stale what a seal dates.
 	markDated string
 
@@ -95,6 +97,7 @@ func OpenNoted(cfg Config) (_ *Board, anew, _ error) {
 		rewind: map[ledger.Origin]uint64{}, unread: map[ledger.Origin]error{}, changed: make(chan struct{}),
 	}
 	b.markDated = marking(b.tables)
+	b.logged.Store(true) // a crash may have come before it was emptied
 	err := b.openFile()
 	if err == nil {
 		return b, nil, nil

@@ -343,10 +343,20 @@ func (f *folder) scrub() error {
 	return err
 }
 
-// truncate empties the write-ahead log, in which pages stand as they were; readers may keep it from that, and it is emptied
-// again with the next.
+// truncate empties the write-ahead log, in which pages stand as they were. Readers may keep it from that, and are not waited for long: Run
+// tries again until it is done.
 func (b *Board) truncate() {
-	if _, err := b.write.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+	var busy, frames, done int
+	_, err := b.write.Exec("PRAGMA busy_timeout = 100")
+	if err == nil {
+		err = b.write.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &done)
+	}
+	_, restored := b.write.Exec("PRAGMA busy_timeout = 5000")
+	if err = errors.Join(err, restored); err != nil {
 		b.cfg.Log.Warn("the board's log is not emptied yet", "error", err)
 	}
+	b.logged.Store(err != nil || busy != 0)
 }
+
+// Emptied says whether nothing that was taken off the board is left in its files.
+func (b *Board) Emptied() bool { return !b.logged.Load() }

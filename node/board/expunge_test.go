@@ -2,10 +2,16 @@ package board_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vigil/ledger"
 	"vigil/ledger/alert"
@@ -13,6 +19,7 @@ import (
 	"vigil/ledger/ledgertest"
 	"vigil/ledger/registry"
 	"vigil/node/board"
+	"vigil/test/nodetest"
 )
 
 func ordering(t testing.TB, name string, target ledger.Index, rows ...uint64) ledger.Event {
@@ -181,6 +188,54 @@ func TestWhatIsExpungedIsOffTheBoard(t *testing.T) {
 		t.Errorf("%d expungements: %v", len(x), err)
 	}
 	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAReaderKeepsTheLog: pages as they were before an expungement stand in the write-ahead log as long as somebody reads. The board says
+// so, and empties it then.
+func TestAReaderKeepsTheLog(t *testing.T) {
+	f, in, _ := world(t)
+	for o, e := range f.entries {
+		f.shown[o] = uint64(len(e))
+	}
+	dir := t.TempDir()
+	b := open(t, dir, f, in.Ring(0), 1)
+	catchUp(t, b, f)
+	target := slices.IndexFunc(in.Entries, func(e ledger.Entry) bool {
+		rec, _, err := ledger.OpenLeaf(e.Leaf)
+		return err == nil && rec.Kind == ledger.KindSealed
+	})
+	next, stop := iter.Pull2(b.Export(t.Context(), 0))
+	if _, err, ok := next(); err != nil || !ok {
+		t.Fatal(err)
+	}
+	expungeSome(t, in, ledger.Index(target))
+	show(f, in)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	if err := waitOr(ctx, done, func() error { return b.WaitFor(ctx, in.Origin(), f.shown[in.Origin()]) }); err != nil {
+		t.Fatal(err)
+	}
+	log := func() int64 {
+		i, err := os.Stat(filepath.Join(dir, "board.db-wal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i.Size()
+	}
+	if b.Emptied() || log() == 0 {
+		t.Errorf("emptied %v, with %d bytes, while somebody reads", b.Emptied(), log())
+	}
+	stop()
+	nodetest.Until(t, "it is emptied", func() bool { return b.Emptied() })
+	if n := log(); n != 0 {
+		t.Errorf("%d bytes are left", n)
+	}
+	cancel()
+	if err := errors.Join(<-done, b.Close()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -23,6 +23,7 @@ func (b *Board) Run(ctx context.Context) error {
 	if err := b.transact(ctx, (*folder).renew); err != nil {
 		return fmt.Errorf("board: fold what was newer: %w", err)
 	}
+	b.truncate()
 	for ctx.Err() == nil {
 		changed := b.cfg.Ledger.Changed()
 		moved, err := b.round(ctx)
@@ -37,7 +38,7 @@ func (b *Board) Run(ctx context.Context) error {
 			continue
 		}
 		var again <-chan time.Time
-		if b.Unread() != nil {
+		if len(b.Unread()) > 0 || !b.Emptied() {
 			again = time.After(readAgain)
 		}
 		select {
@@ -45,6 +46,9 @@ func (b *Board) Run(ctx context.Context) error {
 		case <-changed:
 		case <-b.wake:
 		case <-again:
+			if !b.Emptied() {
+				b.truncate()
+			}
 		}
 	}
 	return nil

@@ -251,7 +251,7 @@ var nodeBugs = []bug{
 	},
 	{
 		name: "many-at-once", takes: "that only so many requests of a member are answered at once",
-		file: "node/cluster/http.go", from: "if a.now[id] >= requestsAtOnce {", to: "if a.now[id] >= 1<<20 {",
+		file: "node/cluster/http.go", from: "if a.now[id] >= requestsAtOnce ||", to: "if a.now[id] >= 1<<20 ||",
 		pkg: "node/cluster", test: "FloodOfRequests",
 	},
 	{

@@ -170,8 +170,5 @@ func (r *rows) checkList(words []uint64) bool {
 // count counts a ref; false says that it is none.
 func (r *rows) count(w word) bool {
 	r.total++
-	if !w.live() {
-		r.gone.Add(1)
-	}
-	return w&^(refBits|listBits|dead) == 0
+	return w&^(refBits|listBits) == 0
 }

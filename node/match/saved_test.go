@@ -151,6 +151,59 @@ func TestSaveFile(t *testing.T) {
 	}
 }
 
+// What is dropped is in no saved file, whether few or all that a segment holds are gone, and what is left is as before.
+func TestWhatIsDroppedIsNotSaved(t *testing.T) {
+	x, s := New(), newSource(17)
+	file := func(v []byte, ref Ref) Change {
+		return Change{Signal: alert.Signal{Algorithm: alert.SHA256, Value: v}, Ref: ref}
+	}
+	load := func(changes ...Change) {
+		t.Helper()
+		if err := x.Load(sequence(changes, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one, several, alone, late := s.value(32), s.value(32), s.value(32), s.value(32)
+	left := []Change{file(several, 1), file(several, 2), file(s.value(32), 3)}
+	for range 100 {
+		left = append(left, file(s.value(32), 4))
+	}
+	shared := file(s.value(32), 5)
+	load(append(left, file(one, 9), file(several, 9), shared, file(shared.Signal.Value, 9))...)
+	load(file(alone, 9))
+	if err := x.Apply(file(late, 9)); err != nil {
+		t.Fatal(err)
+	}
+	if z := x.Size(); z.Segments != 2 {
+		t.Fatalf("%+v", z)
+	}
+	if b := plain(t, x, nil); !bytes.Contains(b, one) || !bytes.Contains(b, alone) || !bytes.Contains(b, late) {
+		t.Fatal("the search finds nothing")
+	}
+	x.Drop(9)
+	b := plain(t, x, nil)
+	if bytes.Contains(b, one) || bytes.Contains(b, alone) || bytes.Contains(b, late) {
+		t.Error("what was dropped is saved")
+	}
+	y := reopened(t, x)
+	space := y.spaces[spaceSHA256].view.Load()
+	for _, g := range space.segments {
+		for _, key := range [][]byte{one, alone, late} {
+			if _, ok := g.find(key); ok {
+				t.Error("what was dropped is there again")
+			}
+		}
+	}
+	if z := y.Size(); z.Refs != len(left)+1 || z.Refs != x.Size().Refs || z.Segments != 1 || space.filed(several, 9) {
+		t.Errorf("%+v, of %+v", z, x.Size())
+	}
+	for _, c := range append(left, shared) {
+		if !space.filed(c.Signal.Value, c.Ref) {
+			t.Errorf("ref %d is not there", c.Ref)
+		}
+	}
+}
+
 // A disk that fails at any write makes Save fail.
 func TestSaveFails(t *testing.T) {
 	x := varied(t)
@@ -254,7 +307,8 @@ func TestRefusedForms(t *testing.T) {
 		"a list too long":         form(spaceMD5, 1, 3, one, list, uint64(3), uint64(1), uint64(2), end),
 		"a huge list":             form(spaceMD5, 1, 3, one, list, ^uint64(0), uint64(1), uint64(2), end),
 		"a list out of order":     form(spaceMD5, 1, 3, one, list, uint64(2), uint64(2), uint64(1), end),
-		"a ref twice in a list":   form(spaceMD5, 1, 3, one, list, uint64(2), uint64(1), uint64(1)|uint64(dead), end),
+		"a ref twice in a list":   form(spaceMD5, 1, 3, one, list, uint64(2), uint64(1), uint64(1)|1<<listShift, end),
+		"what is gone":            form(spaceMD5, 1, 0, one, uint64(1)|uint64(dead), end),
 		"a list in a list":        form(spaceMD5, 1, 3, one, list, uint64(2), uint64(1), list, end),
 		"a list elsewhere":        form(spaceMD5, 1, 3, one, list|1, uint64(2), uint64(1), uint64(2), end),
 		"no list":                 form(spaceMD5, 1, 0, one, list, end),

@@ -271,7 +271,7 @@ func BackupStopped(c Config, base []byte, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := store.Open(filepath.Join(c.Dir, ledgerDir), store.Identity{Origin: id.Origin, Node: id.Node})
+	s, err := store.Open(filepath.Join(c.Dir, "ledger"), store.Identity{Origin: id.Origin, Node: id.Node})
 	if err != nil {
 		return err
 	}

@@ -107,12 +107,6 @@ func TestARestoredNodeHasNothingThatWasExpungedSince(t *testing.T) {
 	if found := holding(t, []node.Config{again}, needles); len(found) > 0 {
 		t.Errorf("what was expunged is in %v", found)
 	}
-	if err := os.Remove(filepath.Join(again.Dir, "identity.json")); err != nil { // as where it was interrupted before its last step
-		t.Fatal(err)
-	}
-	if other, err := node.Restore(t.Context(), again, []string{path}, replacing, false); err != nil || other.Identity.Node != out.Identity.Node || other.From == "" {
-		t.Fatalf("interrupted, and done again: %+v %v", other, err)
-	}
 	restored := nodetest.Run(t, again)
 	analyst := restored.As(t, api.RoleAnalyst)
 	nodetest.Until(t, "everything is there", func() bool { return len(listed(t, analyst, api.ListQuery{})) == 10 })

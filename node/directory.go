@@ -30,7 +30,6 @@ var (
 const (
 	identityFile   = "identity.json"
 	keysFile       = "keys.pgp"
-	ledgerDir      = "ledger"
 	identityFormat = 1
 	maxSmallFile   = 1 << 20
 )

@@ -287,7 +287,7 @@ func (d *doctor) stopped(ctx context.Context) {
 	}
 	d.ok("keys", fmt.Sprintf("they open and are of %s, node %.8s", id.Agency, id.Node))
 	d.keyAge(keys.Agency[len(keys.Agency)-1].Certificate().Created())
-	s, err := store.Open(filepath.Join(d.cfg.Dir, ledgerDir), store.Identity{Origin: id.Origin, Node: id.Node})
+	s, err := store.Open(filepath.Join(d.cfg.Dir, "ledger"), store.Identity{Origin: id.Origin, Node: id.Node})
 	if err != nil {
 		d.fail("ledger", err.Error(), "stop the process that has it; where it is damaged: vigil ledger scrub --dir "+d.cfg.Dir)
 		return

@@ -139,7 +139,7 @@ func Open(cfg Config, log *slog.Logger) (*Node, error) {
 }
 
 func (n *Node) open() (err error) {
-	if n.store, err = store.Open(filepath.Join(n.cfg.Dir, ledgerDir), store.Identity{Origin: n.id.Origin, Node: n.id.Node}); err != nil {
+	if n.store, err = store.Open(filepath.Join(n.cfg.Dir, "ledger"), store.Identity{Origin: n.id.Origin, Node: n.id.Node}); err != nil {
 		if errors.Is(err, store.ErrDamaged) {
 			err = fmt.Errorf("%w; with another member's node running: vigil ledger scrub --dir %s", err, n.cfg.Dir)
 		}

@@ -132,7 +132,7 @@ func (w *recovery) open() (err error) {
 	if w.keys, err = w.id.unlock(old.Dir, passphrase); err != nil {
 		return err
 	}
-	w.store, err = store.Open(filepath.Join(old.Dir, ledgerDir), store.Identity{Origin: w.id.Origin, Node: w.id.Node})
+	w.store, err = store.Open(filepath.Join(old.Dir, "ledger"), store.Identity{Origin: w.id.Origin, Node: w.id.Node})
 	if errors.Is(err, store.ErrInUse) {
 		return fmt.Errorf("%w; stop the node first", err)
 	}

@@ -72,7 +72,7 @@ func membersFrom(ctx context.Context, old Config, id Identity) ([]Pin, error) {
 			return out, nil
 		}
 	}
-	s, err := store.Open(filepath.Join(old.Dir, ledgerDir), store.Identity{Origin: id.Origin, Node: id.Node})
+	s, err := store.Open(filepath.Join(old.Dir, "ledger"), store.Identity{Origin: id.Origin, Node: id.Node})
 	if errors.Is(err, store.ErrInUse) {
 		return nil, fmt.Errorf("%w: the old node runs, and does not answer on %s", err, old.SocketPath())
 	}
@@ -99,15 +99,6 @@ func pinsOf(g *ledger.Governance) []Pin {
 // agency's key and handed to any member, and the old node's key leaves for ever. The new node has the ledger from the
 // others once it is started.
 func Replace(ctx context.Context, c Config, r Replacing) (Identity, error) {
-	id, err := r.stand(ctx, c)
-	if err != nil {
-		return id, err
-	}
-	return id, writeIdentity(c.Dir, id) // last: a directory without it is no node
-}
-
-// stand makes the new node's keys and has it stand in the old one's place.
-func (r Replacing) stand(ctx context.Context, c Config) (Identity, error) {
 	passphrase, err := c.Passphrase()
 	if err != nil {
 		return Identity{}, err
@@ -125,7 +116,7 @@ func (r Replacing) stand(ctx context.Context, c Config) (Identity, error) {
 	if err := handIn(ctx, r, keys, nodeOf(c, keys)); err != nil {
 		return Identity{}, err
 	}
-	return id, nil
+	return id, writeIdentity(c.Dir, id) // last: a directory without it is no node
 }
 
 // replacingKeys makes the new node's keys in an empty directory, or takes those that an interrupted replacement left there:
@@ -153,12 +144,10 @@ func replacingKeys(dir string, r Replacing, passphrase []byte) (Keys, error) {
 	return keys, writeKeys(dir, keys, passphrase)
 }
 
-// interrupted says whether a directory holds keys and nothing else but a ledger that was brought there: a restore puts it there before
-// its last step.
+// interrupted says whether a directory holds keys and nothing else.
 func interrupted(dir string) bool {
 	entries, err := os.ReadDir(dir)
-	kept := slices.DeleteFunc(entries, func(e os.DirEntry) bool { return e.Name() == ledgerDir })
-	return err == nil && len(kept) == 1 && kept[0].Name() == keysFile
+	return err == nil && len(entries) == 1 && entries[0].Name() == keysFile
 }
 
 // handIn hands the entry to one member after the other until one has it committed. The agency's newest key is tried first:

@@ -41,7 +41,7 @@ func Restore(ctx context.Context, c Config, chain []string, r Replacing, alone b
 	if out.Agency != r.Agency || out.Origin != r.Origin || out.Genesis != r.Genesis {
 		return out, fmt.Errorf("%w: it is of %s in %s", ErrBackupOther, out.Agency, out.Origin)
 	}
-	out.Identity, err = r.stand(ctx, c)
+	out.Identity, err = Replace(ctx, c, r)
 	if err != nil && (!alone || ctx.Err() != nil) {
 		return out, fmt.Errorf("%w; start another member's node, or restore with --alone what can then only be read", err)
 	}
@@ -66,7 +66,7 @@ func Restore(ctx context.Context, c Config, chain []string, r Replacing, alone b
 		from = filepath.Join(staged, "theirs")
 	}
 	if from != "" {
-		if err := settle(from, filepath.Join(c.Dir, ledgerDir), store.Identity{Origin: r.Origin, Node: out.Identity.Node}); err != nil {
+		if err := settle(from, filepath.Join(c.Dir, "ledger"), store.Identity{Origin: r.Origin, Node: out.Identity.Node}); err != nil {
 			return out, err
 		}
 	}
@@ -127,18 +127,15 @@ func goesOn(s *store.Store, b BackupReport) error {
 
 // settle moves a folded ledger to where a node keeps it, as that node's.
 func settle(from, to string, id store.Identity) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
 	b, err := json.Marshal(id)
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteFile(filepath.Join(from, "store.json"), b, 0o600); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(to); err != nil { // of a restore that was interrupted
-		return err
-	}
-	return errors.Join(os.Rename(from, to), durable.SyncDir(filepath.Dir(to)))
+	return durable.WriteFile(filepath.Join(to, "store.json"), b, 0o600)
 }

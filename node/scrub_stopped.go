@@ -51,7 +51,7 @@ type stopped struct {
 
 // open opens the ledger, or has it made anew where it is too damaged for that.
 func (x *stopped) open(ctx context.Context) (err error) {
-	dir, id := filepath.Join(x.cfg.Dir, ledgerDir), store.Identity{Origin: x.id.Origin, Node: x.id.Node}
+	dir, id := filepath.Join(x.cfg.Dir, "ledger"), store.Identity{Origin: x.id.Origin, Node: x.id.Node}
 	if x.store, err = store.Open(dir, id); !errors.Is(err, store.ErrDamaged) {
 		return err
 	}
@@ -67,7 +67,7 @@ func (x *stopped) open(ctx context.Context) (err error) {
 // rebuild makes the ledger anew from the first member that has it. Nobody may have it open.
 func (x *stopped) rebuild(ctx context.Context, state *ledger.State) error {
 	err := lendersOf(x.id, x.keys.Node, state).each(ctx, "/ledger/journal", nil, func(_ Pin, r io.Reader) error {
-		return store.Rebuild(filepath.Join(x.cfg.Dir, ledgerDir), store.Identity{Origin: x.id.Origin, Node: x.id.Node}, x.id.Genesis, r)
+		return store.Rebuild(filepath.Join(x.cfg.Dir, "ledger"), store.Identity{Origin: x.id.Origin, Node: x.id.Node}, x.id.Genesis, r)
 	})
 	if err != nil {
 		return fmt.Errorf("%w; start another member's node and run this again, or: vigil node replace --from %s --dir NEW-DIR", err, x.cfg.Dir)
@@ -106,7 +106,7 @@ func (x *stopped) anew(ctx context.Context) error {
 	}
 	err := x.rebuild(ctx, state)
 	var openErr error
-	x.store, openErr = store.Open(filepath.Join(x.cfg.Dir, ledgerDir), store.Identity{Origin: x.id.Origin, Node: x.id.Node})
+	x.store, openErr = store.Open(filepath.Join(x.cfg.Dir, "ledger"), store.Identity{Origin: x.id.Origin, Node: x.id.Node})
 	return errors.Join(err, openErr)
 }
 

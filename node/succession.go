@@ -162,18 +162,11 @@ func (n *Node) takeOver(ctx context.Context) error {
 }
 
 func (n *Node) takeOverFrom(ctx context.Context, of *ledger.Closed) (whole bool, err error) {
-	dir := filepath.Join(n.id.Predecessor.Dir, ledgerDir)
-	if _, err := os.Stat(dir); err != nil { // a disk that is not there is no old ledger without entries
-		return false, err
-	}
-	old, err := store.Open(dir, store.Identity{Origin: n.id.Predecessor.Origin, Node: n.id.Predecessor.Node})
+	old, err := store.Open(filepath.Join(n.id.Predecessor.Dir, "ledger"), store.Identity{Origin: n.id.Predecessor.Origin, Node: n.id.Predecessor.Node})
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, old.Close()) }()
-	if old.State() == nil {
-		return false, fmt.Errorf("%w: no ledger is in %s", ErrDirectory, dir)
-	}
 	for ctx.Err() == nil {
 		from := n.store.Size(of.Origin)
 		most := of.Size

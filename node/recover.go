@@ -1,12 +1,10 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -80,7 +78,6 @@ type recovery struct {
 	marks []mark
 	// unheard are the partners that said nothing, and of whom nothing came by hand.
 	unheard []string
-	begun   *SuccessorFile // where an earlier recovery was interrupted behind the close of the old ledger
 }
 
 // mark is a checkpoint that somebody has.
@@ -102,9 +99,6 @@ func Recover(ctx context.Context, r Recovering) (Recovery, error) {
 		return w.Recovery, err
 	}
 	defer func() { _ = w.store.Close() }() // what must be on disk was flushed
-	if w.begun != nil {
-		return w.Recovery, w.goOn()
-	}
 	if err = w.ask(ctx); err == nil {
 		err = w.judge()
 	}
@@ -121,9 +115,7 @@ func (w *recovery) open() (err error) {
 		return err
 	}
 	if err = checkClosed(old.Dir); err != nil {
-		if w.begun = interruptedRecovery(old.Dir, w.r.New.Dir); w.begun == nil {
-			return err
-		}
+		return err
 	}
 	passphrase, err := old.Passphrase()
 	if err != nil {
@@ -221,8 +213,7 @@ func (w *recovery) end() ledger.Closed {
 
 // found closes the ledger and makes the node that founds its successor. The order is: the new node's keys and genesis; what
 // keeps the old directory from being started again; the old ledger's end; last the new identity, without which there is no
-// node. One that was interrupted before the old directory was closed is done again in another directory, and one after it goes on in its
-// own.
+// node. An interrupted one is done again in another directory.
 func (w *recovery) found() error {
 	c, old := w.r.New, w.r.Old
 	passphrase, err := c.Passphrase()
@@ -247,10 +238,13 @@ func (w *recovery) found() error {
 	if err != nil {
 		return err
 	}
+	id := Identity{
+		Format: identityFormat, Agency: w.id.Agency, Origin: origin, Genesis: ledger.LeafHash(genesis.Leaf).String(), Node: keys.Node.Public().ID().String(),
+		Founder: true, Predecessor: &OldLedger{Dir: absolute(old.Dir), Origin: w.id.Origin, Node: w.id.Node, Sealed: w.Sealed},
+	}
 	file := SuccessorFile{
-		Version: 1, Origin: origin, Genesis: ledger.LeafHash(genesis.Leaf).String(),
-		Members: []Pin{{Agency: w.id.Agency, Node: keys.Node.Public().ID().String(), Address: c.Address()}},
-		Of:      ClosedLedger{Origin: end.Origin, Size: end.Size, Root: end.Root.String()},
+		Version: 1, Origin: origin, Genesis: id.Genesis, Members: []Pin{{Agency: id.Agency, Node: id.Node, Address: c.Address()}},
+		Of: ClosedLedger{Origin: end.Origin, Size: end.Size, Root: end.Root.String()},
 	}
 	if err := writeKeys(c.Dir, keys, passphrase); err != nil {
 		return err
@@ -264,60 +258,13 @@ func (w *recovery) found() error {
 	if err := closeDirectory(old.Dir, file); err != nil {
 		return err
 	}
-	return w.finish(file)
-}
-
-// finish ends the old ledger, which is closed, and makes the new directory a node.
-func (w *recovery) finish(file SuccessorFile) error {
-	if file.Of.Size == w.Here { // else what was not sealed may be another history than the one that was
+	if end.Size == w.Here { // else what was not sealed may be another history than the one that was
 		if err := errors.Join(w.rest.Commit(), w.sign()); err != nil {
 			return err
 		}
 	}
-	c, founder := w.r.New, file.Members[0]
-	w.Successor, w.Node, w.File = file.Origin, founder.Node, filepath.Join(c.Dir, successorFile)
-	return writeIdentity(c.Dir, Identity{
-		Format: identityFormat, Agency: w.id.Agency, Origin: file.Origin, Genesis: file.Genesis, Node: founder.Node,
-		Founder: true, Predecessor: &OldLedger{Dir: absolute(w.r.Old.Dir), Origin: w.id.Origin, Node: w.id.Node, Sealed: w.Sealed},
-	})
-}
-
-// goOn finishes what was interrupted, with the keys and the genesis that are there.
-func (w *recovery) goOn() error {
-	passphrase, err := w.r.New.Passphrase()
-	if err != nil {
-		return err
-	}
-	keys, err := readKeys(w.r.New.Dir, passphrase)
-	if err != nil {
-		return err
-	}
-	genesis, err := readGenesis(w.r.New.Dir)
-	if err != nil {
-		return err
-	}
-	if len(w.begun.Members) == 0 || keys.Node.Public().ID().String() != w.begun.Members[0].Node || ledger.LeafHash(genesis.Leaf).String() != w.begun.Genesis {
-		return fmt.Errorf("%w: %s is not what the old ledger was closed for", ErrDirectory, w.r.New.Dir)
-	}
-	return w.finish(*w.begun)
-}
-
-// interruptedRecovery returns the successor for which the old directory was closed, where the new one was to be it and is no node yet.
-func interruptedRecovery(old, dir string) *SuccessorFile {
-	if dir == "" {
-		return nil
-	}
-	closed, err := os.ReadFile(filepath.Join(old, closedFile))
-	made, err1 := os.ReadFile(filepath.Join(dir, successorFile))
-	_, err2 := os.Lstat(filepath.Join(dir, identityFile))
-	if errors.Join(err, err1) != nil || !bytes.Equal(closed, made) || !errors.Is(err2, os.ErrNotExist) {
-		return nil
-	}
-	file, err := ReadSuccessor(filepath.Join(dir, successorFile))
-	if err != nil {
-		return nil
-	}
-	return &file
+	w.Successor, w.Node, w.File = origin, id.Node, filepath.Join(c.Dir, successorFile)
+	return writeIdentity(c.Dir, id)
 }
 
 // genesis makes entry 0 of the successor.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -83,19 +82,6 @@ func TestRecoverRefuses(t *testing.T) {
 	}
 	if _, err := node.Open(configs[0], slog.New(slog.DiscardHandler)); !errors.Is(err, node.ErrClosed) {
 		t.Errorf("the old directory is started: %v", err)
-	}
-	if _, err := try(node.Recovering{Old: configs[0], New: next}); !errors.Is(err, node.ErrClosed) {
-		t.Errorf("again, where it was done: %v", err)
-	}
-	if err := os.Remove(filepath.Join(next.Dir, "identity.json")); err != nil { // as where it was interrupted before its last step
-		t.Fatal(err)
-	}
-	if _, err := try(node.Recovering{Old: configs[0], New: nodetest.Config(t, t.TempDir()+"/elsewhere")}); !errors.Is(err, node.ErrClosed) {
-		t.Errorf("interrupted, and elsewhere: %v", err)
-	}
-	again, err := try(node.Recovering{Old: configs[0], New: next})
-	if err != nil || again.Successor != made.Successor || again.Node != made.Node {
-		t.Fatalf("interrupted, and gone on with: %+v: %v", again, err)
 	}
 	r := nodetest.Run(t, next)
 	nodetest.Until(t, "what was sealed is there, and that it is not all is said", func() bool {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,87 @@ import (
 	"vigil/node/store"
 	"vigil/test/nodetest"
 )
+
+// TestTheOldLedgerComesLater: the old directory is not there when the successor starts, then an empty one is; once the right one is back,
+// the ledger is taken over from it.
+func TestTheOldLedgerComesLater(t *testing.T) {
+	next, old, origin := succeeded(t)
+	away := old.Dir + "-away"
+	if err := os.Rename(old.Dir, away); err != nil {
+		t.Fatal(err)
+	}
+	tried := func(r *nodetest.Running) { // nothing says it but the log: it is tried again each second
+		t.Helper()
+		until := time.Now().Add(2500 * time.Millisecond)
+		nodetest.Until(t, "it is tried twice", func() bool { return time.Now().After(until) })
+		if size := sizeOf(t, r, origin); size != 0 {
+			t.Errorf("%d entries came from nowhere", size)
+		}
+	}
+	r := nodetest.Run(t, next)
+	tried(r)
+	if _, err := os.Lstat(old.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("something was made in the old one's place: %v", err)
+	}
+	r.Stop()
+
+	id, err := node.ReadIdentity(away)
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty, err := store.Open(filepath.Join(old.Dir, "ledger"), store.Identity{Origin: id.Origin, Node: id.Node})
+	if err == nil {
+		err = empty.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = nodetest.Run(t, next)
+	tried(r)
+	if err := errors.Join(os.Rename(old.Dir, old.Dir+"-empty"), os.Rename(away, old.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	nodetest.Until(t, "the old ledger is there", func() bool {
+		return !strings.Contains(problemsOf(t, r), "of the old ledger") && sizeOf(t, r, origin) > 0
+	})
+}
+
+// burnt is a jurisdiction of two whose second node is gone; the first is stopped.
+func burnt(t *testing.T) (left node.Config, origin ledger.Origin) {
+	t.Helper()
+	nodes, configs := jurisdiction(t, 2, nil)
+	nodetest.Until(t, "both vote", func() bool { return role(t, nodes[1]) != "non-voter" })
+	origin = nodes[0].Node.Identity().Origin
+	nodes[0].Stop()
+	nodes[1].Stop()
+	return configs[0], origin
+}
+
+// succeeded founds a successor that has not been started.
+func succeeded(t *testing.T) (next, old node.Config, origin ledger.Origin) {
+	t.Helper()
+	old, origin = burnt(t)
+	next = nodetest.Config(t, filepath.Join(t.TempDir(), "next"))
+	if _, err := node.Recover(t.Context(), node.Recovering{Old: old, New: next}); err != nil {
+		t.Fatal(err)
+	}
+	return next, old, origin
+}
+
+// sizeOf says how many entries of a ledger a node has.
+func sizeOf(t *testing.T, r *nodetest.Running, origin ledger.Origin) uint64 {
+	t.Helper()
+	s, err := r.Operator.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range s.Ledgers {
+		if l.Origin == string(origin) {
+			return l.Size
+		}
+	}
+	return 0
+}
 
 // TestRecoverRefuses: what must not be continued is not, each for its reason; what may be is, and then never again.
 func TestRecoverRefuses(t *testing.T) {

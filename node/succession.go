@@ -162,11 +162,18 @@ func (n *Node) takeOver(ctx context.Context) error {
 }
 
 func (n *Node) takeOverFrom(ctx context.Context, of *ledger.Closed) (whole bool, err error) {
-	old, err := store.Open(filepath.Join(n.id.Predecessor.Dir, "ledger"), store.Identity{Origin: n.id.Predecessor.Origin, Node: n.id.Predecessor.Node})
+	dir := filepath.Join(n.id.Predecessor.Dir, "ledger")
+	if _, err := os.Stat(filepath.Join(dir, "store.json")); err != nil { // where nothing is, Open would make a store
+		return false, fmt.Errorf("%w: %w", ErrDirectory, err)
+	}
+	old, err := store.Open(dir, store.Identity{Origin: n.id.Predecessor.Origin, Node: n.id.Predecessor.Node})
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, old.Close()) }()
+	if old.State() == nil {
+		return false, fmt.Errorf("%w: %s is empty", ErrDirectory, dir)
+	}
 	for ctx.Err() == nil {
 		from := n.store.Size(of.Origin)
 		most := of.Size

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"vigil/ledger"
 	"vigil/node/durable"
@@ -78,6 +80,19 @@ func makeDirectory(dir string) error {
 		return fmt.Errorf("%w: %s holds %s; choose an empty one, or start what is there with 'vigil serve'", ErrDirectoryTaken, dir, entries[0].Name())
 	}
 	return os.Chmod(dir, 0o700)
+}
+
+// holds says whether a directory has exactly this in it, beside what a crash left of an identity.
+func holds(dir string, names ...string) bool {
+	entries, err := os.ReadDir(dir)
+	var have []string
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), "."+identityFile) {
+			have = append(have, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return err == nil && slices.Equal(have, names)
 }
 
 func readSmall(path string) ([]byte, error) {

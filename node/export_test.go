@@ -89,3 +89,6 @@ func (n *Node) TakeThird(from string, signed []byte) { peerSink{n}.Third(ledger.
 
 // TestState is what a node's replica holds.
 func (n *Node) TestState() *ledger.State { return n.store.State() }
+
+// Settle moves a folded ledger to where a node keeps it.
+var Settle = settle

@@ -14,7 +14,6 @@ import (
 	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/node/cluster"
-	"vigil/node/durable"
 	"vigil/node/store"
 )
 
@@ -76,6 +75,10 @@ type recovery struct {
 	state *ledger.State        // with the rest
 	roots map[uint64]tlog.Hash // of sizes that only the rest comes to
 	marks []mark
+	// closed is what an interrupted recovery left in the old directory, nil where there was none; prepared says that the new
+	// directory is the one that it names.
+	closed   *closing
+	prepared bool
 	// unheard are the partners that said nothing, and of whom nothing came by hand.
 	unheard []string
 }
@@ -114,9 +117,6 @@ func (w *recovery) open() (err error) {
 	if w.id, err = ReadIdentity(old.Dir); err != nil {
 		return err
 	}
-	if err = checkClosed(old.Dir); err != nil {
-		return err
-	}
 	passphrase, err := old.Passphrase()
 	if err != nil {
 		return err
@@ -138,6 +138,9 @@ func (w *recovery) open() (err error) {
 }
 
 func (w *recovery) fold() (err error) {
+	if err = w.resume(); err != nil { // the store is locked: no other recovery is about
+		return err
+	}
 	if w.store.State() == nil {
 		return fmt.Errorf("%w: nothing of the ledger has arrived here", ErrDirectory)
 	}
@@ -158,6 +161,9 @@ func (w *recovery) fold() (err error) {
 		if cp, _, err := ledger.ParseSigned(signed); err == nil {
 			w.Sealed = cp.Size
 		}
+	}
+	if w.closed != nil && w.closed.Sealed > 0 { // of what came after, the newest has our signature alone
+		w.Sealed = w.closed.Sealed
 	}
 	return nil
 }
@@ -209,62 +215,6 @@ func (w *recovery) end() ledger.Closed {
 		}
 	}
 	return end
-}
-
-// found closes the ledger and makes the node that founds its successor. The order is: the new node's keys and genesis; what
-// keeps the old directory from being started again; the old ledger's end; last the new identity, without which there is no
-// node. An interrupted one is done again in another directory.
-func (w *recovery) found() error {
-	c, old := w.r.New, w.r.Old
-	passphrase, err := c.Passphrase()
-	if err != nil {
-		return err
-	}
-	if err := c.Dialable(); err != nil {
-		return err
-	}
-	if err := makeDirectory(c.Dir); err != nil {
-		return err
-	}
-	keys := Keys{Agency: w.keys.Agency}
-	if keys.Node, err = crypto.GenerateNodeKey(); err != nil {
-		return err
-	}
-	if keys.Checkpoint, err = crypto.GenerateNodeKey(); err != nil {
-		return err
-	}
-	end := w.end()
-	genesis, origin, err := w.genesis(end, keys)
-	if err != nil {
-		return err
-	}
-	id := Identity{
-		Format: identityFormat, Agency: w.id.Agency, Origin: origin, Genesis: ledger.LeafHash(genesis.Leaf).String(), Node: keys.Node.Public().ID().String(),
-		Founder: true, Predecessor: &OldLedger{Dir: absolute(old.Dir), Origin: w.id.Origin, Node: w.id.Node, Sealed: w.Sealed},
-	}
-	file := SuccessorFile{
-		Version: 1, Origin: origin, Genesis: id.Genesis, Members: []Pin{{Agency: id.Agency, Node: id.Node, Address: c.Address()}},
-		Of: ClosedLedger{Origin: end.Origin, Size: end.Size, Root: end.Root.String()},
-	}
-	if err := writeKeys(c.Dir, keys, passphrase); err != nil {
-		return err
-	}
-	if err := durable.WriteFile(filepath.Join(c.Dir, genesisFile), ledger.Marshal(genesis), 0o600); err != nil {
-		return err
-	}
-	if err := writeSuccessor(filepath.Join(c.Dir, successorFile), file); err != nil {
-		return err
-	}
-	if err := closeDirectory(old.Dir, file); err != nil {
-		return err
-	}
-	if end.Size == w.Here { // else what was not sealed may be another history than the one that was
-		if err := errors.Join(w.rest.Commit(), w.sign()); err != nil {
-			return err
-		}
-	}
-	w.Successor, w.Node, w.File = origin, id.Node, filepath.Join(c.Dir, successorFile)
-	return writeIdentity(c.Dir, id)
 }
 
 // genesis makes entry 0 of the successor.

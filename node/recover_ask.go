@@ -149,7 +149,8 @@ func (w *recovery) mark(from string, signed []byte) (mark, error) {
 	return m, nil
 }
 
-func writeSuccessor(path string, f SuccessorFile) error {
+// writeSuccessor writes a SuccessorFile or a closing.
+func writeSuccessor(path string, f any) error {
 	b, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return err

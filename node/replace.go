@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -99,19 +98,9 @@ func pinsOf(g *ledger.Governance) []Pin {
 // agency's key and handed to any member, and the old node's key leaves for ever. The new node has the ledger from the
 // others once it is started.
 func Replace(ctx context.Context, c Config, r Replacing) (Identity, error) {
-	passphrase, err := c.Passphrase()
+	keys, id, err := replacement(c, r)
 	if err != nil {
 		return Identity{}, err
-	}
-	if err := c.Dialable(); err != nil {
-		return Identity{}, err
-	}
-	keys, err := replacingKeys(c.Dir, r, passphrase)
-	if err != nil {
-		return Identity{}, err
-	}
-	id := Identity{
-		Format: identityFormat, Agency: r.Agency, Origin: r.Origin, Genesis: r.Genesis, Node: keys.Node.Public().ID().String(), Members: r.Members,
 	}
 	if err := handIn(ctx, r, keys, nodeOf(c, keys)); err != nil {
 		return Identity{}, err
@@ -119,10 +108,28 @@ func Replace(ctx context.Context, c Config, r Replacing) (Identity, error) {
 	return id, writeIdentity(c.Dir, id) // last: a directory without it is no node
 }
 
+// replacement makes the new node's keys, and says which identity it will have.
+func replacement(c Config, r Replacing) (Keys, Identity, error) {
+	passphrase, err := c.Passphrase()
+	if err != nil {
+		return Keys{}, Identity{}, err
+	}
+	if err := c.Dialable(); err != nil {
+		return Keys{}, Identity{}, err
+	}
+	keys, err := replacingKeys(c.Dir, r, passphrase)
+	if err != nil {
+		return Keys{}, Identity{}, err
+	}
+	return keys, Identity{
+		Format: identityFormat, Agency: r.Agency, Origin: r.Origin, Genesis: r.Genesis, Node: keys.Node.Public().ID().String(), Members: r.Members,
+	}, nil
+}
+
 // replacingKeys makes the new node's keys in an empty directory, or takes those that an interrupted replacement left there:
 // the roster may name them by now.
 func replacingKeys(dir string, r Replacing, passphrase []byte) (Keys, error) {
-	if interrupted(dir) {
+	if holds(dir, keysFile) {
 		keys, err := readKeys(dir, passphrase)
 		newest := func(k []*crypto.AgencyKey) crypto.Fingerprint { return k[len(k)-1].Certificate().Fingerprint() }
 		if err != nil || newest(keys.Agency) == newest(r.Keys) {
@@ -142,12 +149,6 @@ func replacingKeys(dir string, r Replacing, passphrase []byte) (Keys, error) {
 	}
 	keys := Keys{Agency: r.Keys, Node: node, Checkpoint: checkpoint}
 	return keys, writeKeys(dir, keys, passphrase)
-}
-
-// interrupted says whether a directory holds keys and nothing else.
-func interrupted(dir string) bool {
-	entries, err := os.ReadDir(dir)
-	return err == nil && len(entries) == 1 && entries[0].Name() == keysFile
 }
 
 // handIn hands the entry to one member after the other until one has it committed. The agency's newest key is tried first:

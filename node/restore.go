@@ -29,6 +29,7 @@ type Restored struct {
 // happens. The node's keys are made here, and it stands in the old one's place as after Replace. Where a member takes it, its ledger
 // comes from the members, so that nothing that they have expunged since the backup is ever on its disk; one that does not go on from
 // the backup is refused. alone lets the node come up without them, on what the backup has, in which it has no part any more.
+// One that was interrupted or refused goes on in the same directory, with the keys that it made.
 func Restore(ctx context.Context, c Config, chain []string, r Replacing, alone bool) (out Restored, err error) {
 	staged := c.Dir + ".restoring"
 	if err := os.RemoveAll(staged); err != nil {
@@ -41,29 +42,24 @@ func Restore(ctx context.Context, c Config, chain []string, r Replacing, alone b
 	if out.Agency != r.Agency || out.Origin != r.Origin || out.Genesis != r.Genesis {
 		return out, fmt.Errorf("%w: it is of %s in %s", ErrBackupOther, out.Agency, out.Origin)
 	}
-	out.Identity, err = Replace(ctx, c, r)
-	if err != nil && (!alone || ctx.Err() != nil) {
-		return out, fmt.Errorf("%w; start another member's node, or restore with --alone what can then only be read", err)
-	}
-	passphrase, passErr := c.Passphrase()
-	if passErr != nil {
-		return out, passErr
-	}
-	keys, keyErr := readKeys(c.Dir, passphrase)
-	if keyErr != nil {
-		return out, errors.Join(err, keyErr)
-	}
-	if err != nil {
-		out.Alone = true
-		out.Identity = Identity{Format: identityFormat, Agency: r.Agency, Origin: r.Origin, Genesis: r.Genesis, Node: keys.Node.Public().ID().String(), Members: r.Members}
-	} else if out.From, err = newerThan(ctx, &out, keys, r, staged); err != nil {
+	if err := setAside(c.Dir, staged); err != nil {
 		return out, err
 	}
-	from := ""
-	if out.Alone {
-		from = filepath.Join(staged, "drill")
-	} else if out.From != "" {
-		from = filepath.Join(staged, "theirs")
+	keys, id, err := replacement(c, r)
+	if err != nil {
+		return out, err
+	}
+	out.Identity = id
+	from := filepath.Join(staged, "drill")
+	if err = handIn(ctx, r, keys, nodeOf(c, keys)); err == nil {
+		from, err = newerThan(ctx, &out, keys, r, staged)
+	} else if out.Alone = alone && ctx.Err() == nil; out.Alone {
+		err = nil
+	} else {
+		err = fmt.Errorf("%w; start another member's node, or restore with --alone what can then only be read", err)
+	}
+	if err != nil {
+		return out, err
 	}
 	if from != "" {
 		if err := settle(from, filepath.Join(c.Dir, "ledger"), store.Identity{Origin: r.Origin, Node: out.Identity.Node}); err != nil {
@@ -73,7 +69,16 @@ func Restore(ctx context.Context, c Config, chain []string, r Replacing, alone b
 	return out, writeIdentity(c.Dir, out.Identity) // last: a directory without it is no node
 }
 
-// newerThan takes the ledger of the first member who has all that the backup has, the same.
+// setAside takes away the ledger that an interrupted restore left beside its keys: it was never used, and is asked for again.
+func setAside(dir, staged string) error {
+	left := filepath.Join(dir, "ledger")
+	if !holds(dir, keysFile, "ledger") || !holds(left, "current", "lock", "store.json") {
+		return nil
+	}
+	return os.Rename(left, filepath.Join(staged, "left"))
+}
+
+// newerThan takes the ledger of the first member who has all that the backup has, the same; none where nobody lends theirs.
 func newerThan(ctx context.Context, out *Restored, keys Keys, r Replacing, staged string) (from string, err error) {
 	dir := filepath.Join(staged, "theirs")
 	lend := lenders{key: keys.Node, members: lendersOf(out.Identity, keys.Node, nil).members}
@@ -94,12 +99,12 @@ func newerThan(ctx context.Context, out *Restored, keys Keys, r Replacing, stage
 		}
 		err = goesOn(s, out.BackupReport)
 		if err = errors.Join(err, s.Close()); err == nil {
-			from = string(p.Agency)
+			out.From, from = string(p.Agency), dir
 		}
 		return err
 	})
 	if errors.Is(askErr, errForked) || errors.Is(askErr, errLess) {
-		return "", askErr
+		return "", fmt.Errorf("%w; the roster names the new node, whose keys are in the directory: once that is settled, restore there again", askErr)
 	}
 	return from, ctx.Err()
 }
@@ -125,17 +130,14 @@ func goesOn(s *store.Store, b BackupReport) error {
 	return err
 }
 
-// settle moves a folded ledger to where a node keeps it, as that node's.
+// settle moves a folded ledger to where a node keeps it, that node's already: a crash leaves none there or the whole.
 func settle(from, to string, id store.Identity) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return err
-	}
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
 	b, err := json.Marshal(id)
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(to, "store.json"), b, 0o600)
+	if err := durable.WriteFile(filepath.Join(from, "store.json"), b, 0o600); err != nil {
+		return err
+	}
+	return durable.Rename(from, to)
 }

@@ -50,6 +50,14 @@ type ClosedLedger struct {
 	Root   string        `json:"root"`
 }
 
+// closing is closed.json in the directory of a ledger that is closed: the successor's file, and how far its founding came.
+type closing struct {
+	SuccessorFile
+	Sealed uint64 `json:"sealed,omitempty"` // as in OldLedger: once the rest is signed, the old ledger does not say it any more
+	// Founding is set until the new node may have an identity: nothing has started yet, and another successor may take its place.
+	Founding bool `json:"founding,omitempty"`
+}
+
 // OldLedger is where the node of a successor's founder finds the ledger that it continues.
 type OldLedger struct {
 	Dir    string        `json:"dir"`
@@ -60,15 +68,20 @@ type OldLedger struct {
 
 // ReadSuccessor reads the file that 'vigil ledger recover' wrote.
 func ReadSuccessor(path string) (SuccessorFile, error) {
-	var f SuccessorFile
+	c, err := readClosing(path)
+	return c.SuccessorFile, err
+}
+
+func readClosing(path string) (closing, error) {
+	var c closing
 	b, err := readSmall(path)
 	if err != nil {
-		return f, fmt.Errorf("%w: %w", ErrSuccessor, err)
+		return c, fmt.Errorf("%w: %w", ErrSuccessor, err)
 	}
-	if err := json.Unmarshal(b, &f); err != nil || f.Version != 1 || len(f.Members) == 0 || len(f.Members) > ledger.MaxAgencies {
-		return f, fmt.Errorf("%w: %s is not a file that 'vigil ledger recover' wrote", ErrSuccessor, path)
+	if err := json.Unmarshal(b, &c); err != nil || c.Version != 1 || len(c.Members) == 0 || len(c.Members) > ledger.MaxAgencies {
+		return c, fmt.Errorf("%w: %s is not a file that 'vigil ledger recover' wrote", ErrSuccessor, path)
 	}
-	return f, nil
+	return c, nil
 }
 
 // Follow makes a new node one of the ledger that continues the agency's.
@@ -81,20 +94,27 @@ func (r *Replacing) Follow(f SuccessorFile) error {
 }
 
 // closeDirectory keeps a directory from being started again: its ledger goes on elsewhere.
-func closeDirectory(dir string, f SuccessorFile) error {
-	return writeSuccessor(filepath.Join(dir, closedFile), f)
+func closeDirectory(dir string, c closing) error {
+	return writeSuccessor(filepath.Join(dir, closedFile), c)
 }
 
 // checkClosed refuses a directory whose ledger goes on elsewhere.
 func checkClosed(dir string) error {
-	f, err := ReadSuccessor(filepath.Join(dir, closedFile))
+	c, err := readClosing(filepath.Join(dir, closedFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%w at %d entries and goes on as %s; what is here must not be started again", ErrClosed, f.Of.Size, f.Origin)
+	return c.refusal()
+}
+
+func (c closing) refusal() error {
+	if c.Founding {
+		return fmt.Errorf("%w at %d entries and its successor is not founded yet; what is here must not be started again: vigil ledger recover --from it, once more", ErrClosed, c.Of.Size)
+	}
+	return fmt.Errorf("%w at %d entries and goes on as %s; what is here must not be started again", ErrClosed, c.Of.Size, c.Origin)
 }
 
 // predecessor is where the ledger ended that ours continues; nil where it continues none.
@@ -162,11 +182,18 @@ func (n *Node) takeOver(ctx context.Context) error {
 }
 
 func (n *Node) takeOverFrom(ctx context.Context, of *ledger.Closed) (whole bool, err error) {
-	old, err := store.Open(filepath.Join(n.id.Predecessor.Dir, "ledger"), store.Identity{Origin: n.id.Predecessor.Origin, Node: n.id.Predecessor.Node})
+	dir := filepath.Join(n.id.Predecessor.Dir, "ledger")
+	if _, err := os.Stat(filepath.Join(dir, "store.json")); err != nil { // where nothing is, Open would make a store
+		return false, fmt.Errorf("%w: %w", ErrDirectory, err)
+	}
+	old, err := store.Open(dir, store.Identity{Origin: n.id.Predecessor.Origin, Node: n.id.Predecessor.Node})
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, old.Close()) }()
+	if old.State() == nil {
+		return false, fmt.Errorf("%w: %s is empty", ErrDirectory, dir)
+	}
 	for ctx.Err() == nil {
 		from := n.store.Size(of.Origin)
 		most := of.Size

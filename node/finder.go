@@ -32,7 +32,6 @@ const (
 const (
 	findPage  = 1_000
 	saveAfter = 10 * time.Minute // what was not saved is read from the board again
-	goneAfter = time.Minute      // where what is saved holds what has gone since
 	lookAgain = 5 * time.Second  // for what the board did not tell of
 )
 
@@ -165,7 +164,7 @@ func changesOf(a *board.Alert) []match.Change {
 
 // follow goes on from a place on the board. Catch-up and live are the same.
 func (f *finder) follow(ctx context.Context, x *match.Index, place board.Place) error {
-	saved, savedAt, gone := board.Place{}, time.Now(), false
+	saved, savedAt := board.Place{}, time.Now()
 	for {
 		seen := f.board.LastChange()
 		page, err := f.board.Standings(ctx, place, findPage)
@@ -180,16 +179,15 @@ func (f *finder) follow(ctx context.Context, x *match.Index, place board.Place) 
 			return fmt.Errorf("match: follow the board: %w", err)
 		}
 		if len(page) > 0 {
-			gone = gone || slices.ContainsFunc(page, func(s board.Standing) bool { return s.Gone })
 			place = page[len(page)-1].Place()
 			continue
 		}
 		if f.index.Swap(x) == nil {
 			close(f.ready)
 		}
-		if age := time.Since(savedAt); place != saved && (age > saveAfter || gone && age > goneAfter) {
+		if place != saved && time.Since(savedAt) > saveAfter {
 			f.save(x, place)
-			saved, savedAt, gone = place, time.Now(), false
+			saved, savedAt = place, time.Now()
 		}
 		wait, cancel := context.WithTimeout(ctx, lookAgain)
 		_ = f.board.WaitChange(wait, seen) // it ends by a change or by its time

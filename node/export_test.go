@@ -8,6 +8,7 @@ import (
 	"vigil/ledger"
 	"vigil/ledger/alert"
 	"vigil/node/api"
+	"vigil/node/match"
 )
 
 // CloseAccessSegment closes the access log's open segment now.
@@ -73,6 +74,15 @@ func (n *Node) Filed(s alert.Signal) bool {
 	}
 	has, err := x.Has(&s)
 	return err == nil && has
+}
+
+// SavedRefs returns how many fingerprints the saved index has.
+func (n *Node) SavedRefs() (int, error) {
+	x, _, err := match.OpenFile(n.finder.path, n.finder.key)
+	if err != nil {
+		return 0, err
+	}
+	return x.Size().Refs, nil
 }
 
 // Alike returns how many fingerprints of what is watched are compared with alerts.

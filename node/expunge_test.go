@@ -175,6 +175,10 @@ func TestWhatIsExpungedIsOnNoNode(t *testing.T) {
 		}
 		return true
 	})
+	nodetest.Until(t, "the index is saved without it", func() bool {
+		n, err := nodes[0].Node.SavedRefs()
+		return err == nil && n == 1
+	})
 	if files := holding(t, configs, gone...); len(files) > 0 {
 		t.Errorf("still in %v", files)
 	}

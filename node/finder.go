@@ -32,6 +32,7 @@ const (
 const (
 	findPage  = 1_000
 	saveAfter = 10 * time.Minute // what was not saved is read from the board again
+	goneAfter = 5 * time.Second  // the same, where something went: what is saved still has it
 	lookAgain = 5 * time.Second  // for what the board did not tell of
 )
 
@@ -94,6 +95,11 @@ func (f *finder) open(ctx context.Context) (*match.Index, board.Place, error) {
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		f.log.Warn("the saved index cannot be used and is made anew from the board", "error", err)
+	}
+	if errors.Is(err, match.ErrSaved) || errors.Is(err, errOtherBoard) { // it may have what is gone
+		if err := os.Remove(f.path); err != nil {
+			f.log.Warn("the saved index could not be removed", "error", err)
+		}
 	}
 	x = match.New()
 	last := int64(0)
@@ -164,7 +170,7 @@ func changesOf(a *board.Alert) []match.Change {
 
 // follow goes on from a place on the board. Catch-up and live are the same.
 func (f *finder) follow(ctx context.Context, x *match.Index, place board.Place) error {
-	saved, savedAt := board.Place{}, time.Now()
+	saved, savedAt, gone := board.Place{}, time.Now(), false
 	for {
 		seen := f.board.LastChange()
 		page, err := f.board.Standings(ctx, place, findPage)
@@ -180,13 +186,14 @@ func (f *finder) follow(ctx context.Context, x *match.Index, place board.Place) 
 		}
 		if len(page) > 0 {
 			place = page[len(page)-1].Place()
+			gone = gone || slices.ContainsFunc(page, func(s board.Standing) bool { return s.Gone })
 			continue
 		}
 		if f.index.Swap(x) == nil {
 			close(f.ready)
 		}
-		if place != saved && time.Since(savedAt) > saveAfter {
-			f.save(x, place)
+		if since := time.Since(savedAt); place != saved && since > saveAfter || gone && since > goneAfter {
+			gone = !f.save(x, place) && gone
 			saved, savedAt = place, time.Now()
 		}
 		wait, cancel := context.WithTimeout(ctx, lookAgain)
@@ -227,10 +234,12 @@ func (f *finder) apply(ctx context.Context, x *match.Index, page []board.Standin
 }
 
 // save saves; where that fails, the next start takes longer.
-func (f *finder) save(x *match.Index, place board.Place) {
-	if err := x.SaveFile(f.path, f.key, f.cursor(place)); err != nil {
+func (f *finder) save(x *match.Index, place board.Place) bool {
+	err := x.SaveFile(f.path, f.key, f.cursor(place))
+	if err != nil {
 		f.log.Warn("the index could not be saved; the next start makes it anew", "error", err)
 	}
+	return err == nil
 }
 
 // Find implements api.Finder.

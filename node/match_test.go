@@ -266,7 +266,11 @@ func TestIndexComesBack(t *testing.T) {
 		}
 		r, said := startLogged(t, c)
 		untilMatched(t, r.As(t, api.RoleAnalyst), first, api.MatchHit)
+		_, err := os.Stat(index)
 		r.Stop()
+		if x.warns && name != "an older one" && !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: what cannot be used is left: %v", name, err)
+		}
 		if warned := strings.Contains(said.String(), "index cannot be used"); warned != x.warns && name != "an older one" {
 			t.Errorf("%s: warned %v: %s", name, warned, said)
 		}

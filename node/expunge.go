@@ -241,12 +241,12 @@ func (answerExpungements) Name() string { return "answer expungements" }
 
 // Owed implements duty.Duty.
 func (d answerExpungements) Owed(ctx context.Context, _ time.Time) ([]duty.Owed, time.Time, error) {
-	if !d.n.mayAnswer() || d.n.cluster.Purged() < d.n.store.PurgeIndex() || !d.n.board.Emptied() {
-		return nil, time.Now().Add(time.Second), nil
-	}
 	owed, err := d.n.board.OwedExpungements(ctx, expungementsAtOnce)
 	if err != nil || len(owed) == 0 {
 		return nil, time.Time{}, err
+	}
+	if !d.n.mayAnswer() || d.n.cluster.Purged() < d.n.store.PurgeIndex() || !d.n.board.Emptied() { // of what was read before this
+		return nil, time.Now().Add(time.Second), nil
 	}
 	var out []duty.Owed
 	for i := range owed {

@@ -247,8 +247,8 @@ func (c *Cosigner) Take(ctx context.Context, signed []byte, share bool) error {
 	return nil
 }
 
-// proven returns the checkpoint with those lines alone that members or partners have signed, one a key and none that is kept already;
-// what is kept where there is none.
+// proven returns the checkpoint with those lines alone that members or partners have signed, one a key and none that is kept already, and
+// with few of those that nobody's key now verifies: a member that left may have signed it before. It is what is kept where there is none.
 func (c *Cosigner) proven(cp ledger.Checkpoint, signed []byte, state *ledger.State) ([]byte, error) {
 	kept, err := c.cfg.Store.Checkpoint(cp.Origin, cp.Size)
 	if err != nil {
@@ -264,7 +264,7 @@ func (c *Cosigner) proven(cp ledger.Checkpoint, signed []byte, state *ledger.Sta
 		agency ledger.AgencyID
 		key    crypto.NodePublic
 	}
-	have, lines := map[signer]bool{}, []string{}
+	have, lines, verified := map[signer]bool{}, []string{}, map[string]bool{}
 	for _, g := range rosters {
 		keys := g.CheckpointKeys()
 		if kept != nil {
@@ -273,7 +273,7 @@ func (c *Cosigner) proven(cp ledger.Checkpoint, signed []byte, state *ledger.Sta
 				return nil, err
 			}
 			for _, v := range valid {
-				have[signer{v.Agency, v.Key}] = true
+				have[signer{v.Agency, v.Key}], verified[v.Line] = true, true
 			}
 		}
 		_, valid, err := ledger.VerifyCosignatures(signed, keys)
@@ -281,15 +281,37 @@ func (c *Cosigner) proven(cp ledger.Checkpoint, signed []byte, state *ledger.Sta
 			return nil, err
 		}
 		for _, v := range valid {
+			verified[v.Line] = true
 			if by := (signer{v.Agency, v.Key}); !have[by] {
 				have[by], lines = true, append(lines, v.Line)
 			}
 		}
 	}
+	lines = append(lines, former(kept, signed, verified, state.Governance)...)
 	if len(lines) == 0 {
 		return kept, nil
 	}
 	return ledger.Assemble(cp, lines...), nil
+}
+
+// former returns lines of a checkpoint that were not verified, in the names of agencies that are or were members: so few a name that
+// made-up ones leave room.
+func former(kept, signed []byte, verified map[string]bool, g *ledger.Governance) (out []string) {
+	_, have, _ := ledger.ParseSigned(kept) // which was parsed before, or is none
+	_, lines, _ := ledger.ParseSigned(signed)
+	count := map[ledger.AgencyID]int{}
+	for i, l := range slices.Concat(have, lines) {
+		by := ledger.Signer(l)
+		_, member := g.Agency(by)
+		known := member || slices.ContainsFunc(g.Removed, func(r ledger.Removed) bool { return r.Agency == by })
+		if verified[l] || !known || i >= len(have) && slices.Contains(have, l) {
+			continue
+		}
+		if count[by]++; i >= len(have) && count[by] <= formerLines {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 // compare raises the alarm when members signed another history than ours: a quorum, or fewer, who accuse themselves.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -282,9 +283,35 @@ func TestWhatIsKeptWasSigned(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept, err := n.stores[0].Checkpoint(cp.Origin, cp.Size)
-		if err != nil || !bytes.Equal(kept, ledger.Assemble(cp, lines[0], lines[3])) {
+		_, have, parseErr := ledger.ParseSigned(kept)
+		if err := errors.Join(err, parseErr); err != nil || len(have) != 4 || !slices.Equal(have[:2], []string{lines[0], lines[3]}) { // and two made-up ones
 			t.Errorf("%v\n%s", err, kept)
 		}
+	}
+}
+
+// TestWhoLeftHasSignedBefore: where a member left just behind a checkpoint, its signature is kept: at that size it may be needed.
+func TestWhoLeftHasSignedBefore(t *testing.T) {
+	j := ledgertest.Found(t, "in", 3)
+	cp := ledger.Checkpoint{Origin: j.Origin(), Size: j.State.Size(), Root: j.State.Root(), State: j.State.Line()}
+	var lines []string
+	for _, m := range j.Members {
+		line, err := ledger.Cosign(cp, m.ID, m.Checkpoint, time.Unix(1_700_000_000, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line)
+	}
+	j.Change(t, &ledger.Remove{Agency: "in/a2"})
+	store, us := replica(t, j), j.Members[0]
+	signer := cosign.New(cosign.Config{Agency: us.ID, Node: us.Node.Public().ID(), Key: us.Checkpoint, Store: store, Log: slog.New(slog.DiscardHandler), Alarm: func(reason, _ string) { t.Error(reason) }})
+	for range 2 {
+		if err := signer.Take(t.Context(), ledger.Assemble(cp, lines...), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept, err := store.Checkpoint(cp.Origin, cp.Size); err != nil || !bytes.Equal(kept, ledger.Assemble(cp, lines...)) {
+		t.Errorf("%v\n%s", err, kept)
 	}
 }
 

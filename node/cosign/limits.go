@@ -14,4 +14,6 @@ const (
 	retryAfter = 500 * time.Millisecond
 	// rosterTries is how often a size is looked for whose roster is in force.
 	rosterTries = 3
+	// formerLines is how many lines in one agency's name are kept that none of its keys verifies now.
+	formerLines = 2
 )

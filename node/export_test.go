@@ -85,6 +85,15 @@ func (n *Node) SavedRefs() (int, error) {
 	return x.Size().Refs, nil
 }
 
+// SavedHas says whether the saved index has a fingerprint.
+func (n *Node) SavedHas(s alert.Signal) (bool, error) {
+	x, _, err := match.OpenFile(n.finder.path, n.finder.key)
+	if err != nil {
+		return false, err
+	}
+	return x.Has(&s)
+}
+
 // Alike returns how many fingerprints of what is watched are compared with alerts.
 func (n *Node) Alike() int { return n.watching.index.Load().Size().Refs }
 

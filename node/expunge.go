@@ -233,7 +233,7 @@ func (n *Node) orderDecided(x *remains, o *expunge.Ordered) bool {
 }
 
 // answerExpungements is the duty to say, for this agency, that what was expunged is gone from its node: from the ledger, the
-// board and raft's log.
+// board, the index of fingerprints and raft's log.
 type answerExpungements struct{ n *Node }
 
 // Name implements duty.Duty.
@@ -245,8 +245,8 @@ func (d answerExpungements) Owed(ctx context.Context, _ time.Time) ([]duty.Owed,
 	if err != nil || len(owed) == 0 {
 		return nil, time.Time{}, err
 	}
-	if !d.n.mayAnswer() || d.n.cluster.Purged() < d.n.store.PurgeIndex() || !d.n.board.Emptied() { // of what was read before this
-		return nil, time.Now().Add(time.Second), nil
+	if gone, err := d.n.purged(ctx); !gone || !d.n.mayAnswer() { // of what was read before this
+		return nil, time.Now().Add(time.Second), err
 	}
 	var out []duty.Owed
 	for i := range owed {
@@ -263,6 +263,14 @@ func (d answerExpungements) Owed(ctx context.Context, _ time.Time) ([]duty.Owed,
 		out = append(out, duty.Owed{Audience: to, Event: e})
 	}
 	return out, time.Now().Add(recallRetry), nil
+}
+
+// purged says whether nothing that was expunged by now is left on this node's disk.
+func (n *Node) purged(ctx context.Context) (bool, error) {
+	if n.cluster.Purged() < n.store.PurgeIndex() || !n.board.Emptied() {
+		return false, nil
+	}
+	return n.finder.forgot(ctx)
 }
 
 func audienceNames(x *board.Expungement) []ledger.AudienceName {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vigil/ledger"
+	"vigil/ledger/alert"
 	"vigil/node"
 	"vigil/node/api"
 	"vigil/test/nodetest"
@@ -263,6 +264,35 @@ func TestWhatIsExpungedIsOnNoNode(t *testing.T) {
 	nodetest.Until(t, "the one that is down is late", func() bool {
 		return nodes[0].Node.LateAnswers(later) == 1 && nodes[0].Node.LateAnswers(time.Now()) == 0
 	})
+}
+
+// TestAnExpungementIsAnsweredOnceTheIndexIsSaved: what a node has of before is in its file when it starts, and is not when it says
+// that all is gone.
+func TestAnExpungementIsAnsweredOnceTheIndexIsSaved(t *testing.T) {
+	c := nodetest.Found(t)
+	r := nodetest.Run(t, c)
+	w := raised(t, r.As(t, api.RoleLab), api.RaiseAlert{Signals: md5(1)})
+	s, err := alert.ParseSignal("md5:" + md5(1)[0].Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodetest.Until(t, "it is filed", func() bool { return r.Node.Filed(s) })
+	r.Stop()
+	r = nodetest.Run(t, c)
+	if has, err := r.Node.SavedHas(s); err != nil || !has {
+		t.Fatalf("saved %v: %v", has, err)
+	}
+	if _, err := r.Operator.Expunge(t.Context(), api.Expunge{Index: w.Index, Order: order, Authority: "a court"}); err != nil {
+		t.Fatal(err)
+	}
+	lab := r.As(t, api.RoleLab)
+	nodetest.Until(t, "it is answered", func() bool {
+		page, err := lab.Expungements(t.Context(), 0, 0)
+		return err == nil && len(page.Expungements) == 1 && len(page.Expungements[0].Holders) == 1 && page.Expungements[0].Holders[0].State == "gone"
+	})
+	if has, err := r.Node.SavedHas(s); err != nil || has {
+		t.Errorf("saved %v, when it was said to be gone: %v", has, err)
+	}
 }
 
 // TestAnExpungedReportLeavesTheQueue: the queue in memory keeps nothing of it, and answers on.

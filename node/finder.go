@@ -51,6 +51,8 @@ type finder struct {
 
 	index atomic.Pointer[match.Index] // nil until it is in step for the first time
 	ready chan struct{}               // closed then
+	// saved is the revision of the board up to which nothing that went is in the file; negative where that is not known.
+	saved atomic.Int64
 }
 
 func newFinder(cfg Config, key [32]byte, b *board.Board, log *slog.Logger) (*finder, error) {
@@ -58,7 +60,9 @@ func newFinder(cfg Config, key [32]byte, b *board.Board, log *slog.Logger) (*fin
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("match: %w", err)
 	}
-	return &finder{board: b, path: filepath.Join(dir, "index"), key: key, log: log, radius: cfg.Match.Radius, ready: make(chan struct{})}, nil
+	f := &finder{board: b, path: filepath.Join(dir, "index"), key: key, log: log, radius: cfg.Match.Radius, ready: make(chan struct{})}
+	f.saved.Store(-1)
+	return f, nil
 }
 
 // Run follows the board until ctx ends, and then saves.
@@ -90,6 +94,9 @@ func (f *finder) open(ctx context.Context) (*match.Index, board.Place, error) {
 	if err == nil {
 		var place board.Place
 		if place, err = f.place(ctx, cursor); err == nil {
+			if place.Kept { // else more of that revision may have gone
+				f.saved.Store(place.Revision)
+			}
 			return x, place, nil
 		}
 	}
@@ -170,7 +177,7 @@ func changesOf(a *board.Alert) []match.Change {
 
 // follow goes on from a place on the board. Catch-up and live are the same.
 func (f *finder) follow(ctx context.Context, x *match.Index, place board.Place) error {
-	saved, savedAt, gone := board.Place{}, time.Now(), false
+	saved, savedAt, gone := board.Place{}, time.Now(), f.saved.Load() < place.Revision
 	for {
 		seen := f.board.LastChange()
 		page, err := f.board.Standings(ctx, place, findPage)
@@ -193,8 +200,11 @@ func (f *finder) follow(ctx context.Context, x *match.Index, place board.Place) 
 			close(f.ready)
 		}
 		if since := time.Since(savedAt); place != saved && since > saveAfter || gone && since > goneAfter {
-			gone = !f.save(x, place) && gone
-			saved, savedAt = place, time.Now()
+			if f.save(x, place) {
+				f.saved.Store(place.Revision)
+				saved, gone = place, false
+			}
+			savedAt = time.Now()
 		}
 		wait, cancel := context.WithTimeout(ctx, lookAgain)
 		_ = f.board.WaitChange(wait, seen) // it ends by a change or by its time
@@ -213,7 +223,10 @@ func (f *finder) apply(ctx context.Context, x *match.Index, page []board.Standin
 			kept = append(kept, s.Row)
 		}
 	}
-	x.Drop(gone...)
+	if len(gone) > 0 {
+		x.Drop(gone...)
+		x.Purge()
+	}
 	alerts, err := f.board.Rows(ctx, kept)
 	if err != nil {
 		return err
@@ -240,6 +253,12 @@ func (f *finder) save(x *match.Index, place board.Place) bool {
 		f.log.Warn("the index could not be saved; the next start makes it anew", "error", err)
 	}
 	return err == nil
+}
+
+// forgot says whether nothing that went from the board is in the file.
+func (f *finder) forgot(ctx context.Context) (bool, error) {
+	gone, err := f.board.LastGone(ctx)
+	return f.saved.Load() >= gone, err
 }
 
 // Find implements api.Finder.

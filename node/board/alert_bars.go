@@ -123,6 +123,12 @@ func (b *Board) Standings(ctx context.Context, after Place, limit int) ([]Standi
 	return out, rows.Err()
 }
 
+// LastGone returns the last revision in which an alert went; 0 is none.
+func (b *Board) LastGone(ctx context.Context) (revision int64, err error) {
+	err = b.read.QueryRowContext(ctx, "SELECT coalesce(max(revision), 0) FROM gone").Scan(&revision)
+	return revision, err
+}
+
 // Revision returns the last revision.
 func (b *Board) Revision(ctx context.Context) (revision int64, err error) {
 	err = b.read.QueryRowContext(ctx, "SELECT max(coalesce((SELECT max(revision) FROM alerts), 0), coalesce((SELECT max(revision) FROM gone), 0))").Scan(&revision)

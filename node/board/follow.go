@@ -23,8 +23,12 @@ func (b *Board) Run(ctx context.Context) error {
 	if err := b.transact(ctx, (*folder).renew); err != nil {
 		return fmt.Errorf("board: fold what was newer: %w", err)
 	}
-	b.truncate()
+	var tried time.Time
 	for ctx.Err() == nil {
+		if !b.Emptied() && time.Since(tried) >= readAgain {
+			b.truncate()
+			tried = time.Now()
+		}
 		changed := b.cfg.Ledger.Changed()
 		moved, err := b.round(ctx)
 		if err != nil {
@@ -46,9 +50,6 @@ func (b *Board) Run(ctx context.Context) error {
 		case <-changed:
 		case <-b.wake:
 		case <-again:
-			if !b.Emptied() {
-				b.truncate()
-			}
 		}
 	}
 	return nil
@@ -151,6 +152,7 @@ func (b *Board) transact(ctx context.Context, fold func(*folder) error) error {
 		err = errors.Join(f.renovel(), f.reflood())
 	}
 	if err == nil && f.struck {
+		b.logged.Store(true) // before anybody sees that it is expunged
 		err = f.scrub()
 	}
 	if err == nil {

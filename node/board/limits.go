@@ -6,7 +6,7 @@ const (
 	batchRows    = 20_000                // rows folded in one transaction
 	batchTime    = 50 * time.Millisecond // after which a transaction takes no further entry
 	batchEntries = 1_024
-	readAgain    = time.Second // an entry that could not be read
+	readAgain    = time.Second // an entry that could not be read, or a log that could not be emptied
 	maxFoldBytes = 32 << 20    // of events whose folds stay in memory, so that the next event of an object folds by itself
 	staleBatch   = 256         // objects folded again in one transaction
 	// alarmApart is how much later the next of those concerned says that a deadline has passed where nobody did.

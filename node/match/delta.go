@@ -66,3 +66,13 @@ func (d *delta) pairs() *pairs {
 	}
 	return p
 }
+
+// gone says whether anything in it is.
+func (d *delta) gone() bool {
+	for i := range d.words[:d.n.Load()] {
+		if !load(&d.words[i]).live() {
+			return true
+		}
+	}
+	return false
+}

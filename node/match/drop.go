@@ -48,3 +48,17 @@ func (s *space) drop(gone map[Ref]bool) {
 		}
 	}
 }
+
+// Purge lets Run write anew every segment in which something is gone, however little: the keys of what was taken away stay
+// in memory until then. It costs as much as merging all of them.
+func (x *Index) Purge() {
+	for _, s := range x.spaces {
+		s.mu.Lock()
+		s.purge = true
+		if v := s.view.Load(); v.delta.gone() {
+			s.view.Store(s.sealed(v))
+		}
+		s.mu.Unlock()
+		s.awake()
+	}
+}

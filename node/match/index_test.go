@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -145,6 +146,9 @@ func TestIndexAgreesWithAList(t *testing.T) {
 					maps.DeleteFunc(all, func(_ string, f filed) bool { return f.ref == a || f.ref == b })
 				}
 			},
+			"purge": func(*rapid.T) {
+				x.Purge()
+			},
 			"save and open": func(t *rapid.T) {
 				x = reopened(t, x)
 			},
@@ -274,6 +278,52 @@ func TestGoneRowsAreTidiedAway(t *testing.T) {
 	x.spaces[spacePDQ].tidy(t.Context())
 	if z := x.Size(); z.Refs != 0 || z.Segments != 0 {
 		t.Errorf("%+v", z)
+	}
+}
+
+// Purge has what is gone out of memory, however little it is: of a segment, of a list in one, of the delta, while a segment is
+// built; and nothing else.
+func TestPurgedKeysAreNotInMemory(t *testing.T) {
+	x, s := New(), newSource(18)
+	var changes []Change
+	for i := range 3_000 {
+		changes = append(changes, Change{Signal: pdq(s.value(32)), Ref: Ref(i)})
+	}
+	changes[21].Signal = changes[20].Signal
+	retracted := changes[30]
+	retracted.Gone = true
+	if err := errors.Join(x.Load(sequence(changes[:2_500], nil)), x.Apply(changes[2_500:]...), x.Apply(retracted)); err != nil {
+		t.Fatal(err)
+	}
+	pdqs := x.spaces[spacePDQ]
+	kept := func(i int) bool {
+		v, key := pdqs.view.Load(), changes[i].Signal.Value
+		return bytes.Contains(v.delta.keys, key) || slices.ContainsFunc(v.segments, func(g *segment) bool { return bytes.Contains(g.keys, key) })
+	}
+	pdqs.mu.Lock()
+	begun := pdqs.begin()
+	pdqs.mu.Unlock()
+	due := pdqs.view.Load().segments
+	built, _ := pdqs.merged(due, nil)
+	gone := []int{7, 30, 2_600}
+	for _, i := range gone {
+		if !kept(i) {
+			t.Fatalf("the search does not find %d", i)
+		}
+	}
+	x.Drop(7, 20, 30, 2_600)
+	x.Purge()
+	pdqs.mu.Lock()
+	pdqs.publish(built, due, begun)
+	pdqs.mu.Unlock()
+	pdqs.tidy(t.Context())
+	for _, i := range gone {
+		if kept(i) {
+			t.Errorf("%d is in memory", i)
+		}
+	}
+	if !kept(20) || !kept(2_601) || x.Size().Refs != 2_996 || pdqs.purge {
+		t.Errorf("%+v, purge %v", x.Size(), pdqs.purge)
 	}
 }
 

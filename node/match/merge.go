@@ -11,8 +11,8 @@ import (
 const freed = 64 << 20
 
 // due returns the segments to make one of: from the first on that is not growth times as large as all after it, and
-// that together do not exceed what a segment may hold; or one with too much that is gone.
-func (v *view) due() []*segment {
+// that together do not exceed what a segment may hold; or one with too much that is gone, with purge one with anything.
+func (v *view) due(purge bool) []*segment {
 	after := 0
 	first := len(v.segments)
 	for i, g := range slices.Backward(v.segments) {
@@ -29,7 +29,7 @@ func (v *view) due() []*segment {
 		return v.segments[first:]
 	}
 	for i, g := range v.segments {
-		if int(g.gone.Load())*deadShare > g.total {
+		if gone := int(g.gone.Load()); gone*deadShare > g.total || purge && gone > 0 {
 			return v.segments[i : i+1]
 		}
 	}
@@ -40,8 +40,9 @@ func (v *view) due() []*segment {
 // under way.
 func (s *space) merge(pace *pacer) bool {
 	s.mu.Lock()
-	due := s.view.Load().due()
+	due := s.view.Load().due(s.purge)
 	if len(due) == 0 || s.merging {
+		s.purge = s.purge && (len(due) > 0 || s.builds > 0)
 		s.mu.Unlock()
 		return false
 	}

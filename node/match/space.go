@@ -22,6 +22,7 @@ type space struct {
 	mu      sync.Mutex // of writers
 	builds  int        // guarded by mu; segments being built beside the writers
 	merging bool       // guarded by mu; one of the builds is a merge
+	purge   bool       // guarded by mu; nothing that is gone is to stay in memory
 	since   []change   // guarded by mu; since the oldest build began
 }
 

@@ -268,6 +268,7 @@ func (q *Queue) forget() {
 	clear(q.keys)
 	q.nearMu.Unlock()
 	q.alike.Drop(q.dead...)
+	q.alike.Purge()
 	q.dead = nil
 	clear(q.waiting)
 	clear(q.carried)

@@ -76,6 +76,7 @@ func TestWhatNoHonestPeerSends(t *testing.T) {
 		{"an applied entry replaced by a leader of before, which raft refuses", &raft.AppendEntriesRequest{RPCHeader: header(peer), Term: 4, PrevLogEntry: 2, Entries: []*raft.Log{{Index: 3, Term: 3, Type: raft.LogCommand}}}, true},
 		{"the next term", &raft.RequestVoteRequest{RPCHeader: header(peer), Term: 6}, true},
 		{"another sender", &raft.RequestVoteRequest{RPCHeader: header(other), Term: 5}, false},
+		{"another sender of a heartbeat", &raft.AppendEntriesRequest{RPCHeader: header(other), Term: 5}, false},
 		{"an undecodable configuration", entries(&raft.Log{Index: 9, Term: 5, Type: raft.LogConfiguration, Data: []byte("poison")}), false},
 		{"a configuration without servers", entries(&raft.Log{Index: 9, Term: 5, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(raft.Configuration{})}), false},
 		{"a configuration with a name", entries(&raft.Log{Index: 9, Term: 5, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{server("evil")}})}), false},

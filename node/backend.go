@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"vigil/crypto"
 	"vigil/ledger"
 	"vigil/node/api"
 	"vigil/node/author"
@@ -164,6 +165,23 @@ func (n *Node) ledgerStatus(origin ledger.Origin) api.LedgerStatus {
 		l.Sealed, l.SealedAt, l.Cosigners = sealed.size, &sealed.at, sealed.who
 	}
 	return l
+}
+
+func (n *Node) nameOf(id crypto.NodeID) string {
+	if state := n.store.State(); state != nil {
+		if owner, ok := state.Governance.NodeOwner(id); ok {
+			return string(owner)
+		}
+	}
+	return "node " + id.Short()
+}
+
+// leader is whose node leads here; empty where none is known to.
+func (n *Node) leader() string {
+	if id, ok := n.cluster.Leader(); ok {
+		return n.nameOf(id)
+	}
+	return ""
 }
 
 func (n *Node) nodes(g *ledger.Governance) []api.NodeStatus {

@@ -301,23 +301,6 @@ func (n *Node) alarm(who, what string) {
 	}
 }
 
-func (n *Node) nameOf(id crypto.NodeID) string {
-	if state := n.store.State(); state != nil {
-		if owner, ok := state.Governance.NodeOwner(id); ok {
-			return string(owner)
-		}
-	}
-	return "node " + id.Short()
-}
-
-// leader is whose node leads here; empty where none is known to.
-func (n *Node) leader() string {
-	if id, ok := n.cluster.Leader(); ok {
-		return n.nameOf(id)
-	}
-	return ""
-}
-
 // Identity says whose node this is.
 func (n *Node) Identity() Identity { return n.id }
 

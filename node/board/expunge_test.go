@@ -195,10 +195,9 @@ func TestWhatIsExpungedIsOffTheBoard(t *testing.T) {
 // TestAReaderKeepsTheLog: pages as they were before an expungement stand in the write-ahead log as long as somebody reads. The board says
 // so, and empties it then.
 func TestAReaderKeepsTheLog(t *testing.T) {
-	f, in, _ := world(t)
-	for o, e := range f.entries {
-		f.shown[o] = uint64(len(e))
-	}
+	f, in, uk := world(t)
+	show(f, in)
+	show(f, uk)
 	dir := t.TempDir()
 	b := open(t, dir, f, in.Ring(0), 1)
 	catchUp(t, b, f)

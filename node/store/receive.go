@@ -233,8 +233,11 @@ func (b *builder) take(f *frame) error {
 // its root is compared here. One that goes further came while the journal was made.
 func (b *builder) checkpoint(signed []byte) error {
 	cp, _, err := ledger.ParseSigned(signed)
-	if err != nil || cp.Origin != b.s.id.Origin || b.state == nil {
-		return fmt.Errorf("%w: a checkpoint of another ledger: %w", errJournal, errors.Join(err))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", errJournal, err)
+	case cp.Origin != b.s.id.Origin || b.state == nil:
+		return fmt.Errorf("%w: a checkpoint of another ledger", errJournal)
 	}
 	if cp.Size > b.state.Size() {
 		return nil
